@@ -1,0 +1,71 @@
+package keystone
+
+import "slices"
+
+// ActorKind says what sort of party acts.
+type ActorKind string
+
+// The kinds of actor.
+const (
+	ActorAnonymous ActorKind = "anonymous" // nobody has signed in
+	ActorUser      ActorKind = "user"      // a person, through a session
+	ActorClient    ActorKind = "client"    // a service, for itself
+	ActorOperator  ActorKind = "operator"  // whoever runs the keystone command on the server's own database
+	ActorSystem    ActorKind = "system"    // Keystone itself: sweepers, rotation, bootstrap
+)
+
+// Actor is who asks for something. Every write takes one and puts it into its
+// audit row; every permission check asks one.
+type Actor struct {
+	Kind      ActorKind
+	ID        string // user or client id, empty for the rest
+	Name      string // username or client name, for people who read the audit trail
+	ClientID  string // the client through which a user acts
+	SessionID string // the user's session
+	Scopes    []string
+	// FirstParty is true when the user acts through one of Keystone's own
+	// clients: only then may the token manage the account itself.
+	FirstParty bool
+	RequestID  string // explains every row and refusal that came of one request
+	Source     string // address of the peer, as far as it is trusted
+}
+
+// System returns Keystone itself as actor; what names the part that acts.
+func System(what string) Actor { return Actor{Kind: ActorSystem, Name: what} }
+
+// Operator returns whoever runs the command line; name is their login name on
+// the machine.
+func Operator(name string) Actor { return Actor{Kind: ActorOperator, Name: name} }
+
+// Anonymous returns nobody.
+func Anonymous() Actor { return Actor{Kind: ActorAnonymous} }
+
+// May reports whether the actor holds the scope itself. The operator and
+// Keystone itself hold every scope: they already hold the database.
+func (a Actor) May(scope string) bool {
+	switch a.Kind {
+	case ActorOperator, ActorSystem:
+		return true
+	case ActorUser, ActorClient:
+		return slices.Contains(a.Scopes, scope)
+	}
+	return false
+}
+
+// MayGrant reports whether the actor may give the scope to somebody else:
+// nobody grants what they do not hold. Scopes that are not Keystone's own
+// belong to whoever administers scopes, so scopes:write holds them.
+func (a Actor) MayGrant(scope string) bool {
+	return a.May(scope) || !IsBuiltInScope(scope) && a.May(ScopesWrite)
+}
+
+// MayGrantAll reports the first of the scopes that the actor may not grant, or
+// "" where it may grant them all.
+func (a Actor) MayGrantAll(scopes []string) (refused string) {
+	for _, s := range scopes {
+		if !a.MayGrant(s) {
+			return s
+		}
+	}
+	return ""
+}
