@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Runs the tests with everything they need: scripts/test.sh [arguments of go test]
+#
+#   scripts/test.sh                            all packages, with the race detector
+#   scripts/test.sh ./internal/store -run X    these arguments instead of ./...
+#   COVER=1 scripts/test.sh                    and coverage of internal/..., at least 80 %
+#   CI=true scripts/test.sh                    nothing is skipped: what is missing ends the run
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/services.sh
+
+floor=80 # per cent of the statements of internal/...
+
+race=-race
+if ! command -v "$(go env CC | cut -d' ' -f1)" >/dev/null; then
+  services_apt gcc && services_apt libc6-dev || race=
+fi
+if [ -z "$race" ] && [ "${CI:-}" = true ]; then
+  services_say "no C compiler here and none could be installed; the race detector needs one, and CI=true allows no run without it."
+  exit 1
+elif [ -z "$race" ]; then
+  services_say "no C compiler here: running without the race detector."
+else
+  export CGO_ENABLED=1 # for the race detector alone; what ships is built without
+fi
+
+services_start
+
+[ $# -gt 0 ] || set -- ./...
+flags="$race -timeout 20m"
+if [ "${COVER:-}" = 1 ]; then
+  flags="$flags -coverprofile=coverage.out -coverpkg=./internal/..."
+fi
+
+# In the background, so that a signal reaches it at once through the traps.
+# shellcheck disable=SC2086 # several words
+go test $flags "$@" &
+tests=$!
+trap 'kill "$tests" 2>/dev/null; wait "$tests"; exit 130' INT
+trap 'kill "$tests" 2>/dev/null; wait "$tests"; exit 143' TERM HUP
+wait "$tests"
+
+if [ "${COVER:-}" = 1 ]; then
+  total=$(go tool cover -func=coverage.out | awk '/^total:/ { sub("%", "", $NF); print $NF }')
+  echo "coverage of internal/...: $total % (at least $floor %)"
+  awk -v total="$total" -v floor="$floor" 'BEGIN { exit !(total >= floor) }'
+fi
