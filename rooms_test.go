@@ -1,0 +1,242 @@
+package keystone_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/keystone-auth/keystone"
+
+// A room is a folder of packages: the longest listed name that is a prefix of
+// the package's folder. Its packages may import one another, and of ours only
+// what the room may. Tests are free to boot whatever they test against.
+var rooms = []struct{ name, may, why string }{
+	{"keystone", "", "the nouns know nobody, so everybody may know them"},
+	{"internal/config", "", "settings are read before anything exists"},
+	{"internal/secret", "", "primitives only: no noun decides how randomness is made"},
+	{"internal/ephemeral", "", "counters and caches carry no meaning, so losing them weakens nothing"},
+	{"internal/password", "keystone", "says why a password was refused in the nouns' errors"},
+	{"internal/httpio", "keystone", "turns the nouns' errors and actors into HTTP, and knows no business"},
+	{"internal/store", "keystone secret", "rows are nouns; what it keeps is sealed or hashed"},
+	{"internal/token", "keystone store secret", "the door reads the state of user, client and session itself"},
+	{"internal/oauth", "keystone store token secret ephemeral httpio", "a slice; meets the others in rows only"},
+	{"internal/login", "keystone store token password ephemeral httpio", "a slice"},
+	{"internal/account", "keystone store token password secret ephemeral httpio", "a slice"},
+	{"internal/admin", "keystone store token password secret httpio", "a slice"},
+	{"internal/server", "keystone internal/*", "builds everything once"},
+	{"cmd", "keystone config server store token secret password", "enters at the store, with the operator as actor"},
+	{"verify", "", "other people's programs import it; it drags nothing of ours along"},
+	{"keystonetest", "keystone internal/* verify", "boots the real server inside a test"},
+	{"bench", "keystone internal/* verify keystonetest", "measures every part"},
+}
+
+// A power is something only its rooms may do: import a package (a trailing
+// slash means everything below), call a function, write a literal, or use a
+// form of the language. Where tests is true, tests may too.
+var powers = []struct {
+	name    string
+	imports string
+	calls   string
+	literal string
+	form    string
+	rooms   string
+	tests   bool
+	why     string
+}{
+	{name: "SQL", rooms: "internal/store bench",
+		imports: "database/sql database/sql/ github.com/jackc/pgx/ github.com/pressly/goose/ modernc.org/sqlite modernc.org/sqlite/ github.com/exaring/otelpgx",
+		why:     "one text for two databases, and single use is one statement"},
+	{name: "Redis", rooms: "internal/ephemeral bench",
+		imports: "github.com/valkey-io/valkey-go github.com/valkey-io/valkey-go/",
+		why:     "what is in Redis may be lost; nothing else may come to rely on it"},
+	{name: "the environment", rooms: "internal/config bench", tests: true,
+		calls: "os.Getenv os.LookupEnv os.Environ os.ExpandEnv",
+		why:   "a setting that is not in the struct is not checked, printed or documented"},
+	{name: "keys and ciphers", rooms: "internal/secret internal/password internal/token verify bench", tests: true,
+		imports: "crypto/ecdsa crypto/ed25519 crypto/rsa crypto/ecdh crypto/elliptic crypto/hmac crypto/aes crypto/cipher crypto/hkdf crypto/pbkdf2 golang.org/x/crypto/ github.com/go-crypt/ github.com/go-jose/",
+		why:     "signing keys live in token, hashes in password, the rest in secret; verify holds public keys only"},
+	{name: "randomness", rooms: "keystone internal/secret internal/password internal/token bench", tests: true,
+		imports: "crypto/rand",
+		why:     "ids are the nouns', every bearer value is secret's: length and alphabet are decided once"},
+	{name: "guessable randomness",
+		imports: "math/rand math/rand/v2",
+		why:     "nothing here may be guessed, and tests that fail must fail again"},
+	{name: "error bodies", rooms: "internal/httpio verify keystonetest bench", tests: true,
+		literal: "error_description",
+		why:     "one shape, one place that decides what may be shown; verify has its own, RFC 6750 only"},
+	{name: "goroutines", rooms: "internal/server internal/store internal/ephemeral internal/password verify cmd keystonetest bench", tests: true,
+		form:    "go",
+		imports: "golang.org/x/sync/errgroup",
+		why: "server starts and joins what outlives a request; store writes groups and sweeps, ephemeral expires, " +
+			"password hashes in slots, verify refreshes keys, cmd waits for signals; a handler starts none"},
+	{name: "leaving the process", rooms: "cmd bench", tests: true,
+		calls: "os.Exit log.Fatal log.Fatalf log.Fatalln",
+		why:   "everything else returns an error, so that main can finish what is in flight"},
+	{name: "func init",
+		form: "init",
+		why:  "registration is a visible list"},
+}
+
+// TestRooms holds the import table and the powers over every Go file.
+func TestRooms(t *testing.T) {
+	seen := map[string]bool{}
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && file != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "node_modules"):
+			return fs.SkipDir
+		case d.IsDir() || !strings.HasSuffix(file, ".go"):
+			return nil
+		}
+		seen[roomOf(path.Dir(filepath.ToSlash(file)))] = true
+		for _, breach := range breaches(filepath.ToSlash(file), nil) {
+			t.Error(breach)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !seen["keystone"] {
+		t.Error("no file of the root package was seen: run from the root of the module")
+	}
+}
+
+// TestRoomsNotice proves that each rule can fail.
+func TestRoomsNotice(t *testing.T) {
+	for _, test := range []struct{ file, body, want string }{
+		{"user.go", `import _ "` + module + `/internal/secret"`, "may not import internal/secret"},
+		{"internal/oauth/x.go", `import _ "` + module + `/internal/login"`, "may not import internal/login"},
+		{"internal/oauth/x.go", `import _ "` + module + `/internal/store/deep"`, ""},
+		{"internal/oauth/deep/x.go", `import _ "` + module + `/internal/oauth"`, ""},
+		{"internal/secret/x.go", `import _ "` + module + `"`, "may not import keystone"},
+		{"internal/oauth/x_test.go", `import _ "` + module + `/keystonetest"`, ""},
+		{"internal/util/x.go", ``, "no room"},
+		{"internal/admin/x.go", `import _ "database/sql"`, "SQL"},
+		{"internal/admin/x_test.go", `import _ "github.com/jackc/pgx/v5"`, "SQL"},
+		{"internal/store/x.go", `import _ "github.com/jackc/pgx/v5/pgxpool"`, ""},
+		{"internal/server/x.go", `import _ "github.com/valkey-io/valkey-go"`, "Redis"},
+		{"cmd/keystone/x.go", `import env "os"; var _ = env.Getenv("X")`, "the environment"},
+		{"internal/server/x.go", `import "os"; var _ = os.Environ`, "the environment"},
+		{"internal/server/x_test.go", `import "os"; var _ = os.Getenv("X")`, ""},
+		{"internal/oauth/x.go", `import _ "crypto/ecdsa"`, "keys and ciphers"},
+		{"internal/oauth/x.go", `import _ "golang.org/x/crypto/argon2"`, "keys and ciphers"},
+		{"internal/login/x.go", `import _ "crypto/rand"`, "randomness"},
+		{"internal/store/x_test.go", `import _ "math/rand/v2"`, "guessable randomness"},
+		{"internal/oauth/x.go", "type _ struct{ D string `json:\"error_description\"` }", "error bodies"},
+		{"internal/oauth/x.go", `func f() { go f() }`, "goroutines"},
+		{"internal/store/x.go", `func f() { go f() }`, ""},
+		{"internal/store/x.go", `func init() {}`, "func init"},
+		{"internal/server/x.go", `import "os"; func f() { os.Exit(1) }`, "leaving the process"},
+	} {
+		got := strings.Join(breaches(test.file, "package x; "+test.body), "\n")
+		if (test.want == "") != (got == "") || !strings.Contains(got, test.want) {
+			t.Errorf("%s: %s\n  says %q, want %q", test.file, test.body, got, test.want)
+		}
+	}
+}
+
+// breaches returns what a file does that its room may not. src is the file's
+// text, or nil to read it.
+func breaches(file string, src any) (found []string) {
+	room, isTest := roomOf(path.Dir(file)), strings.HasSuffix(file, "_test.go")
+	if room == "" {
+		return []string{file + ": its folder is in no room: give it a line in the table of rooms_test.go, or move it"}
+	}
+	f, err := parser.ParseFile(token.NewFileSet(), file, src, parser.SkipObjectResolution)
+	if err != nil {
+		return []string{err.Error()}
+	}
+
+	var imports []string
+	names := map[string]string{} // local name -> import path
+	for _, spec := range f.Imports {
+		imported, _ := strconv.Unquote(spec.Path.Value)
+		name := path.Base(imported)
+		if spec.Name != nil {
+			name = spec.Name.Name
+		}
+		names[name] = imported
+		imports = append(imports, imported)
+		if ours, ok := strings.CutPrefix(imported, module); ok && !isTest {
+			if target := roomOf("." + ours); target != room && !mayImport(room, target) {
+				found = append(found, fmt.Sprintf("%s: %s may not import %s", file, room, target))
+			}
+		}
+	}
+
+	for _, p := range powers {
+		if slices.Contains(strings.Fields(p.rooms), room) || p.tests && isTest {
+			continue
+		}
+		breach := func(what string) {
+			found = append(found, fmt.Sprintf("%s: %s: %s; only in: %s (%s)", file, p.name, what, p.rooms, p.why))
+		}
+		for _, imported := range imports {
+			for _, held := range strings.Fields(p.imports) {
+				if imported == held || strings.HasSuffix(held, "/") && strings.HasPrefix(imported, held) {
+					breach("import of " + imported)
+				}
+			}
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.GoStmt:
+				if p.form == "go" {
+					breach("go statement")
+				}
+			case *ast.FuncDecl:
+				if p.form == "init" && n.Recv == nil && n.Name.Name == "init" {
+					breach("func init")
+				}
+			case *ast.SelectorExpr:
+				if x, ok := n.X.(*ast.Ident); ok && names[x.Name] != "" {
+					if call := names[x.Name] + "." + n.Sel.Name; slices.Contains(strings.Fields(p.calls), call) {
+						breach(call)
+					}
+				}
+			case *ast.BasicLit:
+				if p.literal != "" && strings.Contains(n.Value, p.literal) && file != "rooms_test.go" {
+					breach("the literal " + p.literal)
+				}
+			}
+			return true
+		})
+	}
+	return found
+}
+
+// roomOf returns the room of a folder ("." is the root), or "".
+func roomOf(folder string) (room string) {
+	folder = path.Clean(folder)
+	if folder == "." {
+		return "keystone"
+	}
+	for _, r := range rooms {
+		if (folder == r.name || strings.HasPrefix(folder, r.name+"/")) && len(r.name) > len(room) {
+			room = r.name
+		}
+	}
+	return room
+}
+
+func mayImport(room, target string) bool {
+	for _, r := range rooms {
+		if r.name == room {
+			may := strings.Fields(r.may)
+			return slices.Contains(may, target) || slices.Contains(may, strings.TrimPrefix(target, "internal/")) ||
+				strings.HasPrefix(target, "internal/") && slices.Contains(may, "internal/*")
+		}
+	}
+	return false
+}
