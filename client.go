@@ -1,0 +1,252 @@
+package keystone
+
+import (
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ClientKind says what sort of program a client is.
+type ClientKind string
+
+// The kinds of client. Service and web clients are confidential (they keep a
+// secret), spa and native clients are public (RFC 6749 section 2.1).
+const (
+	ClientService ClientKind = "service"
+	ClientWeb     ClientKind = "web"
+	ClientSPA     ClientKind = "spa"
+	ClientNative  ClientKind = "native"
+)
+
+// Grant types (RFC 6749, RFC 7591 section 2).
+const (
+	GrantClientCredentials = "client_credentials"
+	GrantRefreshToken      = "refresh_token"
+	GrantAuthorizationCode = "authorization_code"
+)
+
+// Access token formats.
+const (
+	FormatJWT    = "jwt"    // RFC 9068; verified by anybody from the JWKS
+	FormatOpaque = "opaque" // a reference; verified by introspection only
+)
+
+// Client is a program that asks for tokens. Its secrets live elsewhere: a
+// Client can be shown.
+type Client struct {
+	ID                  string // client_id, made by Keystone: it never equals a user's sub (RFC 9700 section 4.15)
+	Name                string
+	Kind                ClientKind
+	Enabled             bool
+	FirstParty          bool // Keystone's own or the operator's: may use the JSON sign-in API and manage the account
+	BuiltIn             bool
+	RedirectURIs        []string
+	Scopes              []string // what it may ask for, sorted
+	Audiences           []string // resources it may ask tokens for, besides Keystone itself
+	Grants              []string // grant types it may use, sorted
+	AccessTokenFormat   string
+	RotateRefreshTokens bool
+	AccessTokenTTL      time.Duration // 0: the server's ACCESS_TOKEN_EXPIRE_MINUTES
+	CreatedAt           time.Time
+	UpdatedAt           time.Time
+	LastUsed            time.Time // zero: never
+	Version             int64     // grows with each change; the ETag
+}
+
+// FirstPartyClientID is the client through which Keystone's own sign-in API
+// acts when a request names no other.
+const FirstPartyClientID = "keystone"
+
+// Confidential reports whether the client keeps a secret (RFC 6749 section 2.1).
+func (c Client) Confidential() bool { return c.Kind == ClientService || c.Kind == ClientWeb }
+
+// MayUse reports whether the client may use the grant type.
+func (c Client) MayUse(grant string) bool { return slices.Contains(c.Grants, grant) }
+
+// WithDefaults fills what a new client leaves open: the grants of its kind,
+// JWT access tokens, rotation.
+func (c Client) WithDefaults() Client {
+	if len(c.Grants) == 0 {
+		c.Grants = DefaultGrants(c.Kind)
+	}
+	if c.AccessTokenFormat == "" {
+		c.AccessTokenFormat = FormatJWT
+	}
+	c.Scopes, c.Grants, c.Audiences = SortedSet(c.Scopes), SortedSet(c.Grants), SortedSet(c.Audiences)
+	return c
+}
+
+// DefaultGrants returns the grant types that a client of the kind uses.
+func DefaultGrants(kind ClientKind) []string {
+	if kind == ClientService {
+		return []string{GrantClientCredentials}
+	}
+	return []string{GrantAuthorizationCode, GrantRefreshToken}
+}
+
+const (
+	maxClientName   = 100
+	maxRedirectURIs = 50
+	maxAudiences    = 50
+	maxURI          = 2000
+	maxTTL          = 24 * time.Hour
+	minTTL          = 10 * time.Second
+)
+
+// Validate checks every field and names all that are wrong.
+func (c Client) Validate() error {
+	f := fields{}
+	if c.Name == "" {
+		f["name"] = "Give the client a name that people recognise."
+	} else {
+		f.check("name", validText("name", c.Name, maxClientName))
+	}
+	switch c.Kind {
+	case ClientService, ClientWeb, ClientSPA, ClientNative:
+	default:
+		f["kind"] = "The kind is service, web, spa or native."
+	}
+	f.check("scopes", validScopeList(c.Scopes))
+	f.check("grants", c.validGrants())
+	f.check("redirect_uris", c.validRedirectURIs())
+	f.check("audiences", validAudiences(c.Audiences))
+	if c.AccessTokenFormat != FormatJWT && c.AccessTokenFormat != FormatOpaque {
+		f["access_token_format"] = "The access token format is jwt or opaque."
+	}
+	if c.AccessTokenTTL != 0 && (c.AccessTokenTTL < minTTL || c.AccessTokenTTL > maxTTL) {
+		f["access_token_ttl_seconds"] = "An access token lives 10 seconds to 24 hours; leave it out for the server's setting."
+	}
+	if c.FirstParty && c.Confidential() {
+		f["first_party"] = "Only a public client (spa or native) can be first-party: the JSON sign-in API takes no client secret."
+	}
+	return f.err()
+}
+
+func (c Client) validGrants() error {
+	for _, g := range c.Grants {
+		switch g {
+		case GrantClientCredentials:
+			if !c.Confidential() {
+				return FailField("grants", "client_credentials needs a client with a secret: kind service or web (RFC 6749 section 4.4).")
+			}
+		case GrantAuthorizationCode, GrantRefreshToken:
+			if c.Kind == ClientService {
+				return FailField("grants", "A service has no user: it uses client_credentials only. Make a client of kind web for people.")
+			}
+		default:
+			return FailField("grants", "The grants are client_credentials, authorization_code and refresh_token.")
+		}
+	}
+	return nil
+}
+
+func (c Client) validRedirectURIs() error {
+	if len(c.RedirectURIs) > maxRedirectURIs {
+		return FailField("redirect_uris", "Register at most 50 redirect URIs.")
+	}
+	if c.Kind == ClientService && len(c.RedirectURIs) > 0 {
+		return FailField("redirect_uris", "A service has no browser and so no redirect URI.")
+	}
+	for _, u := range c.RedirectURIs {
+		if why := RedirectURIProblem(u, c.Kind); why != "" {
+			return FailField("redirect_uris", why)
+		}
+	}
+	return nil
+}
+
+// RedirectURIProblem says why a redirect URI cannot be registered, or "" where
+// it can (RFC 9700 section 4.1, RFC 8252 sections 7 and 8): an exact absolute
+// URI without wildcard, fragment or user info; https, or http on loopback; a
+// native client may use a private scheme with a dot in it.
+func RedirectURIProblem(s string, kind ClientKind) string {
+	if len(s) > maxURI {
+		return "A redirect URI has at most 2,000 characters."
+	}
+	for i := range len(s) {
+		if c := s[i]; c <= 0x20 || c > 0x7e || c == '*' || c == '\\' || c == '"' || c == '<' || c == '>' {
+			return "A redirect URI is printable ASCII without spaces, wildcards, backslashes, quotes and angle brackets."
+		}
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme == "" {
+		return "Register an absolute redirect URI such as https://app.example.com/callback."
+	}
+	if strings.Contains(s, "#") {
+		return "A redirect URI has no fragment (RFC 6749 section 3.1.2)."
+	}
+	if u.User != nil || strings.Contains(u.Host, "@") {
+		return "A redirect URI has no user name in it."
+	}
+	switch u.Scheme {
+	case "https":
+		if u.Hostname() == "" {
+			return "A redirect URI names a host."
+		}
+	case "http":
+		if !IsLoopbackHost(u.Hostname()) {
+			return "Plain http is only for loopback (127.0.0.1, [::1], localhost); use https."
+		}
+	default:
+		if kind != ClientNative || !strings.Contains(u.Scheme, ".") || u.Host == "" && u.Opaque == "" && u.Path == "" {
+			return "Use https. Only a native client may use a private scheme, and it has a dot in it, such as com.example.app:/callback (RFC 8252 section 7.1)."
+		}
+	}
+	for segment := range strings.SplitSeq(u.EscapedPath(), "/") {
+		if plain, err := url.PathUnescape(segment); err != nil || plain == "." || plain == ".." {
+			return "A redirect URI has no . or .. in its path."
+		}
+	}
+	return ""
+}
+
+// IsLoopbackHost reports whether a host name without port is loopback.
+func IsLoopbackHost(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+func validAudiences(list []string) error {
+	if len(list) > maxAudiences {
+		return FailField("audiences", "Register at most 50 audiences.")
+	}
+	for _, a := range list {
+		if a == "" || len(a) > maxURI || strings.ContainsFunc(a, func(r rune) bool { return r <= 0x20 || r > 0x7e }) {
+			return FailField("audiences", "An audience is a name or absolute URI of printable ASCII without spaces.")
+		}
+		if strings.Contains(a, "#") {
+			return FailField("audiences", "An audience has no fragment (RFC 8707 section 2).")
+		}
+	}
+	return nil
+}
+
+// Audience returns the audience of a token for the client: what it asked for,
+// where each is registered for it or is Keystone itself (issuer), and
+// Keystone itself where it asked for nothing. Anything else is
+// invalid_target (RFC 8707 section 2).
+func (c Client) Audience(requested []string, issuer string) ([]string, error) {
+	if len(requested) == 0 {
+		return []string{issuer}, nil
+	}
+	for _, a := range requested {
+		if a != issuer && !slices.Contains(c.Audiences, a) {
+			return nil, Fail(Invalid, "The client may not ask for this audience. Register it for the client first.").WithCode("invalid_target")
+		}
+	}
+	return SortedSet(requested), nil
+}
+
+// ClientSecret is what may be known about a secret after it was shown once.
+type ClientSecret struct {
+	ID        string
+	ClientID  string
+	Hint      string // last four characters, so that people can tell secrets apart
+	CreatedAt time.Time
+	ExpiresAt time.Time // zero: never
+}

@@ -1,0 +1,23 @@
+package keystone
+
+import "time"
+
+// Grant is what a person allowed a client, and the family of refresh tokens
+// that carries it. The tokens themselves are not stored: a refresh token names
+// its family and generation under a keyed hash (see secret.RefreshTokens), so
+// rotating one is counting Generation up in one statement.
+type Grant struct {
+	ID         string
+	UserID     string
+	ClientID   string
+	SessionID  string
+	Scopes     []string // the most that may be asked for, sorted
+	Audiences  []string
+	Generation uint32    // of the newest refresh token
+	RotatedAt  time.Time // when that one was first handed out
+	CreatedAt  time.Time
+	ExpiresAt  time.Time // of the newest refresh token
+	EndsAt     time.Time // absolute end of the family
+	RevokedAt  time.Time // zero: alive
+	Reason     string
+}

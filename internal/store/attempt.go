@@ -1,0 +1,77 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+)
+
+// AttemptKey is one counter of failed proofs: after Free failures in a row each
+// further attempt waits, one second first, then twice as long, at most 15
+// minutes. A success clears it; so does a day without an attempt.
+type AttemptKey struct {
+	Key  string
+	Free int
+}
+
+const attemptMemory = 24 * time.Hour
+
+// CountAttempt counts an attempt on every key before the proof is checked, and
+// reports how long to wait where one of them refuses. It counts first because
+// any number of attempts may run at once: each has been counted when its proof
+// is checked, so parallel guessing gains nothing.
+func (s *Store) CountAttempt(ctx context.Context, keys ...AttemptKey) (wait time.Duration, err error) {
+	now := s.now()
+	for _, k := range keys {
+		hit, err := s.hot(ctx, &hotWrite{
+			sql: `INSERT INTO attempts (key, failures, last_at, blocked_until) VALUES ($1, 1, $2, 0)
+				ON CONFLICT (key) DO UPDATE SET last_at = excluded.last_at,
+				failures = CASE WHEN attempts.last_at < $3 THEN 1 ELSE attempts.failures + 1 END,
+				blocked_until = CASE WHEN attempts.last_at < $3 OR attempts.failures + 1 < $4 THEN 0
+					WHEN attempts.failures + 1 < $4 + 10 THEN excluded.last_at + (1000000 << CAST(attempts.failures + 1 - $4 AS INTEGER))
+					ELSE excluded.last_at + 900000000 END
+				WHERE attempts.blocked_until <= $2`,
+			args: []any{k.Key, micros(now), micros(now.Add(-attemptMemory)), int64(k.Free)},
+		})
+		if err != nil {
+			return 0, s.fail("count attempt", err)
+		}
+		if hit {
+			continue
+		}
+		var until int64
+		if _, err := s.row(ctx, `SELECT blocked_until FROM attempts WHERE key = $1`, []any{k.Key}, &until); err != nil {
+			return 0, s.fail("count attempt", err)
+		}
+		return max(moment(until).Sub(now), time.Second), nil
+	}
+	return 0, nil
+}
+
+// ClearAttempts forgets counters outside of a sign-in: an administrator unlocks
+// an account, or a proof other than a sign-in succeeded.
+func (s *Store) ClearAttempts(ctx context.Context, keys ...string) error {
+	for _, key := range keys {
+		if _, err := s.q.exec(ctx, `DELETE FROM attempts WHERE key = $1`, key); err != nil {
+			return s.fail("clear attempts", err)
+		}
+	}
+	return nil
+}
+
+// Unlock forgets every failed attempt on an account, from everywhere.
+func (s *Store) Unlock(ctx context.Context, by keystone.Actor, userID string, prefix string) error {
+	err := s.InTx(ctx, func(tx *Store) error {
+		u, err := tx.manageable(ctx, by, userID)
+		if err != nil {
+			return err
+		}
+		low, high := prefixRange(prefix)
+		if _, err := tx.q.exec(ctx, `DELETE FROM attempts WHERE key >= $1 AND key < $2`, low, high); err != nil {
+			return err
+		}
+		return tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActUserUnlocked, TargetKind: "user", TargetID: userID, TargetName: u.Username})
+	})
+	return s.fail("unlock", err)
+}

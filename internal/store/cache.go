@@ -1,0 +1,81 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/keystone-auth/keystone"
+)
+
+// staleness is how old a cached read may be: what one node changes holds on
+// every other within this time, with no message between them.
+const staleness = time.Second
+
+// cacheEntries bounds each cache.
+const cacheEntries = 100_000
+
+// caches is the read-through cache of the hot paths. A local write drops what
+// it changed after its commit.
+type caches struct {
+	clients *otter.Cache[string, clientRow]
+	users   *otter.Cache[string, UserState]
+	alive   *otter.Cache[string, bool]
+	revoked *otter.Cache[string, bool]
+	opaque  *otter.Cache[string, AccessToken]
+	grants  *otter.Cache[string, keystone.Grant]
+}
+
+func newCaches() *caches {
+	return &caches{
+		clients: newCache[clientRow](staleness),
+		users:   newCache[UserState](staleness),
+		alive:   newCache[bool](staleness),
+		revoked: newCache[bool](staleness),
+		opaque:  newCache[AccessToken](staleness),
+		// Who a family belongs to never changes; everything that does is decided
+		// by the statement that rotates it.
+		grants: newCache[keystone.Grant](time.Minute),
+	}
+}
+
+func newCache[V any](age time.Duration) *otter.Cache[string, V] {
+	return otter.Must(&otter.Options[string, V]{
+		MaximumSize:      cacheEntries,
+		ExpiryCalculator: otter.ExpiryWriting[string, V](age),
+	})
+}
+
+// cached reads through: concurrent misses of one key share one load. A load that
+// reports absent is not kept, so that unknown keys cannot fill the cache.
+// Inside a transaction it always reads the database.
+func cached[V any](ctx context.Context, s *Store, c *otter.Cache[string, V], key string, load func(context.Context) (V, error)) (V, error) {
+	if s.tx != nil {
+		return load(ctx)
+	}
+	if v, ok := c.GetIfPresent(key); ok {
+		return v, nil
+	}
+	return c.Get(ctx, key, otter.LoaderFunc[string, V](func(ctx context.Context, _ string) (V, error) {
+		// One caller's haste must not fail the others who share the load.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		return load(ctx)
+	}))
+}
+
+// CacheStats are hits and misses since the start, for metrics.
+type CacheStats struct{ Entries int }
+
+// Caches returns the number of entries of each cache by name.
+func (s *Store) Caches() map[string]CacheStats {
+	return map[string]CacheStats{
+		"clients": {s.cache.clients.EstimatedSize()},
+		"users":   {s.cache.users.EstimatedSize()},
+		"alive":   {s.cache.alive.EstimatedSize()},
+		"revoked": {s.cache.revoked.EstimatedSize()},
+		"opaque":  {s.cache.opaque.EstimatedSize()},
+		"grants":  {s.cache.grants.EstimatedSize()},
+	}
+}

@@ -1,0 +1,272 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/secret"
+)
+
+const clientColumns = `c.id, c.name, c.kind, c.enabled, c.first_party, c.built_in, c.redirect_uris, c.audiences, c.grants,
+	c.access_token_format, c.rotate_refresh_tokens, c.access_token_ttl, c.created_at, c.updated_at, c.version,
+	COALESCE((SELECT MAX(last_at) FROM usage g WHERE g.client_id = c.id), 0)`
+
+func scanClient(scan func(...any) error) (c keystone.Client, err error) {
+	var kind, uris, audiences, grants string
+	var ttl, created, updated, used int64
+	err = scan(&c.ID, &c.Name, &kind, &c.Enabled, &c.FirstParty, &c.BuiltIn, &uris, &audiences, &grants,
+		&c.AccessTokenFormat, &c.RotateRefreshTokens, &ttl, &created, &updated, &c.Version, &used)
+	if err != nil {
+		return c, err
+	}
+	c.Kind, c.Grants = keystone.ClientKind(kind), unwords(grants)
+	c.AccessTokenTTL, c.CreatedAt, c.UpdatedAt, c.LastUsed = time.Duration(ttl)*time.Second, moment(created), moment(updated), moment(used)
+	if c.RedirectURIs, err = decodeList(uris); err != nil {
+		return c, err
+	}
+	c.Audiences, err = decodeList(audiences)
+	return c, err
+}
+
+// CreateClient writes a new client with the defaults of its kind. The actor
+// must hold every scope that the client may ask for. A confidential client
+// gets its first secret, returned this once.
+func (s *Store) CreateClient(ctx context.Context, by keystone.Actor, c keystone.Client) (created keystone.Client, clientSecret string, err error) {
+	c = c.WithDefaults()
+	if err := c.Validate(); err != nil {
+		return c, "", err
+	}
+	now := s.now()
+	c.ID, c.BuiltIn, c.Version = keystone.NewID(now), false, 1
+	c.CreatedAt, c.UpdatedAt = moment(micros(now)), moment(micros(now))
+	err = s.InTx(ctx, func(tx *Store) error {
+		if by.MayGrantAll(c.Scopes) != "" {
+			return errForbidden
+		}
+		_, err := tx.q.exec(ctx, `INSERT INTO clients (id, name, kind, enabled, first_party, built_in, redirect_uris, audiences, grants,
+			access_token_format, rotate_refresh_tokens, access_token_ttl, created_at, updated_at, version)
+			VALUES ($1, $2, $3, $4, $5, FALSE, $6, $7, $8, $9, $10, $11, $12, $12, 1)`,
+			c.ID, c.Name, string(c.Kind), c.Enabled, c.FirstParty, encodeList(c.RedirectURIs), encodeList(c.Audiences), words(c.Grants),
+			c.AccessTokenFormat, c.RotateRefreshTokens, int64(c.AccessTokenTTL/time.Second), micros(now))
+		if err != nil {
+			return err
+		}
+		if err := tx.writeScopesOf(ctx, "client", c.ID, c.Scopes); err != nil {
+			return err
+		}
+		err = tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActClientCreated, TargetKind: "client", TargetID: c.ID, TargetName: c.Name,
+			Detail: map[string]any{"after": describeClient(c)}})
+		if err != nil || !c.Confidential() {
+			return err
+		}
+		clientSecret, _, err = tx.addSecret(ctx, by, c, time.Time{})
+		return err
+	})
+	return c, clientSecret, s.fail("create client", err)
+}
+
+func describeClient(c keystone.Client) map[string]any {
+	return map[string]any{
+		"name": c.Name, "kind": string(c.Kind), "enabled": c.Enabled, "first_party": c.FirstParty,
+		"redirect_uris": c.RedirectURIs, "scopes": c.Scopes, "audiences": c.Audiences, "grants": c.Grants,
+		"access_token_format": c.AccessTokenFormat, "rotate_refresh_tokens": c.RotateRefreshTokens,
+		"access_token_ttl_seconds": int64(c.AccessTokenTTL / time.Second),
+	}
+}
+
+// Client returns one client by id.
+func (s *Store) Client(ctx context.Context, id string) (keystone.Client, error) {
+	row, err := s.readClient(ctx, id)
+	return row.client, s.fail("read client", err)
+}
+
+// clientRow is a client together with what proves it.
+type clientRow struct {
+	client  keystone.Client
+	secrets []clientSecret
+}
+
+type clientSecret struct {
+	hash      []byte
+	expiresAt time.Time
+}
+
+func (s *Store) readClient(ctx context.Context, id string) (row clientRow, err error) {
+	if !keystone.IsID(id) && id != keystone.FirstPartyClientID {
+		return row, notFound("client")
+	}
+	list, err := all(ctx, s, scanClient, `SELECT `+clientColumns+` FROM clients c WHERE c.id = $1`, id)
+	if err != nil {
+		return row, err
+	}
+	if len(list) == 0 {
+		return row, notFound("client")
+	}
+	row.client = list[0]
+	if row.client.Scopes, err = s.clientScopes(ctx, row.client); err != nil {
+		return row, err
+	}
+	row.secrets, err = all(ctx, s, func(scan func(...any) error) (cs clientSecret, err error) {
+		var expires int64
+		err = scan(&cs.hash, &expires)
+		cs.expiresAt = moment(expires)
+		return cs, err
+	}, `SELECT hash, expires_at FROM client_secrets WHERE client_id = $1`, id)
+	return row, err
+}
+
+// clientScopes returns what the client may ask for. Keystone's own client acts
+// for whoever signs in and may ask for everything they hold.
+func (s *Store) clientScopes(ctx context.Context, c keystone.Client) ([]string, error) {
+	if c.BuiltIn {
+		return s.texts(ctx, `SELECT name FROM scopes ORDER BY name`)
+	}
+	return s.texts(ctx, `SELECT sc.name FROM client_scopes cs JOIN scopes sc ON sc.id = cs.scope_id WHERE cs.client_id = $1 ORDER BY sc.name`, c.ID)
+}
+
+// CachedClient returns a client for the token path, at most a second old.
+func (s *Store) CachedClient(ctx context.Context, id string) (keystone.Client, error) {
+	row, err := s.cachedClient(ctx, id)
+	return row.client, err
+}
+
+// ProveClient returns the client when the secret is one of its living ones.
+// Secrets are 256 random bits, so a plain SHA-256 of them is kept; every
+// comparison takes the same time. ok is false for a wrong secret, an unknown
+// client and a client without secrets alike.
+func (s *Store) ProveClient(ctx context.Context, id, presented string) (c keystone.Client, ok bool, err error) {
+	row, err := s.cachedClient(ctx, id)
+	if keystone.KindOf(err) == keystone.NotFound {
+		return c, false, nil
+	}
+	if err != nil {
+		return c, false, err
+	}
+	hash, now := secret.Hash(presented), s.now()
+	for _, cs := range row.secrets {
+		if secret.Equal(cs.hash, hash) && (cs.expiresAt.IsZero() || now.Before(cs.expiresAt)) {
+			ok = true
+		}
+	}
+	return row.client, ok, nil
+}
+
+func (s *Store) cachedClient(ctx context.Context, id string) (clientRow, error) {
+	if !keystone.IsID(id) && id != keystone.FirstPartyClientID {
+		return clientRow{}, notFound("client")
+	}
+	row, err := cached(ctx, s, s.cache.clients, id, func(ctx context.Context) (clientRow, error) { return s.readClient(ctx, id) })
+	return row, s.fail("read client", err)
+}
+
+// Clients lists clients by id, which is by age.
+func (s *Store) Clients(ctx context.Context, p keystone.Page) (keystone.List[keystone.Client], error) {
+	list, err := all(ctx, s, scanClient, `SELECT `+clientColumns+` FROM clients c WHERE c.id > $1 ORDER BY c.id LIMIT $2`, p.After, p.Size()+1)
+	if err != nil {
+		return keystone.List[keystone.Client]{}, s.fail("list clients", err)
+	}
+	cut := page(list, p.Size(), func(c keystone.Client) string { return c.ID })
+	for i := range cut.Items {
+		if cut.Items[i].Scopes, err = s.clientScopes(ctx, cut.Items[i]); err != nil {
+			return cut, s.fail("list clients", err)
+		}
+	}
+	return cut, nil
+}
+
+// UpdateClient replaces a client by what change makes of it, where it still has
+// the version (0: any). The actor must hold every scope that it may ask for
+// before or after. Kind and id stay. Disabling ends its refresh tokens.
+func (s *Store) UpdateClient(ctx context.Context, by keystone.Actor, id string, version int64, change func(*keystone.Client)) (keystone.Client, error) {
+	var after keystone.Client
+	err := s.InTx(ctx, func(tx *Store) error {
+		before, err := tx.manageableClient(ctx, by, id)
+		if err != nil {
+			return err
+		}
+		if version != 0 && before.Version != version {
+			return errStale
+		}
+		after = before
+		change(&after)
+		after.ID, after.Kind, after.BuiltIn = before.ID, before.Kind, false
+		after = after.WithDefaults()
+		if err := after.Validate(); err != nil {
+			return err
+		}
+		if by.MayGrantAll(after.Scopes) != "" {
+			return errForbidden
+		}
+		return tx.writeClient(ctx, by, before, &after)
+	})
+	return after, s.fail("update client", err)
+}
+
+func (s *Store) writeClient(ctx context.Context, by keystone.Actor, before keystone.Client, after *keystone.Client) error {
+	after.UpdatedAt, after.Version = moment(micros(s.now())), before.Version+1
+	n, err := s.q.exec(ctx, `UPDATE clients SET name = $1, enabled = $2, first_party = $3, redirect_uris = $4, audiences = $5, grants = $6,
+		access_token_format = $7, rotate_refresh_tokens = $8, access_token_ttl = $9, updated_at = $10, version = version + 1
+		WHERE id = $11 AND version = $12`,
+		after.Name, after.Enabled, after.FirstParty, encodeList(after.RedirectURIs), encodeList(after.Audiences), words(after.Grants),
+		after.AccessTokenFormat, after.RotateRefreshTokens, int64(after.AccessTokenTTL/time.Second), micros(after.UpdatedAt), after.ID, before.Version)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return errStale
+	}
+	if err := s.writeScopesOf(ctx, "client", after.ID, after.Scopes); err != nil {
+		return err
+	}
+	s.afterCommit(func() { s.cache.clients.Invalidate(after.ID) })
+	if before.Enabled && !after.Enabled {
+		if err := s.revokeGrants(ctx, "client_id", after.ID, keystone.EndClientDisabled); err != nil {
+			return err
+		}
+	}
+	was, is := changes(describeClient(before), describeClient(*after))
+	return s.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActClientUpdated, TargetKind: "client", TargetID: after.ID, TargetName: after.Name,
+		Detail: map[string]any{"before": was, "after": is}})
+}
+
+// DeleteClient removes a client, its secrets and its refresh tokens.
+func (s *Store) DeleteClient(ctx context.Context, by keystone.Actor, id string, version int64) error {
+	err := s.InTx(ctx, func(tx *Store) error {
+		c, err := tx.manageableClient(ctx, by, id)
+		if err != nil {
+			return err
+		}
+		if version != 0 && c.Version != version {
+			return errStale
+		}
+		if err := tx.revokeGrants(ctx, "client_id", id, keystone.EndClientDisabled); err != nil {
+			return err
+		}
+		for _, q := range []string{`DELETE FROM access_tokens WHERE client_id = $1`, `DELETE FROM clients WHERE id = $1`} {
+			if _, err := tx.q.exec(ctx, q, id); err != nil {
+				return err
+			}
+		}
+		tx.afterCommit(func() { s.cache.clients.Invalidate(id) })
+		return tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActClientDeleted, TargetKind: "client", TargetID: id, TargetName: c.Name,
+			Detail: map[string]any{"before": describeClient(c)}})
+	})
+	return s.fail("delete client", err)
+}
+
+// manageableClient returns the client when the actor may manage it: whoever
+// holds its secret acts with its scopes, so the actor must hold them all.
+func (s *Store) manageableClient(ctx context.Context, by keystone.Actor, id string) (keystone.Client, error) {
+	c, err := s.Client(ctx, id)
+	if err != nil {
+		return c, err
+	}
+	if c.BuiltIn {
+		return c, errBuiltIn
+	}
+	if by.MayGrantAll(c.Scopes) != "" {
+		return c, errForbidden
+	}
+	return c, nil
+}

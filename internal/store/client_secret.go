@@ -1,0 +1,111 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/secret"
+)
+
+// maxSecrets bounds the living secrets of one client: one in use, one coming,
+// and some for slow roll-outs.
+const maxSecrets = 5
+
+var (
+	errPublicClient   = keystone.Fail(keystone.Conflict, "A public client (spa or native) has no secret: it could not keep one.")
+	errTooManySecrets = keystone.Fail(keystone.Conflict, "The client has five living secrets. Remove one first.")
+)
+
+// RotateSecret gives the client a new secret, returned this once. The ones it
+// has stay valid for overlap, so that programs can change over; 0 ends them at
+// once.
+func (s *Store) RotateSecret(ctx context.Context, by keystone.Actor, clientID string, overlap time.Duration) (clientSecret string, cs keystone.ClientSecret, err error) {
+	err = s.InTx(ctx, func(tx *Store) error {
+		c, err := tx.manageableClient(ctx, by, clientID)
+		if err != nil {
+			return err
+		}
+		now := tx.now()
+		if _, err := tx.q.exec(ctx, `DELETE FROM client_secrets WHERE client_id = $1 AND expires_at <> 0 AND expires_at <= $2`, clientID, micros(now)); err != nil {
+			return err
+		}
+		end := micros(now.Add(overlap))
+		if _, err := tx.q.exec(ctx, `UPDATE client_secrets SET expires_at = $1 WHERE client_id = $2 AND (expires_at = 0 OR expires_at > $1)`, end, clientID); err != nil {
+			return err
+		}
+		clientSecret, cs, err = tx.addSecret(ctx, by, c, time.Time{})
+		return err
+	})
+	return clientSecret, cs, s.fail("rotate client secret", err)
+}
+
+// AddSecret gives the client one more secret that ends at expires (zero: never),
+// returned this once. The others stay as they are.
+func (s *Store) AddSecret(ctx context.Context, by keystone.Actor, clientID string, expires time.Time) (clientSecret string, cs keystone.ClientSecret, err error) {
+	err = s.InTx(ctx, func(tx *Store) error {
+		c, err := tx.manageableClient(ctx, by, clientID)
+		if err != nil {
+			return err
+		}
+		clientSecret, cs, err = tx.addSecret(ctx, by, c, expires)
+		return err
+	})
+	return clientSecret, cs, s.fail("add client secret", err)
+}
+
+func (s *Store) addSecret(ctx context.Context, by keystone.Actor, c keystone.Client, expires time.Time) (string, keystone.ClientSecret, error) {
+	if !c.Confidential() {
+		return "", keystone.ClientSecret{}, errPublicClient
+	}
+	now := s.now()
+	var living int
+	if _, err := s.row(ctx, `SELECT COUNT(*) FROM client_secrets WHERE client_id = $1 AND (expires_at = 0 OR expires_at > $2)`, []any{c.ID, micros(now)}, &living); err != nil {
+		return "", keystone.ClientSecret{}, err
+	}
+	if living >= maxSecrets {
+		return "", keystone.ClientSecret{}, errTooManySecrets
+	}
+	value := secret.New(secret.ClientSecret)
+	cs := keystone.ClientSecret{ID: keystone.NewID(now), ClientID: c.ID, Hint: value[len(value)-4:], CreatedAt: moment(micros(now)), ExpiresAt: expires}
+	_, err := s.q.exec(ctx, `INSERT INTO client_secrets (id, client_id, hash, hint, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		cs.ID, c.ID, secret.Hash(value), cs.Hint, micros(now), micros(expires))
+	if err != nil {
+		return "", cs, err
+	}
+	s.afterCommit(func() { s.cache.clients.Invalidate(c.ID) })
+	return value, cs, s.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActClientSecretAdded, TargetKind: "client", TargetID: c.ID, TargetName: c.Name,
+		Detail: map[string]any{"secret_id": cs.ID, "hint": cs.Hint}})
+}
+
+// Secrets lists what may be known about a client's secrets.
+func (s *Store) Secrets(ctx context.Context, clientID string) ([]keystone.ClientSecret, error) {
+	list, err := all(ctx, s, func(scan func(...any) error) (cs keystone.ClientSecret, err error) {
+		var created, expires int64
+		err = scan(&cs.ID, &cs.ClientID, &cs.Hint, &created, &expires)
+		cs.CreatedAt, cs.ExpiresAt = moment(created), moment(expires)
+		return cs, err
+	}, `SELECT id, client_id, hint, created_at, expires_at FROM client_secrets WHERE client_id = $1 ORDER BY id`, clientID)
+	return list, s.fail("list client secrets", err)
+}
+
+// RemoveSecret ends one secret at once.
+func (s *Store) RemoveSecret(ctx context.Context, by keystone.Actor, clientID, id string) error {
+	err := s.InTx(ctx, func(tx *Store) error {
+		c, err := tx.manageableClient(ctx, by, clientID)
+		if err != nil {
+			return err
+		}
+		n, err := tx.q.exec(ctx, `DELETE FROM client_secrets WHERE id = $1 AND client_id = $2`, id, clientID)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return notFound("secret")
+		}
+		tx.afterCommit(func() { s.cache.clients.Invalidate(clientID) })
+		return tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActClientSecretRemoved, TargetKind: "client", TargetID: clientID, TargetName: c.Name,
+			Detail: map[string]any{"secret_id": id}})
+	})
+	return s.fail("remove client secret", err)
+}

@@ -1,0 +1,168 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+)
+
+const grantColumns = `id, user_id, client_id, session_id, scopes, audiences, generation, rotated_at, created_at, expires_at, ends_at, revoked_at, reason`
+
+func scanGrant(scan func(...any) error) (g keystone.Grant, err error) {
+	var scopes, audiences string
+	var generation, rotated, created, expires, ends, revoked int64
+	err = scan(&g.ID, &g.UserID, &g.ClientID, &g.SessionID, &scopes, &audiences, &generation, &rotated, &created, &expires, &ends, &revoked, &g.Reason)
+	if err != nil {
+		return g, err
+	}
+	g.Scopes, g.Generation = unwords(scopes), uint32(generation)
+	g.RotatedAt, g.CreatedAt, g.ExpiresAt, g.EndsAt, g.RevokedAt = moment(rotated), moment(created), moment(expires), moment(ends), moment(revoked)
+	g.Audiences, err = decodeList(audiences)
+	return g, err
+}
+
+func insertGrant(g keystone.Grant) addition {
+	return addition{`INSERT INTO grants (` + grantColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, '')`,
+		[]any{g.ID, g.UserID, g.ClientID, g.SessionID, words(g.Scopes), encodeList(g.Audiences), int64(g.Generation),
+			micros(g.RotatedAt), micros(g.CreatedAt), micros(g.ExpiresAt), micros(g.EndsAt)}}
+}
+
+// Grant returns a grant as it is now.
+func (s *Store) Grant(ctx context.Context, id string) (keystone.Grant, error) {
+	list, err := all(ctx, s, scanGrant, `SELECT `+grantColumns+` FROM grants WHERE id = $1`, id)
+	if err != nil {
+		return keystone.Grant{}, s.fail("read grant", err)
+	}
+	if len(list) == 0 {
+		return keystone.Grant{}, notFound("grant")
+	}
+	return list[0], nil
+}
+
+// GrantFacts returns what never changes about a grant: whose it is, through
+// which client and session, for which scopes and audiences. Its other fields
+// may be a minute old and decide nothing.
+func (s *Store) GrantFacts(ctx context.Context, id string) (keystone.Grant, error) {
+	g, err := cached(ctx, s, s.cache.grants, id, func(ctx context.Context) (keystone.Grant, error) { return s.Grant(ctx, id) })
+	return g, s.fail("read grant", err)
+}
+
+// Rotation are the limits under which a refresh token is used.
+type Rotation struct {
+	TTL    time.Duration // of the new refresh token
+	Idle   time.Duration // longest pause between two uses
+	Grace  time.Duration // how long the token before the newest still answers with the newest
+	Rotate bool          // false: the token stays as it is (sender-constrained clients)
+}
+
+// errDeadGrant answers every refresh token that is not good, whatever the
+// reason (RFC 6749 section 5.2).
+var errDeadGrant = keystone.Fail(keystone.Invalid, "The refresh token is not valid any more. Sign in again.").WithCode("invalid_grant")
+
+// Rotate uses the refresh token of the given generation and returns the
+// generation of its successor. It is one conditional statement: of any number
+// of simultaneous uses, on any nodes, one counts the generation up; the others
+// find it counted, and inside the grace window get the same successor. An older
+// generation is a token that was used before: the whole family is revoked (RFC
+// 9700 section 4.14.2). Every other failure is invalid_grant and changes nothing.
+func (s *Store) Rotate(ctx context.Context, by keystone.Actor, id string, presented uint32, r Rotation) (generation uint32, err error) {
+	now := s.now()
+	step := int64(1)
+	if !r.Rotate {
+		step = 0
+	}
+	w := &hotWrite{
+		sql: `UPDATE grants SET generation = generation + $1, rotated_at = $2,
+			expires_at = CASE WHEN ends_at < $3 THEN ends_at ELSE $3 END
+			WHERE id = $4 AND generation = $5 AND revoked_at = 0 AND expires_at > $2 AND ends_at > $2 AND rotated_at > $6`,
+		args: []any{step, micros(now), micros(now.Add(r.TTL)), id, int64(presented), micros(now.Add(-r.Idle))},
+	}
+	w.then = s.auditedWrite(by, func() keystone.AuditEvent {
+		return keystone.AuditEvent{Action: keystone.ActTokenRefreshed, TargetKind: "grant", TargetID: id}
+	})
+	hit, err := s.hot(ctx, w)
+	if err != nil {
+		return 0, s.fail("rotate refresh token", err)
+	}
+	if hit {
+		return presented + uint32(step), nil
+	}
+	return s.whyNotRotated(ctx, by, id, presented, r, now)
+}
+
+func (s *Store) whyNotRotated(ctx context.Context, by keystone.Actor, id string, presented uint32, r Rotation, now time.Time) (uint32, error) {
+	g, err := s.Grant(ctx, id)
+	if keystone.KindOf(err) == keystone.NotFound {
+		return 0, errDeadGrant
+	}
+	if err != nil {
+		return 0, err
+	}
+	switch {
+	case !g.RevokedAt.IsZero(), presented >= g.Generation, !now.Before(g.EndsAt):
+		return 0, errDeadGrant
+	case presented+1 == g.Generation && r.Grace > 0 && now.Sub(g.RotatedAt) <= r.Grace && now.Before(g.ExpiresAt):
+		return g.Generation, nil
+	}
+	err = s.endGrant(ctx, by, g, keystone.EndReuse, keystone.AuditEvent{
+		Action: keystone.ActTokenReuse, TargetKind: "grant", TargetID: id,
+		Detail: map[string]any{"presented_generation": presented, "generation": g.Generation, "user_id": g.UserID},
+	})
+	if err != nil {
+		return 0, err
+	}
+	return 0, errDeadGrant
+}
+
+// RevokeGrant ends a refresh token family with its access tokens (RFC 7009
+// section 2.1). Ending one that has ended already does nothing.
+func (s *Store) RevokeGrant(ctx context.Context, by keystone.Actor, id, reason string) error {
+	g, err := s.Grant(ctx, id)
+	if keystone.KindOf(err) == keystone.NotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.endGrant(ctx, by, g, reason, keystone.AuditEvent{
+		Action: keystone.ActTokenRevoked, TargetKind: "grant", TargetID: id, Detail: map[string]any{"reason": reason, "user_id": g.UserID}})
+}
+
+func (s *Store) endGrant(ctx context.Context, by keystone.Actor, g keystone.Grant, reason string, event keystone.AuditEvent) error {
+	err := s.InTx(ctx, func(tx *Store) error {
+		now := tx.now()
+		n, err := tx.q.exec(ctx, `UPDATE grants SET revoked_at = $1, reason = $2 WHERE id = $3 AND revoked_at = 0`, micros(now), reason, g.ID)
+		if err != nil || n == 0 {
+			return err
+		}
+		// A session of the JSON sign-in API belongs to one client and ends with its
+		// refresh token; a browser's session has no client and goes on.
+		_, err = tx.q.exec(ctx, `UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND client_id = $4 AND ended_at = 0`, micros(now), reason, g.SessionID, g.ClientID)
+		if err != nil {
+			return err
+		}
+		tx.dropGrants([]string{g.ID})
+		return tx.audit(ctx, by, event)
+	})
+	return s.fail("revoke grant", err)
+}
+
+// revokeGrants ends every family where column (a constant) is id.
+func (s *Store) revokeGrants(ctx context.Context, column, id, reason string) error {
+	ids, err := s.texts(ctx, `UPDATE grants SET revoked_at = $1, reason = $2 WHERE `+column+` = $3 AND revoked_at = 0 RETURNING id`, micros(s.now()), reason, id)
+	s.dropGrants(ids)
+	return err
+}
+
+func (s *Store) dropGrants(ids []string) {
+	if len(ids) == 0 {
+		return
+	}
+	s.afterCommit(func() {
+		for _, id := range ids {
+			s.cache.alive.Invalidate(id)
+			s.cache.grants.Invalidate(id)
+		}
+	})
+}

@@ -1,0 +1,182 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+)
+
+// hotWrite is one write of a hot path: a single conditional statement, and what
+// its success adds to the same transaction (audit rows). Because the statement
+// carries its own condition, any number of hot writes can share a transaction
+// without changing what each means.
+type hotWrite struct {
+	sql  string
+	args []any
+	dest []any                     // where RETURNING goes; nil: the statement returns nothing
+	hit  bool                      // whether the condition held
+	then func(hit bool) []addition // what follows; nil: nothing
+	err  error
+	done chan struct{}
+}
+
+type addition struct {
+	sql  string
+	args []any
+}
+
+func (w *hotWrite) additions() []addition {
+	if w.then == nil {
+		return nil
+	}
+	return w.then(w.hit)
+}
+
+const (
+	groupMost    = 128  // hot writes in one transaction
+	groupWaiting = 4096 // hot writes that may wait; beyond, callers wait to enqueue until their deadline
+	groupTimeout = 10 * time.Second
+)
+
+// groupWriter lets concurrent hot writes share one transaction and one flush to
+// disk. A caller is answered only after its transaction is durable. There is no
+// timer: while one group commits, the next one gathers.
+type groupWriter struct {
+	db      database
+	queue   chan *hotWrite
+	mu      sync.RWMutex
+	closed  bool
+	running sync.WaitGroup
+	observe func(size int)
+}
+
+func newGroupWriter(db database) *groupWriter {
+	g := &groupWriter{db: db, queue: make(chan *hotWrite, groupWaiting), observe: func(int) {}}
+	for range db.groupWriters() {
+		g.running.Go(g.run)
+	}
+	return g
+}
+
+// ObserveGroups calls f with the size of each group commit, for metrics. Call
+// it before the store is used.
+func (s *Store) ObserveGroups(f func(size int)) { s.group.observe = f }
+
+// hot runs one hot write: in the open transaction where there is one, else with
+// whoever else is writing. It reports whether the statement's condition held.
+func (s *Store) hot(ctx context.Context, w *hotWrite) (bool, error) {
+	if s.tx != nil {
+		err := s.hotAlone(ctx, w)
+		return w.hit, err
+	}
+	if err := s.group.submit(ctx, w); err != nil {
+		return false, err
+	}
+	if w.err == nil || s.db.classify(w.err) != faultRetry {
+		return w.hit, w.err
+	}
+	err := s.InTx(ctx, func(tx *Store) error { return tx.hotAlone(ctx, w) })
+	return w.hit, err
+}
+
+// hotAlone runs a hot write by itself in the open transaction.
+func (s *Store) hotAlone(ctx context.Context, w *hotWrite) error {
+	var err error
+	if w.dest == nil {
+		var n int64
+		n, err = s.q.exec(ctx, w.sql, w.args...)
+		w.hit = n > 0
+	} else {
+		w.hit, err = s.row(ctx, w.sql, w.args, w.dest...)
+	}
+	if err != nil {
+		return err
+	}
+	for _, add := range w.additions() {
+		if _, err := s.q.exec(ctx, add.sql, add.args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *groupWriter) submit(ctx context.Context, w *hotWrite) error {
+	w.done = make(chan struct{})
+	g.mu.RLock()
+	if g.closed {
+		g.mu.RUnlock()
+		return errUnavailable.Because(errors.New("store is closed"))
+	}
+	select {
+	case g.queue <- w:
+		g.mu.RUnlock()
+	case <-ctx.Done():
+		g.mu.RUnlock()
+		return errUnavailable.Because(ctx.Err())
+	}
+	<-w.done // never given up half way: the answer says what happened
+	return nil
+}
+
+func (g *groupWriter) run() {
+	group := make([]*hotWrite, 0, groupMost)
+	for first := range g.queue {
+		group = append(group[:0], first)
+	gather:
+		for len(group) < groupMost {
+			select {
+			case w, open := <-g.queue:
+				if !open {
+					break gather
+				}
+				group = append(group, w)
+			default:
+				break gather
+			}
+		}
+		g.commit(group)
+	}
+}
+
+// commit runs the group in one transaction. Where that fails, each write is
+// tried alone, so that one bad write fails alone.
+func (g *groupWriter) commit(group []*hotWrite) {
+	ctx, cancel := context.WithTimeout(context.Background(), groupTimeout)
+	defer cancel()
+	g.observe(len(group))
+	err := g.db.runGroup(ctx, group)
+	if err != nil && len(group) > 1 && g.db.classify(err) != faultDown {
+		for _, w := range group {
+			w.err = g.db.runGroup(ctx, []*hotWrite{w})
+			close(w.done)
+		}
+		return
+	}
+	for _, w := range group {
+		w.err = err
+		close(w.done)
+	}
+}
+
+func (g *groupWriter) close() {
+	g.mu.Lock()
+	if !g.closed {
+		g.closed = true
+		close(g.queue)
+	}
+	g.mu.Unlock()
+	g.running.Wait()
+}
+
+// auditedWrite is a hot write that adds the event when its condition held.
+func (s *Store) auditedWrite(by keystone.Actor, event func() keystone.AuditEvent) func(bool) []addition {
+	return func(hit bool) []addition {
+		if !hit {
+			return nil
+		}
+		return []addition{s.auditRow(by, event())}
+	}
+}

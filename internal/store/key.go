@@ -1,0 +1,65 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+)
+
+// SealedKey is a signing key as it lies in the database: only the token room
+// opens it.
+type SealedKey struct {
+	keystone.Key
+	Sealed []byte
+}
+
+// SigningKeys returns every key that is not yet swept.
+func (s *Store) SigningKeys(ctx context.Context) ([]SealedKey, error) {
+	keys, err := all(ctx, s, func(scan func(...any) error) (k SealedKey, err error) {
+		var created, active, expires, revoked int64
+		err = scan(&k.ID, &k.Algorithm, &k.Seq, &k.Sealed, &created, &active, &expires, &revoked)
+		k.CreatedAt, k.ActiveAt, k.ExpiresAt, k.RevokedAt = moment(created), moment(active), moment(expires), moment(revoked)
+		return k, err
+	}, `SELECT id, algorithm, seq, sealed, created_at, active_at, expires_at, revoked_at FROM signing_keys ORDER BY algorithm, seq`)
+	return keys, s.fail("read signing keys", err)
+}
+
+// AddSigningKey writes the next key of an algorithm and sets when the ones
+// before it end. It reports false where another node made this step first: the
+// unique (algorithm, seq) decides.
+func (s *Store) AddSigningKey(ctx context.Context, by keystone.Actor, k SealedKey, earlierEnd time.Time) (added bool, err error) {
+	err = s.InTx(ctx, func(tx *Store) error {
+		n, err := tx.q.exec(ctx, `INSERT INTO signing_keys (id, algorithm, seq, sealed, created_at, active_at, expires_at, revoked_at)
+			VALUES ($1, $2, $3, $4, $5, $6, 0, 0) ON CONFLICT (algorithm, seq) DO NOTHING`,
+			k.ID, k.Algorithm, k.Seq, k.Sealed, micros(k.CreatedAt), micros(k.ActiveAt))
+		if err != nil {
+			return err
+		}
+		if added = n == 1; !added {
+			return nil
+		}
+		_, err = tx.q.exec(ctx, `UPDATE signing_keys SET expires_at = $1 WHERE algorithm = $2 AND seq < $3 AND expires_at = 0`, micros(earlierEnd), k.Algorithm, k.Seq)
+		if err != nil {
+			return err
+		}
+		return tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActKeyCreated, TargetKind: "key", TargetID: k.ID, TargetName: k.Algorithm,
+			Detail: map[string]any{"active_at": k.ActiveAt.UTC().Format(time.RFC3339)}})
+	})
+	return added, s.fail("add signing key", err)
+}
+
+// RevokeSigningKey refuses everything a key has signed from now on.
+func (s *Store) RevokeSigningKey(ctx context.Context, by keystone.Actor, id string) error {
+	err := s.InTx(ctx, func(tx *Store) error {
+		n, err := tx.q.exec(ctx, `UPDATE signing_keys SET revoked_at = $1 WHERE id = $2 AND revoked_at = 0`, micros(tx.now()), id)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return notFound("key")
+		}
+		return tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActKeyRevoked, TargetKind: "key", TargetID: id})
+	})
+	return s.fail("revoke signing key", err)
+}

@@ -1,0 +1,147 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/pressly/goose/v3"
+
+	"github.com/keystone-auth/keystone"
+)
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// Migration is one step of the schema.
+type Migration struct {
+	Version int64
+	Name    string
+	Applied bool
+}
+
+const (
+	migrationLease = "migrate"
+	migrationTTL   = time.Minute
+)
+
+// Migrate brings the schema up to this program's and puts the built-in roles,
+// scopes and client in. Nodes that start together take turns under a lease: the
+// first applies, the others find it done. It returns the steps it applied.
+func (s *Store) Migrate(ctx context.Context) (applied []Migration, err error) {
+	holder := keystone.NewID(s.now())
+	if err := s.createLeases(ctx); err != nil {
+		return nil, err
+	}
+	for {
+		got, err := s.Lease(ctx, migrationLease, holder, migrationTTL)
+		if err != nil {
+			return nil, err
+		}
+		if got {
+			break
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, errors.New("another node holds the migration lease; wait for it to finish and start again")
+		}
+	}
+	defer func() { err = errors.Join(err, s.EndLease(context.WithoutCancel(ctx), migrationLease, holder)) }()
+
+	provider, err := s.provider()
+	if err != nil {
+		return nil, err
+	}
+	results, err := provider.Up(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("store: migrate: %w", err)
+	}
+	for _, r := range results {
+		applied = append(applied, Migration{Version: r.Source.Version, Name: path.Base(r.Source.Path), Applied: true})
+	}
+	return applied, s.seedBuiltIns(ctx)
+}
+
+// Migrations lists every step and whether it is applied, without changing
+// anything.
+func (s *Store) Migrations(ctx context.Context) ([]Migration, error) {
+	provider, err := s.provider()
+	if err != nil {
+		return nil, err
+	}
+	status, err := provider.Status(ctx)
+	if err != nil {
+		return nil, s.fail("migration status", err)
+	}
+	var out []Migration
+	for _, m := range status {
+		out = append(out, Migration{Version: m.Source.Version, Name: path.Base(m.Source.Path), Applied: m.State == goose.StateApplied})
+	}
+	return out, nil
+}
+
+// createLeases makes the one table that must exist before a migration can be
+// guarded. Two nodes may collide inside PostgreSQL's catalogue: try again.
+func (s *Store) createLeases(ctx context.Context) error {
+	var err error
+	for attempt := range txAttempts {
+		_, err = s.q.exec(ctx, `CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, expires_at BIGINT NOT NULL)`)
+		if err == nil || !pause(ctx, attempt) {
+			break
+		}
+	}
+	return s.fail("create leases", err)
+}
+
+func (s *Store) provider() (*goose.Provider, error) {
+	dialect := goose.DialectSQLite3
+	if _, ok := s.db.(*postgres); ok {
+		dialect = goose.DialectPostgres
+	}
+	p, err := goose.NewProvider(dialect, s.db.migrationDB(), s.db.migrations())
+	if err != nil {
+		return nil, fmt.Errorf("store: read migrations: %w", err)
+	}
+	return p, nil
+}
+
+// dialectFS is the folder of migrations with the few words replaced that the
+// databases spell differently.
+type dialectFS map[string]string
+
+// Open implements fs.FS.
+func (d dialectFS) Open(name string) (fs.File, error) {
+	f, err := migrationFiles.Open(path.Join("migrations", name))
+	if err != nil || !strings.HasSuffix(name, ".sql") {
+		return f, err
+	}
+	defer func() { _ = f.Close() }()
+	text, err := io.ReadAll(f)
+	if err != nil {
+		return nil, err
+	}
+	for word, spelling := range d {
+		text = bytes.ReplaceAll(text, []byte(word), []byte(spelling))
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return &dialectFile{Reader: bytes.NewReader(text), info: info}, nil
+}
+
+type dialectFile struct {
+	*bytes.Reader
+	info fs.FileInfo
+}
+
+func (f *dialectFile) Stat() (fs.FileInfo, error) { return f.info, nil }
+func (f *dialectFile) Close() error               { return nil }

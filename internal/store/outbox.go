@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+)
+
+// Message is something to deliver outside of the database: it is written in the
+// transaction of what it tells of and delivered at least once afterwards.
+type Message struct {
+	ID       string // stays the same over retries, so receivers can tell repeats
+	Kind     string
+	Payload  []byte
+	Attempts int
+}
+
+// Enqueue adds a message; inside InTx it leaves with the transaction.
+func (s *Store) Enqueue(ctx context.Context, kind string, payload []byte) error {
+	now := s.now()
+	_, err := s.q.exec(ctx, `INSERT INTO outbox (id, kind, payload, created_at, due_at, attempts, claimed_by, claimed_until, last_error, dead_at)
+		VALUES ($1, $2, $3, $4, $4, 0, '', 0, '', 0)`, keystone.NewID(now), kind, payload, micros(now))
+	return s.fail("enqueue", err)
+}
+
+// Claim hands out up to n due messages of a kind to holder for ttl. A message
+// whose holder dies is due again when its claim ends.
+func (s *Store) Claim(ctx context.Context, kind, holder string, n int, ttl time.Duration) ([]Message, error) {
+	var claimed []Message
+	err := s.InTx(ctx, func(tx *Store) error {
+		claimed = nil
+		now := tx.now()
+		ids, err := tx.texts(ctx, `SELECT id FROM outbox WHERE kind = $1 AND due_at <= $2 AND claimed_until <= $2 AND dead_at = 0 ORDER BY due_at, id LIMIT $3`, kind, micros(now), n)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			m := Message{ID: id, Kind: kind}
+			won, err := tx.row(ctx, `UPDATE outbox SET claimed_by = $1, claimed_until = $2, attempts = attempts + 1
+				WHERE id = $3 AND claimed_until <= $4 RETURNING payload, attempts`, []any{holder, micros(now.Add(ttl)), id, micros(now)}, &m.Payload, &m.Attempts)
+			if err != nil {
+				return err
+			}
+			if won {
+				claimed = append(claimed, m)
+			}
+		}
+		return nil
+	})
+	return claimed, s.fail("claim", err)
+}
+
+// Delivered removes a message that holder has delivered.
+func (s *Store) Delivered(ctx context.Context, id, holder string) error {
+	_, err := s.q.exec(ctx, `DELETE FROM outbox WHERE id = $1 AND claimed_by = $2`, id, holder)
+	return s.fail("finish message", err)
+}
+
+// Undelivered puts a message back until due, or gives it up where dead is true.
+// why must hold no secret.
+func (s *Store) Undelivered(ctx context.Context, id, holder, why string, due time.Time, dead bool) error {
+	deadAt := int64(0)
+	if dead {
+		deadAt = micros(s.now())
+	}
+	_, err := s.q.exec(ctx, `UPDATE outbox SET due_at = $1, claimed_until = 0, last_error = $2, dead_at = $3 WHERE id = $4 AND claimed_by = $5`,
+		micros(due), why, deadAt, id, holder)
+	return s.fail("put message back", err)
+}

@@ -1,0 +1,228 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/exaring/otelpgx"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// postgres is PostgreSQL through pgx's own pool.
+type postgres struct {
+	pool *pgxpool.Pool
+}
+
+func openPostgres(ctx context.Context, url string, o Options) (*postgres, error) {
+	url = strings.Replace(url, "postgresql+asyncpg:", "postgresql:", 1)
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, errors.New("DATABASE_URL is not a PostgreSQL URL; write postgres://user:password@host:5432/database")
+	}
+	cfg.MaxConns = int32(max(o.PoolSize, 2))
+	cfg.MinIdleConns = int32(min(2, cfg.MaxConns))
+	cfg.MaxConnIdleTime = 5 * time.Minute
+	cfg.HealthCheckPeriod = 5 * time.Second
+	if cfg.ConnConfig.ConnectTimeout == 0 {
+		cfg.ConnConfig.ConnectTimeout = 5 * time.Second
+	}
+	params := cfg.ConnConfig.RuntimeParams
+	setDefault(params, "application_name", "keystone")
+	setDefault(params, "statement_timeout", "10s")
+	setDefault(params, "idle_in_transaction_session_timeout", "10s")
+	setDefault(params, "timezone", "UTC")
+	if o.Trace {
+		cfg.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithTrimSQLInSpanName())
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open PostgreSQL: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("PostgreSQL does not answer at %s:%d; check DATABASE_URL and that the server runs: %w",
+			cfg.ConnConfig.Host, cfg.ConnConfig.Port, err)
+	}
+	return &postgres{pool: pool}, nil
+}
+
+func setDefault(params map[string]string, name, value string) {
+	if _, set := params[name]; !set {
+		params[name] = value
+	}
+}
+
+func (p *postgres) exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	tag, err := p.pool.Exec(ctx, sql, args...)
+	return tag.RowsAffected(), err
+}
+
+func (p *postgres) query(ctx context.Context, sql string, args ...any) (rows, error) {
+	return p.pool.Query(ctx, sql, args...)
+}
+
+func (p *postgres) begin(ctx context.Context) (transaction, error) {
+	tx, err := p.pool.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &postgresTx{tx: tx}, nil
+}
+
+type postgresTx struct{ tx pgx.Tx }
+
+func (t *postgresTx) exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	tag, err := t.tx.Exec(ctx, sql, args...)
+	return tag.RowsAffected(), err
+}
+
+func (t *postgresTx) query(ctx context.Context, sql string, args ...any) (rows, error) {
+	return t.tx.Query(ctx, sql, args...)
+}
+
+func (t *postgresTx) commit(ctx context.Context) error { return t.tx.Commit(ctx) }
+
+func (t *postgresTx) rollback() {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_ = t.tx.Rollback(ctx) // after a commit it says so; otherwise the pool drops the connection
+}
+
+// runGroup sends the whole group in two round trips: all first statements, then
+// what their success adds together with the commit.
+func (p *postgres) runGroup(ctx context.Context, group []*hotWrite) error {
+	conn, err := p.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+
+	first := &pgx.Batch{}
+	first.Queue("begin")
+	for _, w := range group {
+		first.Queue(w.sql, w.args...)
+	}
+	err = readBatch(conn.SendBatch(ctx, first), func(results pgx.BatchResults) error {
+		if _, err := results.Exec(); err != nil {
+			return err
+		}
+		for _, w := range group {
+			if err := w.readPostgres(results); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return p.abandon(conn, err)
+	}
+
+	second := &pgx.Batch{}
+	for _, w := range group {
+		for _, add := range w.additions() {
+			second.Queue(add.sql, add.args...)
+		}
+	}
+	second.Queue("commit")
+	n := second.Len()
+	err = readBatch(conn.SendBatch(ctx, second), func(results pgx.BatchResults) error {
+		for range n {
+			if _, err := results.Exec(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return p.abandon(conn, err)
+	}
+	return nil
+}
+
+// readBatch reads every result before closing, so that the first error is the
+// one that is reported.
+func readBatch(results pgx.BatchResults, read func(pgx.BatchResults) error) error {
+	err := read(results)
+	if closeErr := results.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+func (p *postgres) abandon(conn *pgxpool.Conn, cause error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if _, err := conn.Exec(ctx, "rollback"); err != nil {
+		_ = conn.Conn().Close(ctx) // a broken connection must not go back with a transaction in it
+	}
+	return cause
+}
+
+func (w *hotWrite) readPostgres(results pgx.BatchResults) error {
+	if w.dest == nil {
+		tag, err := results.Exec()
+		w.hit = err == nil && tag.RowsAffected() > 0
+		return err
+	}
+	err := results.QueryRow().Scan(w.dest...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		w.hit = false
+		return nil
+	}
+	w.hit = err == nil
+	return err
+}
+
+func (p *postgres) classify(err error) fault {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		switch pg.Code {
+		case "23505":
+			return faultDuplicate
+		case "40001", "40P01", "55P03":
+			return faultRetry
+		case "25006", "53100", "53200", "53300", "57014", "57P01", "57P02", "57P03", "25P03", "25P04":
+			return faultDown
+		}
+		if strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "58") || strings.HasPrefix(pg.Code, "53") {
+			return faultDown
+		}
+		return faultOther
+	}
+	var connect *pgconn.ConnectError
+	var network net.Error
+	if errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) ||
+		strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "closed pool") {
+		return faultDown
+	}
+	return faultOther
+}
+
+func (p *postgres) migrations() fs.FS {
+	return dialectFS{"{{KEY}}": `TEXT COLLATE "C"`, "{{SERIAL}}": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"}
+}
+
+func (p *postgres) groupWriters() int { return 2 }
+
+func (p *postgres) ping(ctx context.Context) error { return p.pool.Ping(ctx) }
+
+func (p *postgres) stats() PoolStats {
+	s := p.pool.Stat()
+	return PoolStats{InUse: int(s.AcquiredConns()), Idle: int(s.IdleConns()), Max: int(s.MaxConns()), Waited: s.EmptyAcquireCount()}
+}
+
+func (p *postgres) close() { p.pool.Close() }
+
+// migrationDB returns a database/sql view for the migration library.
+func (p *postgres) migrationDB() *sql.DB { return stdlib.OpenDBFromPool(p.pool) }

@@ -1,0 +1,138 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+)
+
+// SignIn is what a finished sign-in writes.
+type SignIn struct {
+	Session keystone.Session
+	Grant   keystone.Grant // the refresh token family; its ID empty: none
+	Login   Login          // as it was when the password was checked
+	Clear   []string       // failure counters that end with it
+}
+
+// StartSession writes session, refresh token family, last login and audit row,
+// where the account is still enabled and its password still the one that was
+// checked. It reports false where it is not.
+func (s *Store) StartSession(ctx context.Context, by keystone.Actor, in SignIn) (bool, error) {
+	ses, g := in.Session, in.Grant
+	w := &hotWrite{
+		sql: `INSERT INTO sessions (id, user_id, client_id, source, user_agent, amr, created_at, last_seen, expires_at, ended_at, end_reason)
+			SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT), CAST($6 AS TEXT),
+			CAST($7 AS BIGINT), CAST($7 AS BIGINT), CAST($8 AS BIGINT), 0, ''
+			WHERE EXISTS (SELECT 1 FROM users u JOIN passwords p ON p.user_id = u.id WHERE u.id = $2 AND u.enabled AND p.changed_at = $9)`,
+		args: []any{ses.ID, ses.UserID, ses.ClientID, ses.Source, ses.UserAgent, words(ses.AMR), micros(ses.CreatedAt), micros(ses.ExpiresAt), micros(in.Login.ChangedAt)},
+	}
+	w.then = func(hit bool) []addition {
+		if !hit {
+			return nil
+		}
+		adds := []addition{{`UPDATE users SET last_login = $1 WHERE id = $2`, []any{micros(ses.CreatedAt), ses.UserID}}}
+		if g.ID != "" {
+			adds = append(adds, insertGrant(g))
+		}
+		for _, key := range in.Clear {
+			adds = append(adds, addition{`DELETE FROM attempts WHERE key = $1`, []any{key}})
+		}
+		return append(adds, s.auditRow(by, keystone.AuditEvent{Action: keystone.ActSignInSucceeded, TargetKind: "session", TargetID: ses.ID, TargetName: in.Login.Username,
+			Detail: map[string]any{"amr": ses.AMR, "scopes": g.Scopes}}))
+	}
+	hit, err := s.hot(ctx, w)
+	return hit, s.fail("start session", err)
+}
+
+const sessionColumns = `s.id, s.user_id, COALESCE(u.username, ''), s.client_id, s.source, s.user_agent, s.amr, s.created_at,
+	COALESCE((SELECT MAX(g.rotated_at) FROM grants g WHERE g.session_id = s.id), s.last_seen), s.expires_at, s.ended_at, s.end_reason`
+
+func scanSession(scan func(...any) error) (ses keystone.Session, err error) {
+	var amr string
+	var created, seen, expires, ended int64
+	err = scan(&ses.ID, &ses.UserID, &ses.Username, &ses.ClientID, &ses.Source, &ses.UserAgent, &amr, &created, &seen, &expires, &ended, &ses.EndReason)
+	ses.AMR = unwords(amr)
+	ses.CreatedAt, ses.LastSeen, ses.ExpiresAt, ses.EndedAt = moment(created), moment(seen), moment(expires), moment(ended)
+	return ses, err
+}
+
+// Sessions lists living sessions by id, which is by age: of one user, or of
+// everybody where userID is empty.
+func (s *Store) Sessions(ctx context.Context, userID string, p keystone.Page) (keystone.List[keystone.Session], error) {
+	where, args := `s.id > $1 AND s.ended_at = 0 AND s.expires_at > $2`, []any{p.After, micros(s.now()), p.Size() + 1}
+	if userID != "" {
+		where, args = where+` AND s.user_id = $4`, append(args, userID)
+	}
+	list, err := all(ctx, s, scanSession, `SELECT `+sessionColumns+` FROM sessions s LEFT JOIN users u ON u.id = s.user_id WHERE `+where+` ORDER BY s.id LIMIT $3`, args...)
+	return page(list, p.Size(), func(ses keystone.Session) string { return ses.ID }), s.fail("list sessions", err)
+}
+
+// Session returns one session, living or ended.
+func (s *Store) Session(ctx context.Context, id string) (keystone.Session, error) {
+	list, err := all(ctx, s, scanSession, `SELECT `+sessionColumns+` FROM sessions s LEFT JOIN users u ON u.id = s.user_id WHERE s.id = $1`, id)
+	if err != nil {
+		return keystone.Session{}, s.fail("read session", err)
+	}
+	if len(list) == 0 {
+		return keystone.Session{}, notFound("session")
+	}
+	return list[0], nil
+}
+
+// EndSession ends one session with its refresh tokens. With a userID, only a
+// session of that user: somebody else's is not found.
+func (s *Store) EndSession(ctx context.Context, by keystone.Actor, id, userID, reason string) error {
+	err := s.InTx(ctx, func(tx *Store) error {
+		ses, err := tx.Session(ctx, id)
+		if err != nil {
+			return err
+		}
+		if userID != "" && ses.UserID != userID || !ses.Alive(tx.now()) {
+			return notFound("session")
+		}
+		_, err = tx.q.exec(ctx, `UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at = 0`, micros(tx.now()), reason, id)
+		if err != nil {
+			return err
+		}
+		if err := tx.revokeGrants(ctx, "session_id", id, reason); err != nil {
+			return err
+		}
+		return tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActSessionEnded, TargetKind: "session", TargetID: id, TargetName: ses.Username,
+			Detail: map[string]any{"reason": reason, "user_id": ses.UserID}})
+	})
+	return s.fail("end session", err)
+}
+
+// EndSessions ends every session of a user but keep (may be empty), with their
+// refresh tokens, and returns how many there were.
+func (s *Store) EndSessions(ctx context.Context, by keystone.Actor, userID, keep, reason string) (ended int64, err error) {
+	err = s.InTx(ctx, func(tx *Store) error {
+		u, err := tx.User(ctx, userID)
+		if err != nil {
+			return err
+		}
+		if ended, err = tx.endSessions(ctx, userID, keep, reason); err != nil {
+			return err
+		}
+		return tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActSessionsEnded, TargetKind: "user", TargetID: userID, TargetName: u.Username,
+			Detail: map[string]any{"reason": reason, "sessions_ended": ended}})
+	})
+	return ended, s.fail("end sessions", err)
+}
+
+// endSessions ends a user's sessions inside the transaction of whatever ends them.
+func (s *Store) endSessions(ctx context.Context, userID, keep, reason string) (int64, error) {
+	now := s.now()
+	n, err := s.q.exec(ctx, `UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE user_id = $3 AND id <> $4 AND ended_at = 0`, micros(now), reason, userID, keep)
+	if err != nil {
+		return 0, err
+	}
+	ids, err := s.texts(ctx, `UPDATE grants SET revoked_at = $1, reason = $2 WHERE user_id = $3 AND session_id <> $4 AND revoked_at = 0 RETURNING id`,
+		micros(now), reason, userID, keep)
+	s.dropGrants(ids)
+	return n, err
+}
+
+// sessionRetention is how long after its end a session is kept for people to see.
+const sessionRetention = 30 * 24 * time.Hour

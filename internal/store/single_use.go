@@ -1,0 +1,54 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/keystone-auth/keystone/internal/secret"
+)
+
+// Kinds of single-use items.
+const (
+	SingleUseSetup = "setup" // the link that makes the first administrator
+)
+
+// AddSingleUse stores an item under the hash of its bearer value until expires.
+func (s *Store) AddSingleUse(ctx context.Context, kind, value, payload string, expires time.Time) error {
+	_, err := s.hot(ctx, &hotWrite{
+		sql:  `INSERT INTO single_use (kind, hash, payload, created_at, expires_at, used_at) VALUES ($1, $2, $3, $4, $5, 0)`,
+		args: []any{kind, secret.Hash(value), payload, micros(s.now()), micros(expires)},
+	})
+	return s.fail("add single-use item", err)
+}
+
+// UseOnce consumes an item in one statement: of any number of simultaneous uses,
+// on any nodes, one gets the payload and true.
+func (s *Store) UseOnce(ctx context.Context, kind, value string) (payload string, ok bool, err error) {
+	w := &hotWrite{
+		sql:  `UPDATE single_use SET used_at = $1 WHERE kind = $2 AND hash = $3 AND used_at = 0 AND expires_at > $1 RETURNING payload`,
+		args: []any{micros(s.now()), kind, secret.Hash(value)},
+		dest: []any{&payload},
+	}
+	ok, err = s.hot(ctx, w)
+	return payload, ok, s.fail("use single-use item", err)
+}
+
+// PeekOnce reports whether an item could be used now, without using it.
+func (s *Store) PeekOnce(ctx context.Context, kind, value string) (bool, error) {
+	var one int
+	found, err := s.row(ctx, `SELECT 1 FROM single_use WHERE kind = $1 AND hash = $2 AND used_at = 0 AND expires_at > $3`,
+		[]any{kind, secret.Hash(value), micros(s.now())}, &one)
+	return found, s.fail("look at single-use item", err)
+}
+
+// FirstSeen remembers a value that its sender chose (an assertion's jti) until
+// expires and reports whether this is its first appearance anywhere.
+func (s *Store) FirstSeen(ctx context.Context, kind, value string, expires time.Time) (bool, error) {
+	now := micros(s.now())
+	hit, err := s.hot(ctx, &hotWrite{
+		sql: `INSERT INTO single_use (kind, hash, payload, created_at, expires_at, used_at) VALUES ($1, $2, '', $3, $4, $3)
+			ON CONFLICT (kind, hash) DO NOTHING`,
+		args: []any{kind, secret.Hash(value), now, micros(expires)},
+	})
+	return hit, s.fail("remember value", err)
+}

@@ -1,0 +1,270 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// lite is SQLite: one connection writes, a pool reads. WAL lets them go on side
+// by side; synchronous=FULL makes a commit survive a power cut.
+type lite struct {
+	writer *sql.DB
+	reader *sql.DB
+	mu     sync.RWMutex
+	stmts  map[stmtKey]*sql.Stmt // prepared once; texts are constants, so the map is bounded
+}
+
+type stmtKey struct {
+	db  *sql.DB
+	sql string
+}
+
+const liteReaders = 8
+
+func openSQLite(ctx context.Context, path string) (*lite, error) {
+	if dir := filepath.Dir(path); dir != "." {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("make the folder of the SQLite database: %w", err)
+		}
+	}
+	// The file is made with narrow rights before SQLite would make it with wide ones.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the SQLite database: %w; check DATABASE_URL and DATA_DIR", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("open the SQLite database: %w", err)
+	}
+	dsn := func(extra ...string) string {
+		q := url.Values{}
+		q.Add("_pragma", "busy_timeout(5000)")
+		q.Add("_pragma", "journal_mode(WAL)")
+		q.Add("_pragma", "synchronous(FULL)")
+		q.Add("_pragma", "foreign_keys(1)")
+		for _, e := range extra {
+			name, value, _ := strings.Cut(e, "=")
+			q.Add(name, value)
+		}
+		return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+	}
+	writer, err := sql.Open("sqlite", dsn("_txlock=immediate", "_pragma=cache_size(-8000)"))
+	if err != nil {
+		return nil, fmt.Errorf("open the SQLite database: %w", err)
+	}
+	writer.SetMaxOpenConns(1)
+	writer.SetMaxIdleConns(1)
+	if err := writer.PingContext(ctx); err != nil {
+		_ = writer.Close()
+		return nil, fmt.Errorf("open the SQLite database: %w; it must be a file on a local disk that this user may write", err)
+	}
+	reader, err := sql.Open("sqlite", dsn("_pragma=query_only(1)", "_pragma=cache_size(-2000)"))
+	if err != nil {
+		_ = writer.Close()
+		return nil, fmt.Errorf("open the SQLite database: %w", err)
+	}
+	reader.SetMaxOpenConns(liteReaders)
+	reader.SetMaxIdleConns(liteReaders)
+	return &lite{writer: writer, reader: reader, stmts: map[stmtKey]*sql.Stmt{}}, nil
+}
+
+func (l *lite) prepared(ctx context.Context, db *sql.DB, text string) (*sql.Stmt, error) {
+	key := stmtKey{db, text}
+	l.mu.RLock()
+	stmt := l.stmts[key]
+	l.mu.RUnlock()
+	if stmt != nil {
+		return stmt, nil
+	}
+	stmt, err := db.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if other := l.stmts[key]; other != nil {
+		_ = stmt.Close()
+		return other, nil
+	}
+	l.stmts[key] = stmt
+	return stmt, nil
+}
+
+func (l *lite) exec(ctx context.Context, text string, args ...any) (int64, error) {
+	stmt, err := l.prepared(ctx, l.writer, text)
+	if err != nil {
+		return 0, err
+	}
+	res, err := stmt.ExecContext(ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+func (l *lite) query(ctx context.Context, text string, args ...any) (rows, error) {
+	stmt, err := l.prepared(ctx, l.reader, text)
+	if err != nil {
+		return nil, err
+	}
+	r, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	return liteRows{r}, nil
+}
+
+func (l *lite) begin(ctx context.Context) (transaction, error) {
+	tx, err := l.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &liteTx{tx: tx}, nil
+}
+
+// liteRows fits database/sql rows to the rows contract.
+type liteRows struct{ *sql.Rows }
+
+func (r liteRows) Close() { _ = r.Rows.Close() } // its error is Err's
+
+// liteTx is a transaction on the writing connection. Statements are not
+// prepared ahead: preparing needs that one connection.
+type liteTx struct{ tx *sql.Tx }
+
+func (t *liteTx) exec(ctx context.Context, text string, args ...any) (int64, error) {
+	res, err := t.tx.ExecContext(ctx, text, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+func (t *liteTx) query(ctx context.Context, text string, args ...any) (rows, error) {
+	r, err := t.tx.QueryContext(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	return liteRows{r}, nil
+}
+
+func (t *liteTx) commit(context.Context) error { return t.tx.Commit() }
+func (t *liteTx) rollback()                    { _ = t.tx.Rollback() } // after a commit it says so
+
+func (l *lite) runGroup(ctx context.Context, group []*hotWrite) error {
+	for _, w := range group { // before the transaction takes the one connection
+		if _, err := l.prepared(ctx, l.writer, w.sql); err != nil {
+			return err
+		}
+	}
+	if _, err := l.prepared(ctx, l.writer, insertAudit); err != nil {
+		return err
+	}
+	tx, err := l.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	for _, w := range group {
+		if err := l.runHot(ctx, tx, w); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+func (l *lite) runHot(ctx context.Context, tx *sql.Tx, w *hotWrite) error {
+	stmt := tx.StmtContext(ctx, l.known(w.sql))
+	if w.dest == nil {
+		res, err := stmt.ExecContext(ctx, w.args...)
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			return err
+		}
+		w.hit = n > 0
+	} else {
+		err := stmt.QueryRowContext(ctx, w.args...).Scan(w.dest...)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		w.hit = err == nil
+	}
+	for _, add := range w.additions() {
+		var err error
+		if known := l.known(add.sql); known != nil {
+			_, err = tx.StmtContext(ctx, known).ExecContext(ctx, add.args...)
+		} else {
+			_, err = tx.ExecContext(ctx, add.sql, add.args...)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// known returns the writer's prepared statement, or nil.
+func (l *lite) known(text string) *sql.Stmt {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.stmts[stmtKey{l.writer, text}]
+}
+
+func (l *lite) classify(err error) fault {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, sql.ErrConnDone) || strings.Contains(err.Error(), "database is closed") {
+			return faultDown
+		}
+		return faultOther
+	}
+	switch e.Code() {
+	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+		return faultDuplicate
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return faultRetry
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT:
+		return faultDown
+	}
+	return faultOther
+}
+
+func (l *lite) migrations() fs.FS {
+	return dialectFS{"{{KEY}}": "TEXT", "{{SERIAL}}": "INTEGER PRIMARY KEY AUTOINCREMENT"}
+}
+
+func (l *lite) groupWriters() int { return 1 }
+
+func (l *lite) ping(ctx context.Context) error { return l.reader.PingContext(ctx) }
+
+func (l *lite) stats() PoolStats {
+	s := l.reader.Stats()
+	return PoolStats{InUse: s.InUse, Idle: s.Idle, Max: s.MaxOpenConnections, Waited: s.WaitCount}
+}
+
+func (l *lite) close() {
+	l.mu.Lock()
+	for _, stmt := range l.stmts {
+		_ = stmt.Close()
+	}
+	l.stmts = map[stmtKey]*sql.Stmt{}
+	l.mu.Unlock()
+	_ = l.reader.Close()
+	_ = l.writer.Close()
+}
+
+func (l *lite) migrationDB() *sql.DB { return l.writer }

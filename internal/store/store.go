@@ -1,0 +1,249 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/bits"
+	"strings"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/secret"
+)
+
+// Options are what Open needs besides the address.
+type Options struct {
+	PoolSize int              // most connections to PostgreSQL; 0 means 20
+	Master   secret.MasterKey // seals and keys what must not be usable at rest
+	Now      func() time.Time // nil means time.Now
+	Trace    bool             // trace statements with OpenTelemetry
+}
+
+// Store is every table. It is safe for concurrent use. Inside InTx the same
+// type is bound to the open transaction.
+type Store struct {
+	db     database
+	q      querier // db, or the open transaction
+	now    func() time.Time
+	master secret.MasterKey
+	cache  *caches
+	group  *groupWriter
+	chain  *secret.MAC
+	tx     *txState // nil outside a transaction
+}
+
+// txState is what one transaction leaves to do after its commit.
+type txState struct{ after []func() }
+
+// Open connects to a database: a path or sqlite: URL is SQLite, a postgres: or
+// postgresql: URL (also the seed's postgresql+asyncpg:) is PostgreSQL. It does
+// not migrate; see Migrate.
+func Open(ctx context.Context, url string, o Options) (*Store, error) {
+	if o.PoolSize == 0 {
+		o.PoolSize = 20
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	var db database
+	var err error
+	switch {
+	case IsPostgres(url):
+		db, err = openPostgres(ctx, url, o)
+	default:
+		path := strings.TrimPrefix(strings.TrimPrefix(url, "sqlite:"), "//")
+		if path == "" || strings.Contains(path, "://") {
+			return nil, errors.New("DATABASE_URL is neither a path nor a sqlite: or postgres: URL; write ./keystone-data/keystone.db or postgres://user:password@host/database")
+		}
+		db, err = openSQLite(ctx, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{db: db, q: db, now: o.Now, master: o.Master, chain: o.Master.MAC("audit-chain")}
+	s.cache = newCaches()
+	s.group = newGroupWriter(db)
+	return s, nil
+}
+
+// IsPostgres reports whether a DATABASE_URL names PostgreSQL.
+func IsPostgres(url string) bool {
+	return strings.HasPrefix(url, "postgres:") || strings.HasPrefix(url, "postgresql:") || strings.HasPrefix(url, "postgresql+asyncpg:")
+}
+
+// Close waits for writes under way and closes every connection.
+func (s *Store) Close() {
+	s.group.close()
+	s.db.close()
+}
+
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error { return s.fail("ping", s.db.ping(ctx)) }
+
+// Pool returns the state of the connection pool.
+func (s *Store) Pool() PoolStats { return s.db.stats() }
+
+// Now is the store's clock.
+func (s *Store) Now() time.Time { return s.now() }
+
+const (
+	txAttempts = 8
+	txTimeout  = 10 * time.Second
+)
+
+// InTx runs fn in one transaction and commits it unless fn fails. A
+// serialization failure, deadlock or busy database runs it again, so fn must
+// not have effects outside of the store it is given. Transactions do not nest:
+// inside one, fn runs in it.
+func (s *Store) InTx(ctx context.Context, fn func(*Store) error) error {
+	if s.tx != nil {
+		return fn(s)
+	}
+	ctx, cancel := context.WithTimeout(ctx, txTimeout)
+	defer cancel()
+	var err error
+	for attempt := range txAttempts {
+		if err = s.tryTx(ctx, fn); err == nil || s.db.classify(err) != faultRetry {
+			return s.fail("transaction", err)
+		}
+		if !pause(ctx, attempt) {
+			break
+		}
+	}
+	return s.fail("transaction", err)
+}
+
+func (s *Store) tryTx(ctx context.Context, fn func(*Store) error) error {
+	tx, err := s.db.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.rollback()
+	bound := *s
+	bound.q, bound.tx = tx, &txState{}
+	if err := fn(&bound); err != nil {
+		return err
+	}
+	if err := tx.commit(ctx); err != nil {
+		return err
+	}
+	for _, f := range bound.tx.after {
+		f()
+	}
+	return nil
+}
+
+// pause waits a little longer after each attempt, and reports whether there is
+// time for another.
+func pause(ctx context.Context, attempt int) bool {
+	jitter := time.Duration(bits.Reverse64(uint64(time.Now().UnixNano()))>>54) * time.Microsecond // 0 to 1 ms: callers that collided part ways
+	t := time.NewTimer(time.Millisecond<<min(attempt, 6) + jitter)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// afterCommit runs f when the change is durable: at once outside a transaction.
+func (s *Store) afterCommit(f func()) {
+	if s.tx == nil {
+		f()
+		return
+	}
+	s.tx.after = append(s.tx.after, f)
+}
+
+// row reads the one row of a query into dest and reports whether there was one.
+func (s *Store) row(ctx context.Context, sql string, args []any, dest ...any) (bool, error) {
+	r, err := s.q.query(ctx, sql, args...)
+	if err != nil {
+		return false, err
+	}
+	defer r.Close()
+	if !r.Next() {
+		return false, r.Err()
+	}
+	if err := r.Scan(dest...); err != nil {
+		return false, err
+	}
+	r.Close()
+	return true, r.Err()
+}
+
+// all reads every row of a query with scan.
+func all[T any](ctx context.Context, s *Store, scan func(func(...any) error) (T, error), sql string, args ...any) ([]T, error) {
+	r, err := s.q.query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var out []T
+	for r.Next() {
+		item, err := scan(r.Scan)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, item)
+	}
+	return out, r.Err()
+}
+
+// texts reads a query of one text column.
+func (s *Store) texts(ctx context.Context, sql string, args ...any) ([]string, error) {
+	return all(ctx, s, func(scan func(...any) error) (v string, err error) { return v, scan(&v) }, sql, args...)
+}
+
+// errors that callers turn into answers.
+var (
+	errUnavailable = keystone.Fail(keystone.Unavailable, "The database does not answer at the moment. Nothing was changed; try again shortly.").After(time.Second)
+	errStale       = keystone.Fail(keystone.Stale, "This was changed since you read it. Read it again and repeat your change.")
+	errForbidden   = keystone.Fail(keystone.Forbidden, "You may only grant, and only manage those who hold, what you hold yourself.")
+)
+
+func notFound(what string) *keystone.Error {
+	return keystone.Fail(keystone.NotFound, "There is no such "+what+".")
+}
+
+// fail turns a database error into a kind, keeping the cause for the log. An
+// error that already has a kind passes through.
+func (s *Store) fail(call string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var known *keystone.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	if errors.Is(err, context.Canceled) {
+		return errUnavailable.Because(fmt.Errorf("store: %s: %w", call, err))
+	}
+	switch s.db.classify(err) {
+	case faultDuplicate:
+		return keystone.Fail(keystone.Conflict, "This exists already.").Because(fmt.Errorf("store: %s: %w", call, err))
+	case faultRetry, faultDown:
+		return errUnavailable.Because(fmt.Errorf("store: %s: %w", call, err))
+	}
+	return fmt.Errorf("store: %s: %w", call, err)
+}
+
+func (s *Store) duplicate(err error) bool { return err != nil && s.db.classify(err) == faultDuplicate }
+
+// micros turns a time into its stored form; the zero time is 0.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// moment is the reverse of micros.
+func moment(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}

@@ -1,0 +1,58 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// sweepBatch is how many rows one statement removes: small, so that nobody waits
+// for it.
+const sweepBatch = 500
+
+// sweeps is every table that grows, and until when its rows are kept.
+var sweeps = []struct {
+	table, key, when string
+	keep             time.Duration
+}{
+	{"sessions", "id", "expires_at < $1", sessionRetention},
+	{"sessions", "id", "ended_at <> 0 AND ended_at < $1", sessionRetention},
+	{"grants", "id", "ends_at < $1", 24 * time.Hour},
+	{"access_tokens", "hash", "expires_at < $1", time.Hour},
+	{"revoked_tokens", "jti", "expires_at < $1", time.Hour},
+	{"attempts", "key", "last_at < $1", attemptMemory},
+	{"signing_keys", "id", "expires_at <> 0 AND expires_at < $1", 30 * 24 * time.Hour},
+	{"outbox", "id", "dead_at <> 0 AND dead_at < $1", 30 * 24 * time.Hour},
+	{"client_secrets", "id", "expires_at <> 0 AND expires_at < $1", 30 * 24 * time.Hour},
+}
+
+// Sweep removes what is past its keeping, in small batches, and returns the
+// number of rows removed by table. Call it under a lease, now and then.
+func (s *Store) Sweep(ctx context.Context) (map[string]int64, error) {
+	removed := map[string]int64{}
+	now := s.now()
+	for _, sw := range sweeps {
+		q := `DELETE FROM ` + sw.table + ` WHERE ` + sw.key + ` IN (SELECT ` + sw.key + ` FROM ` + sw.table + ` WHERE ` + sw.when + ` LIMIT 500)`
+		if err := s.sweepAll(ctx, removed, sw.table, q, micros(now.Add(-sw.keep))); err != nil {
+			return removed, err
+		}
+	}
+	if err := s.sweepAll(ctx, removed, "single_use", `DELETE FROM single_use WHERE expires_at < $1 AND (kind, hash) IN
+		(SELECT kind, hash FROM single_use WHERE expires_at < $1 LIMIT 500)`, micros(now.Add(-time.Hour))); err != nil {
+		return removed, err
+	}
+	return removed, s.sweepAll(ctx, removed, "usage", `DELETE FROM usage WHERE hour < $1 AND (client_id, grant_type, hour) IN
+		(SELECT client_id, grant_type, hour FROM usage WHERE hour < $1 LIMIT 500)`, now.Add(-400*24*time.Hour).Unix())
+}
+
+func (s *Store) sweepAll(ctx context.Context, removed map[string]int64, table, q string, arg any) error {
+	for {
+		n, err := s.q.exec(ctx, q, arg)
+		if err != nil {
+			return s.fail("sweep "+table, err)
+		}
+		removed[table] += n
+		if n < sweepBatch {
+			return nil
+		}
+	}
+}
