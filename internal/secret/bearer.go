@@ -1,0 +1,108 @@
+package secret
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"hash/crc32"
+	"strings"
+)
+
+// The prefixes say what a bearer value is, to people and to secret scanners:
+//
+//	ks_(cs|at|ot)_[A-Za-z0-9_-]{49}    ks_rt_[A-Za-z0-9_-]{76}
+//
+// The last six characters are the CRC-32 (IEEE, big endian, base64url) of all
+// characters before them, so that a scanner can tell a leaked value from
+// something that only looks like one without asking anybody.
+const (
+	ClientSecret = "ks_cs_" // client authentication, RFC 6749 section 2.3.1
+	AccessToken  = "ks_at_" // opaque access token, RFC 6749 section 1.4
+	RefreshToken = "ks_rt_" // made by RefreshTokens, never by New
+	OneTime      = "ks_ot_" // setup and other single-use links
+)
+
+const (
+	randomLen   = 32 // bytes: 256 bits
+	checksumLen = 6  // characters: 32 bits in base64url
+)
+
+// Strict, so that each value has exactly one spelling: without it the unused
+// bits of the last character could be changed at will.
+var encoding = base64.RawURLEncoding.Strict()
+
+// New returns a fresh bearer value: prefix, 256 random bits, checksum.
+func New(prefix string) string {
+	if prefix == RefreshToken {
+		panic("secret: a refresh token is derived, use RefreshTokens.Format")
+	}
+	var b [randomLen]byte
+	random(b[:])
+	return seal(prefix, b[:])
+}
+
+// WellFormed reports whether s can be a value made with this prefix: length,
+// alphabet and checksum. A value that was cut, extended or mistyped is refused
+// here, before any query. It says nothing about whether the value was issued.
+func WellFormed(prefix, s string) bool {
+	var b [refreshLen]byte
+	n := randomLen
+	if prefix == RefreshToken {
+		n = refreshLen
+	}
+	return unseal(prefix, s, b[:n])
+}
+
+// Hash returns the SHA-256 of a bearer value, 32 bytes: what is stored in its
+// place. No salt and no stretching, because the value has 256 random bits. A
+// secret that a person chose belongs into package password instead.
+func Hash(s string) []byte {
+	sum := sha256.Sum256([]byte(s))
+	return sum[:]
+}
+
+// Equal compares two hashes or MACs in constant time.
+func Equal(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }
+
+// random fills b. Since Go 1.24 crypto/rand ends the process rather than
+// return an error; the check stays for readers.
+func random(b []byte) {
+	if _, err := rand.Read(b); err != nil {
+		panic("secret: no randomness from the operating system: " + err.Error())
+	}
+}
+
+// seal writes prefix, body and checksum.
+func seal(prefix string, body []byte) string {
+	s := make([]byte, 0, len(prefix)+encoding.EncodedLen(len(body))+checksumLen)
+	s = append(s, prefix...)
+	s = encoding.AppendEncode(s, body)
+	return string(encoding.AppendEncode(s, checksum(s)))
+}
+
+// unseal is the reverse of seal. It fills body, whose length says how long the
+// value has to be.
+func unseal(prefix, s string, body []byte) bool {
+	if len(s) != len(prefix)+encoding.EncodedLen(len(body))+checksumLen || !strings.HasPrefix(s, prefix) {
+		return false
+	}
+	if strings.ContainsAny(s, "\r\n") { // which encoding/base64 would skip
+		return false
+	}
+	end := len(s) - checksumLen
+	var sum [4]byte
+	if n, err := encoding.Decode(sum[:], []byte(s[end:])); err != nil || n != len(sum) {
+		return false
+	}
+	if string(sum[:]) != string(checksum([]byte(s[:end]))) {
+		return false
+	}
+	n, err := encoding.Decode(body, []byte(s[len(prefix):end]))
+	return err == nil && n == len(body)
+}
+
+func checksum(s []byte) []byte {
+	return binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(s))
+}
