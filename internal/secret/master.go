@@ -19,18 +19,19 @@ import (
 //
 // The zero MasterKey is no key: using it panics, [MasterKey.IsZero] asks.
 type MasterKey struct {
-	// A pointer, because fmt prints unexported fields of a surrounding struct
-	// by reflection, without asking Format: then it shows an address only.
-	key *[32]byte
+	// A function, because fmt prints unexported fields of a surrounding struct
+	// by reflection, without asking Format. It follows a pointer (for a wrong
+	// verb), but of a function it can show the address only.
+	key func() []byte
 }
 
 const redacted = "[redacted]"
 
 // NewMasterKey returns a fresh random key.
 func NewMasterKey() MasterKey {
-	k := MasterKey{key: new([32]byte)}
-	random(k.key[:])
-	return k
+	b := make([]byte, 32)
+	random(b)
+	return MasterKey{key: func() []byte { return b }}
 }
 
 // ParseMasterKey reads a key from base64, standard or URL alphabet, padded or
@@ -50,7 +51,7 @@ func ParseMasterKey(text string) (MasterKey, error) {
 	case weak(b):
 		return MasterKey{}, errors.New("The master key is not random (a pattern, a phrase or an example): make one with `openssl rand -base64 32`.")
 	}
-	return MasterKey{key: (*[32]byte)(b)}, nil
+	return MasterKey{key: func() []byte { return b }}, nil
 }
 
 // weak reports keys that no random source gives: few different bytes, a
@@ -100,7 +101,7 @@ func (k MasterKey) bytes() []byte {
 	if k.key == nil {
 		panic("secret: there is no master key")
 	}
-	return k.key[:]
+	return k.key()
 }
 
 // derive returns a subkey (HKDF-SHA256, RFC 5869). use separates what the
