@@ -1,0 +1,153 @@
+// Package storetest opens migrated stores for tests, on both databases, with a
+// clock that the test moves.
+//
+// PostgreSQL comes from TEST_POSTGRES_URL (scripts/test.sh sets it); each test
+// gets a database of its own, copied from a migrated template. Without it only
+// SQLite is tested, except under CI=true, where that is a failure.
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/secret"
+	"github.com/keystone-auth/keystone/internal/store"
+)
+
+// Clock is a clock that tests move. It stands still by itself.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// NewClock returns a clock that stands at the present, to the microsecond.
+func NewClock() *Clock { return &Clock{now: time.Now().UTC().Truncate(time.Microsecond)} }
+
+// Now returns the clock's time.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Move moves the clock.
+func (c *Clock) Move(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// Master is the master key of every test store of this process.
+var Master = secret.NewMasterKey()
+
+// EachDB runs f against a fresh store on SQLite and on PostgreSQL.
+func EachDB(t *testing.T, f func(t *testing.T, s *store.Store, clock *Clock)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) {
+		clock := NewClock()
+		f(t, OpenAt(t, filepath.Join(t.TempDir(), "test.db"), clock), clock)
+	})
+	t.Run("postgres", func(t *testing.T) {
+		clock := NewClock()
+		f(t, OpenAt(t, PostgresURL(t), clock), clock)
+	})
+}
+
+// OpenAt opens and migrates the store at url; several may open the same one and
+// are then nodes of one installation. It is closed with the test.
+func OpenAt(t testing.TB, url string, clock *Clock) *store.Store {
+	t.Helper()
+	s, err := store.Open(context.Background(), url, store.Options{Master: Master, Now: clock.Now, PoolSize: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	if _, err := s.Migrate(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+var (
+	template     sync.Once
+	templateName string
+	templateErr  error
+)
+
+// PostgresURL returns the URL of a fresh migrated database on the test server,
+// or skips the test where there is none and CI does not demand one.
+func PostgresURL(t testing.TB) string {
+	t.Helper()
+	base := os.Getenv("TEST_POSTGRES_URL")
+	if base == "" {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("TEST_POSTGRES_URL is not set; run the tests with scripts/test.sh")
+		}
+		t.Skip("TEST_POSTGRES_URL is not set; scripts/test.sh starts a PostgreSQL")
+	}
+	template.Do(func() { templateName, templateErr = makeTemplate(base) })
+	if templateErr != nil {
+		t.Fatal(templateErr)
+	}
+	name := newName("ks_test_")
+	if err := run(base, `CREATE DATABASE `+name+` TEMPLATE `+templateName); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := run(base, `DROP DATABASE IF EXISTS `+name+` WITH (FORCE)`); err != nil {
+			t.Error(err)
+		}
+	})
+	return withDatabase(base, name)
+}
+
+// makeTemplate migrates one database per test process; it goes with the
+// throwaway server.
+func makeTemplate(base string) (string, error) {
+	name := newName("ks_template_")
+	if err := run(base, `CREATE DATABASE `+name); err != nil {
+		return "", err
+	}
+	s, err := store.Open(context.Background(), withDatabase(base, name), store.Options{Master: Master, PoolSize: 2})
+	if err != nil {
+		return "", err
+	}
+	defer s.Close()
+	_, err = s.Migrate(context.Background())
+	return name, err
+}
+
+func newName(prefix string) string {
+	return prefix + strings.ReplaceAll(keystone.NewID(time.Now()), "-", "")
+}
+
+func withDatabase(base, name string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return base
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+func run(base, sql string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, base)
+	if err != nil {
+		return fmt.Errorf("TEST_POSTGRES_URL does not answer: %w", err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	_, err = conn.Exec(ctx, sql)
+	return err
+}

@@ -1,0 +1,119 @@
+package token
+
+import (
+	"encoding/json"
+	"errors"
+	"strconv"
+	"time"
+)
+
+// Claims are what an access token states (RFC 9068 section 2.2), whether it is
+// a JWT or a row.
+type Claims struct {
+	Issuer    string
+	Audiences []string
+	Subject   string // user id, or the client's own id
+	ClientID  string
+	Scopes    []string // sorted
+	SessionID string   // sid; empty for a client's own token
+	GrantID   string   // gid: the refresh token family that ends it; empty for a client's own token
+	JTI       string
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+}
+
+// UserID returns the user the token speaks for, or "" where a client speaks for
+// itself.
+func (c Claims) UserID() string {
+	if c.Subject == c.ClientID {
+		return ""
+	}
+	return c.Subject
+}
+
+// appendJSON writes the JWT claims set. scopes and type repeat scope and typ for
+// resource servers of the first Keystone.
+func (c Claims) appendJSON(b []byte) []byte {
+	b = appendString(append(b, `{"iss":`...), c.Issuer)
+	b = appendStrings(append(b, `,"aud":`...), c.Audiences)
+	b = appendString(append(b, `,"sub":`...), c.Subject)
+	b = strconv.AppendInt(append(b, `,"exp":`...), c.ExpiresAt.Unix(), 10)
+	b = strconv.AppendInt(append(b, `,"iat":`...), c.IssuedAt.Unix(), 10)
+	b = strconv.AppendInt(append(b, `,"nbf":`...), c.IssuedAt.Unix(), 10)
+	b = appendString(append(b, `,"jti":`...), c.JTI)
+	b = appendString(append(b, `,"client_id":`...), c.ClientID)
+	b = append(b, `,"scope":"`...)
+	for i, s := range c.Scopes {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = append(b, s...) // scope names have no quotes or backslashes
+	}
+	b = appendStrings(append(b, `","scopes":`...), c.Scopes)
+	b = append(b, `,"type":"access"`...)
+	if c.SessionID != "" {
+		b = appendString(append(b, `,"sid":`...), c.SessionID)
+	}
+	if c.GrantID != "" {
+		b = appendString(append(b, `,"gid":`...), c.GrantID)
+	}
+	return append(b, '}')
+}
+
+func appendStrings(b []byte, list []string) []byte {
+	b = append(b, '[')
+	for i, s := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(b, s)
+	}
+	return append(b, ']')
+}
+
+// appendString writes a JSON string. Ours are printable ASCII; anything else
+// goes the long way.
+func appendString(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c > 0x7e || c == '"' || c == '\\' {
+			long, _ := json.Marshal(s) // strings always encode
+			return append(b, long...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
+}
+
+// claimsJSON is the claims set as it is read back.
+type claimsJSON struct {
+	Issuer    string   `json:"iss"`
+	Audiences audience `json:"aud"`
+	Subject   string   `json:"sub"`
+	Expires   int64    `json:"exp"`
+	Issued    int64    `json:"iat"`
+	NotBefore int64    `json:"nbf"`
+	JTI       string   `json:"jti"`
+	ClientID  string   `json:"client_id"`
+	Scopes    []string `json:"scopes"`
+	SessionID string   `json:"sid"`
+	GrantID   string   `json:"gid"`
+}
+
+// audience is a string or a list of strings (RFC 7519 section 4.1.3), and
+// nothing else.
+type audience []string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (a *audience) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '"' {
+		var one string
+		err := json.Unmarshal(b, &one)
+		*a = audience{one}
+		return err
+	}
+	if len(b) == 0 || b[0] != '[' {
+		return errors.New("aud is neither a string nor a list")
+	}
+	return json.Unmarshal(b, (*[]string)(a))
+}

@@ -1,0 +1,93 @@
+package token
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/store"
+)
+
+// errRefresh answers every refresh token that is not good (RFC 6749 section 5.2).
+var errRefresh = keystone.Fail(keystone.Invalid, "The refresh token is not valid any more. Sign in again.").WithCode("invalid_grant")
+
+// NewFamily returns a refresh token family for a session that begins at d.Now,
+// and its first refresh token. The caller stores it with the session.
+func (i *Issuer) NewFamily(d Decision, userID, clientID, sessionID string) (keystone.Grant, string) {
+	ends := d.Now.Add(i.MaxSession)
+	g := keystone.Grant{
+		ID: keystone.NewID(d.Now), UserID: userID, ClientID: clientID, SessionID: sessionID, Scopes: d.Scopes, Audiences: d.Audiences,
+		Generation: 1, RotatedAt: d.Now, CreatedAt: d.Now, ExpiresAt: earlier(d.Now.Add(i.RefreshTTL), ends), EndsAt: ends,
+	}
+	return g, i.refreshToken(g.ID, 1)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func (i *Issuer) refreshToken(family string, generation uint32) string {
+	id, _ := keystone.IDBytes(family)
+	return i.refresh.Format(id, generation)
+}
+
+// Family returns the grant that a refresh token belongs to and the token's
+// generation, where the token is one of ours. It says nothing of whether the
+// token is still good: only using it does.
+func (i *Issuer) Family(ctx context.Context, raw string) (g keystone.Grant, generation uint32, err error) {
+	id, generation, ok := i.refresh.Parse(raw)
+	if !ok {
+		return g, 0, errRefresh
+	}
+	g, err = i.store.GrantFacts(ctx, keystone.IDFromBytes(id))
+	if keystone.KindOf(err) == keystone.NotFound {
+		return g, 0, errRefresh
+	}
+	return g, generation, err
+}
+
+// Refresh uses a refresh token for the client that presents it (RFC 6749 section
+// 6). Scopes and audiences may only narrow what was granted.
+func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Client, raw string, scopes, audiences []string) (Response, error) {
+	g, generation, err := i.Family(ctx, raw)
+	if err != nil {
+		i.observe(keystone.GrantRefreshToken, result(err))
+		return Response{}, err
+	}
+	if g.ClientID != c.ID {
+		i.observe(keystone.GrantRefreshToken, "refused")
+		return Response{}, errRefresh
+	}
+	if len(scopes) > 0 && !keystone.Subset(scopes, g.Scopes) {
+		return Response{}, keystone.Fail(keystone.Invalid, "A refresh can only narrow the granted scopes. Sign in again for more.").WithCode("invalid_scope")
+	}
+	for _, a := range audiences {
+		if !slices.Contains(g.Audiences, a) {
+			return Response{}, keystone.Fail(keystone.Invalid, "A refresh can only narrow the granted audiences. Sign in again for more.").WithCode("invalid_target")
+		}
+	}
+	if len(audiences) == 0 {
+		audiences = g.Audiences
+	}
+	by.Kind, by.ID, by.ClientID, by.SessionID = keystone.ActorUser, g.UserID, c.ID, g.SessionID
+	within := g.Scopes
+	if within == nil {
+		within = []string{}
+	}
+	return i.Issue(ctx, by, Request{
+		GrantType: keystone.GrantRefreshToken, Client: c, UserID: g.UserID, Within: within, Scopes: scopes, Audiences: audiences,
+		Write: func(ctx context.Context, _ Decision) (Written, error) {
+			next, err := i.store.Rotate(ctx, by, g.ID, generation, store.Rotation{
+				TTL: i.RefreshTTL, Idle: i.Idle, Grace: i.Grace, Rotate: c.RotateRefreshTokens || !c.Confidential(),
+			})
+			if err != nil {
+				return Written{}, err
+			}
+			return Written{SessionID: g.SessionID, GrantID: g.ID, Refresh: i.refreshToken(g.ID, next)}, nil
+		},
+	})
+}

@@ -1,0 +1,249 @@
+package token
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/secret"
+	"github.com/keystone-auth/keystone/internal/store"
+)
+
+// Options are the lifetimes and the name under which tokens are issued.
+type Options struct {
+	Issuer     string
+	AccessTTL  time.Duration // of access tokens, where the client has none of its own
+	RefreshTTL time.Duration // of a refresh token since its last use
+	Grace      time.Duration // in which the refresh token before the newest still answers
+	Idle       time.Duration // longest pause between two uses of a session
+	MaxSession time.Duration // longest life of a session
+}
+
+// Issuer is the door through which every token leaves.
+type Issuer struct {
+	Options
+	store   *store.Store
+	ring    *Ring
+	refresh *secret.RefreshTokens
+	usage   usage
+	observe func(grantType, result string)
+}
+
+// NewIssuer returns the door. observe (may be nil) is told of every token and
+// refusal, for metrics.
+func NewIssuer(o Options, s *store.Store, ring *Ring, master secret.MasterKey, observe func(grantType, result string)) *Issuer {
+	if observe == nil {
+		observe = func(string, string) {}
+	}
+	return &Issuer{Options: o, store: s, ring: ring, refresh: master.RefreshTokens(), observe: observe}
+}
+
+// Request is what a grant has shown, and what is asked for. A grant only proves
+// who: whether they get anything is decided here.
+type Request struct {
+	GrantType string
+	Client    keystone.Client // authenticated, or public and named
+	UserID    string          // empty: the client asks for itself
+	Within    []string        // the scopes of the grant that is used; nil: no such bound
+	Scopes    []string        // asked for, sorted; nil: everything
+	Audiences []string        // asked for; nil: Keystone itself
+	// Write makes the state durable before anything leaves: it starts the session
+	// or rotates the refresh token. It runs after every check, so that a refusal
+	// leaves all as it was. A user's token always has one.
+	Write func(context.Context, Decision) (Written, error)
+}
+
+// Decision is what the door has decided.
+type Decision struct {
+	Now       time.Time
+	Scopes    []string
+	Audiences []string
+}
+
+// Written names the state that the token hangs on.
+type Written struct {
+	SessionID string
+	GrantID   string
+	Refresh   string // refresh token to hand out; empty: none
+}
+
+// Response is what the caller gets (RFC 6749 section 5.1).
+type Response struct {
+	AccessToken  string
+	RefreshToken string // empty: none
+	ExpiresIn    time.Duration
+	Scopes       []string
+	JTI          string
+}
+
+var (
+	errClientOff = keystone.Fail(keystone.Invalid, "This client is disabled. Ask an administrator of Keystone.").WithCode("unauthorized_client")
+	errGrantType = keystone.Fail(keystone.Invalid, "This client may not use this grant type. Register it for the client first.").WithCode("unauthorized_client")
+	errUserGone  = keystone.Fail(keystone.Invalid, "The account is not active any more.").WithCode("invalid_grant")
+)
+
+// Issue checks client, grant type, user, scopes and audience, has the state
+// written, and mints.
+func (i *Issuer) Issue(ctx context.Context, by keystone.Actor, r Request) (Response, error) {
+	resp, err := i.issue(ctx, by, r)
+	if err != nil {
+		i.observe(r.GrantType, result(err))
+		return resp, err
+	}
+	i.observe(r.GrantType, "issued")
+	i.usage.add(r.Client.ID, r.GrantType, i.store.Now())
+	return resp, nil
+}
+
+func (i *Issuer) issue(ctx context.Context, by keystone.Actor, r Request) (Response, error) {
+	d, err := i.decide(ctx, r)
+	if err != nil {
+		return Response{}, err
+	}
+	var w Written
+	if r.Write != nil {
+		if w, err = r.Write(ctx, d); err != nil {
+			return Response{}, err
+		}
+	}
+	if r.UserID != "" && w.GrantID == "" {
+		return Response{}, errUserGone // nothing would end such a token
+	}
+	return i.mint(ctx, by, r, d, w)
+}
+
+// decide is every check there is.
+func (i *Issuer) decide(ctx context.Context, r Request) (Decision, error) {
+	d := Decision{Now: i.store.Now()}
+	if !r.Client.Enabled {
+		return d, errClientOff
+	}
+	if !r.Client.MayUse(r.GrantType) {
+		return d, errGrantType
+	}
+	held, allowed := r.Client.Scopes, r.Client.Scopes
+	if r.UserID != "" {
+		u, err := i.store.UserState(ctx, r.UserID)
+		if keystone.KindOf(err) == keystone.NotFound || err == nil && !u.Enabled {
+			return d, errUserGone
+		}
+		if err != nil {
+			return d, err
+		}
+		held = u.Scopes
+	}
+	if r.Within != nil {
+		allowed = keystone.Intersect(allowed, r.Within)
+	}
+	var err error
+	if d.Scopes, err = keystone.EffectiveScopes(held, allowed, r.Scopes); err != nil {
+		return d, err
+	}
+	d.Audiences, err = r.Client.Audience(r.Audiences, i.Options.Issuer)
+	return d, err
+}
+
+// mint makes the access token in the client's format.
+func (i *Issuer) mint(ctx context.Context, by keystone.Actor, r Request, d Decision, w Written) (Response, error) {
+	ttl := i.AccessTTL
+	if r.Client.AccessTokenTTL > 0 {
+		ttl = r.Client.AccessTokenTTL
+	}
+	c := Claims{
+		Issuer: i.Options.Issuer, Audiences: d.Audiences, Subject: r.UserID, ClientID: r.Client.ID, Scopes: d.Scopes,
+		SessionID: w.SessionID, GrantID: w.GrantID, JTI: keystone.NewID(d.Now), IssuedAt: d.Now, ExpiresAt: d.Now.Add(ttl),
+	}
+	if r.UserID == "" {
+		c.Subject = r.Client.ID
+	}
+	resp := Response{RefreshToken: w.Refresh, ExpiresIn: ttl, Scopes: d.Scopes, JTI: c.JTI}
+	if r.Client.AccessTokenFormat == keystone.FormatOpaque {
+		resp.AccessToken = secret.New(secret.AccessToken)
+		return resp, i.store.SaveAccessToken(ctx, by, secret.Hash(resp.AccessToken), store.AccessToken{
+			JTI: c.JTI, UserID: r.UserID, ClientID: c.ClientID, SessionID: c.SessionID, GrantID: c.GrantID,
+			Scopes: c.Scopes, Audiences: c.Audiences, IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt,
+		})
+	}
+	s, err := i.ring.accessSigner(ctx)
+	if err != nil {
+		return resp, err
+	}
+	resp.AccessToken, err = s.sign(c.appendJSON(make([]byte, 0, 640)))
+	return resp, err
+}
+
+// result names a refusal for metrics; the list is closed.
+func result(err error) string {
+	switch keystone.KindOf(err) {
+	case keystone.Unknown, keystone.Unavailable:
+		return "failed"
+	}
+	return "refused"
+}
+
+// usage counts tokens between two flushes.
+type usage struct {
+	mu     sync.Mutex
+	counts map[[2]string]*store.Usage
+}
+
+func (u *usage) add(client, grantType string, now time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	key := [2]string{client, grantType}
+	c := u.counts[key]
+	if c == nil {
+		if u.counts == nil {
+			u.counts = map[[2]string]*store.Usage{}
+		}
+		c = &store.Usage{ClientID: client, GrantType: grantType}
+		u.counts[key] = c
+	}
+	c.Tokens++
+	c.LastAt = now
+}
+
+// FlushUsage writes what was counted since the last flush. Call it every second
+// and at the end; what cannot be written is kept for the next time.
+func (i *Issuer) FlushUsage(ctx context.Context) error {
+	i.usage.mu.Lock()
+	counts := i.usage.counts
+	i.usage.counts = nil
+	i.usage.mu.Unlock()
+	if len(counts) == 0 {
+		return nil
+	}
+	list := make([]store.Usage, 0, len(counts))
+	for _, c := range counts {
+		list = append(list, *c)
+	}
+	slices.SortFunc(list, func(a, b store.Usage) int { // one order on all nodes: no deadlocks
+		if a.ClientID != b.ClientID {
+			return strings.Compare(a.ClientID, b.ClientID)
+		}
+		return strings.Compare(a.GrantType, b.GrantType)
+	})
+	err := i.store.AddUsage(ctx, list)
+	if err != nil {
+		i.usage.restore(counts)
+	}
+	return err
+}
+
+func (u *usage) restore(counts map[[2]string]*store.Usage) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for key, c := range counts {
+		if now := u.counts[key]; now != nil {
+			now.Tokens += c.Tokens
+			continue
+		}
+		if u.counts == nil {
+			u.counts = map[[2]string]*store.Usage{}
+		}
+		u.counts[key] = c
+	}
+}

@@ -1,0 +1,119 @@
+package token
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"github.com/keystone-auth/keystone"
+)
+
+var b64 = base64.RawURLEncoding.Strict()
+
+// signer signs compact JWS (RFC 7515 section 3.1) of one type with one key. The
+// protected header is encoded once: signing costs the signature and little else.
+type signer struct {
+	alg    string
+	key    any    // *ecdsa.PrivateKey, ed25519.PrivateKey, *rsa.PrivateKey or []byte
+	header string // base64url of the protected header, with the dot behind it
+}
+
+// newSigner prepares a signer; kid may be empty (HS256 has no published key).
+func newSigner(alg, kid, typ string, key any) *signer {
+	header := `{"alg":"` + alg + `","typ":"` + typ + `"`
+	if kid != "" {
+		header += `,"kid":"` + kid + `"`
+	}
+	return &signer{alg: alg, key: key, header: b64.EncodeToString([]byte(header+"}")) + "."}
+}
+
+// sign returns the compact serialization over the payload.
+func (s *signer) sign(payload []byte) (string, error) {
+	out := make([]byte, 0, len(s.header)+b64.EncodedLen(len(payload))+1+b64.EncodedLen(256))
+	out = append(out, s.header...)
+	out = b64.AppendEncode(out, payload)
+	signature, err := signature(s.alg, s.key, out)
+	if err != nil {
+		return "", fmt.Errorf("token: sign with %s: %w", s.alg, err)
+	}
+	out = append(out, '.')
+	return string(b64.AppendEncode(out, signature)), nil
+}
+
+// signature signs per RFC 7518 section 3 and RFC 8037 section 3.1.
+func signature(alg string, key any, input []byte) ([]byte, error) {
+	digest := sha256.Sum256(input)
+	switch k := key.(type) {
+	case *ecdsa.PrivateKey:
+		r, s, err := ecdsa.Sign(rand.Reader, k, digest[:])
+		if err != nil {
+			return nil, err
+		}
+		var out [64]byte
+		r.FillBytes(out[:32])
+		s.FillBytes(out[32:])
+		return out[:], nil
+	case ed25519.PrivateKey:
+		return ed25519.Sign(k, input), nil
+	case *rsa.PrivateKey:
+		if alg == keystone.PS256 {
+			return rsa.SignPSS(rand.Reader, k, crypto.SHA256, digest[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+		}
+		return rsa.SignPKCS1v15(nil, k, crypto.SHA256, digest[:])
+	case []byte:
+		mac := hmac.New(sha256.New, k)
+		mac.Write(input)
+		return mac.Sum(nil), nil
+	}
+	return nil, errors.New("no such key type")
+}
+
+// verifySignature checks a signature under the algorithm that belongs to the
+// key. The token's own header has no say in it.
+func verifySignature(alg string, key any, input, sig []byte) bool {
+	digest := sha256.Sum256(input)
+	switch k := key.(type) {
+	case *ecdsa.PublicKey:
+		if len(sig) != 64 {
+			return false
+		}
+		return ecdsa.Verify(k, digest[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:]))
+	case ed25519.PublicKey:
+		return ed25519.Verify(k, input, sig)
+	case *rsa.PublicKey:
+		if alg == keystone.PS256 {
+			return rsa.VerifyPSS(k, crypto.SHA256, digest[:], sig, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
+		}
+		return rsa.VerifyPKCS1v15(k, crypto.SHA256, digest[:], sig) == nil
+	case []byte:
+		mac := hmac.New(sha256.New, k)
+		mac.Write(input)
+		return hmac.Equal(mac.Sum(nil), sig)
+	}
+	return false
+}
+
+const rsaBits = 2048
+
+// generate makes a private key for the algorithm.
+func generate(alg string) (crypto.Signer, error) {
+	switch alg {
+	case keystone.ES256:
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case keystone.EdDSA:
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		return key, err
+	case keystone.RS256, keystone.PS256:
+		return rsa.GenerateKey(rand.Reader, rsaBits)
+	}
+	return nil, fmt.Errorf("token: no keys for algorithm %q", alg)
+}

@@ -1,0 +1,202 @@
+package token
+
+import (
+	"context"
+	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/secret"
+	"github.com/keystone-auth/keystone/internal/store"
+)
+
+// RingOptions are what a Ring needs.
+type RingOptions struct {
+	Store     *store.Store
+	Master    secret.MasterKey
+	Algorithm string        // of access tokens
+	HMACKey   []byte        // for HS256 only
+	MaxAge    time.Duration // how long verifiers may keep the JWKS
+	Rotate    time.Duration // age at which a key gets a successor
+}
+
+// Ring is the set of signing keys as the database has it, at most half a second
+// old. Which key signs follows from the keys' times alone, so all nodes agree.
+type Ring struct {
+	o       RingOptions
+	current atomic.Pointer[snapshot]
+	loading sync.Mutex
+}
+
+// snapshot is one reading of the keys.
+type snapshot struct {
+	at      time.Time
+	keys    []keystone.Key
+	private map[string]crypto.Signer // by kid, opened
+	signers map[string]*signer       // by typ and kid
+	jwks    []byte
+	etag    string
+}
+
+// longestToken is how long any token may live; a key is kept that long after
+// its successor has taken over (keystone.Client allows 24 hours).
+const longestToken = 24*time.Hour + time.Minute
+
+const snapshotAge = 500 * time.Millisecond
+
+// typeAccess is the JWT type of access tokens (RFC 9068 section 2.1).
+const typeAccess = "at+jwt"
+
+// NewRing reads the keys and makes the first one where there is none.
+func NewRing(ctx context.Context, o RingOptions) (*Ring, error) {
+	r := &Ring{o: o}
+	if _, err := r.snapshot(ctx); err != nil {
+		return nil, err
+	}
+	if o.Algorithm == keystone.HS256 {
+		return r, nil
+	}
+	return r, r.ensure(ctx, o.Algorithm)
+}
+
+// snapshot returns a reading of the keys that is at most half a second old.
+func (r *Ring) snapshot(ctx context.Context) (*snapshot, error) {
+	now := r.o.Store.Now()
+	s := r.current.Load()
+	if s != nil && fresh(s.at, now) {
+		return s, nil
+	}
+	r.loading.Lock()
+	defer r.loading.Unlock()
+	if s = r.current.Load(); s != nil && fresh(s.at, now) {
+		return s, nil
+	}
+	return r.load(context.WithoutCancel(ctx), s, now)
+}
+
+func fresh(at, now time.Time) bool {
+	age := now.Sub(at)
+	return age >= 0 && age < snapshotAge
+}
+
+// load reads the keys anew, keeping what was opened before.
+func (r *Ring) load(ctx context.Context, old *snapshot, now time.Time) (*snapshot, error) {
+	sealed, err := r.o.Store.SigningKeys(ctx)
+	if err != nil {
+		if old != nil && now.Sub(old.at) < time.Minute && keystone.KindOf(err) == keystone.Unavailable {
+			return old, nil // verification goes on while the database is away; every write fails anyway
+		}
+		return nil, err
+	}
+	s := &snapshot{at: now, private: map[string]crypto.Signer{}, signers: map[string]*signer{}}
+	for _, k := range sealed {
+		key, opened := crypto.Signer(nil), false
+		if old != nil {
+			key, opened = old.private[k.ID]
+		}
+		if !opened {
+			if key, err = r.open(k); err != nil {
+				return nil, err
+			}
+		}
+		s.private[k.ID] = key
+		s.keys = append(s.keys, k.Key)
+		s.signers[k.ID] = newSigner(k.Algorithm, k.ID, typeAccess, key)
+	}
+	if err := s.encodeJWKS(now); err != nil {
+		return nil, err
+	}
+	r.current.Store(s)
+	return s, nil
+}
+
+func (r *Ring) open(k store.SealedKey) (crypto.Signer, error) {
+	der, err := r.o.Master.Open("signing-key", k.Sealed, k.ID, k.Algorithm)
+	if err != nil {
+		return nil, fmt.Errorf("token: signing key %s does not open with this MASTER_KEY; use the one that the database was made with: %w", k.ID, err)
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, fmt.Errorf("token: signing key %s: %w", k.ID, err)
+	}
+	key, ok := parsed.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("token: signing key %s cannot sign", k.ID)
+	}
+	return key, nil
+}
+
+// encodeJWKS prepares the JWK set (RFC 7517): every key that verifies or soon
+// will.
+func (s *snapshot) encodeJWKS(now time.Time) error {
+	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
+	for _, k := range s.keys {
+		switch k.StateAt(now, s.keys) {
+		case keystone.KeyNext, keystone.KeyCurrent, keystone.KeyRetired:
+			set.Keys = append(set.Keys, jose.JSONWebKey{Key: s.private[k.ID].Public(), KeyID: k.ID, Algorithm: k.Algorithm, Use: "sig"})
+		}
+	}
+	var err error
+	if s.jwks, err = json.Marshal(set); err != nil {
+		return fmt.Errorf("token: encode JWKS: %w", err)
+	}
+	sum := sha256.Sum256(s.jwks)
+	s.etag = `"` + hex.EncodeToString(sum[:16]) + `"`
+	return nil
+}
+
+// JWKS returns the published key set, its ETag and how long it may be kept.
+func (r *Ring) JWKS(ctx context.Context) (body []byte, etag string, maxAge time.Duration, err error) {
+	s, err := r.snapshot(ctx)
+	if err != nil {
+		return nil, "", 0, err
+	}
+	return s.jwks, s.etag, r.o.MaxAge, nil
+}
+
+// accessSigner returns the signer of access tokens.
+func (r *Ring) accessSigner(ctx context.Context) (*signer, error) {
+	if r.o.Algorithm == keystone.HS256 {
+		return newSigner(keystone.HS256, "", typeAccess, r.o.HMACKey), nil
+	}
+	s, err := r.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k, ok := keystone.CurrentKey(r.o.Algorithm, s.keys, r.o.Store.Now())
+	if !ok {
+		if err := r.ensure(ctx, r.o.Algorithm); err != nil {
+			return nil, err
+		}
+		return r.accessSigner(ctx)
+	}
+	return s.signers[k.ID], nil
+}
+
+// verifyKey returns the public key and algorithm of a kid that may still verify.
+func (r *Ring) verifyKey(ctx context.Context, kid string) (alg string, key any, ok bool, err error) {
+	if kid == "" {
+		return keystone.HS256, r.o.HMACKey, r.o.Algorithm == keystone.HS256 && len(r.o.HMACKey) > 0, nil
+	}
+	s, err := r.snapshot(ctx)
+	if err != nil {
+		return "", nil, false, err
+	}
+	now := r.o.Store.Now()
+	for _, k := range s.keys {
+		if k.ID == kid {
+			state := k.StateAt(now, s.keys)
+			return k.Algorithm, s.private[kid].Public(), state == keystone.KeyCurrent || state == keystone.KeyRetired, nil
+		}
+	}
+	return "", nil, false, nil
+}

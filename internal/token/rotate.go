@@ -1,0 +1,158 @@
+package token
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/store"
+)
+
+// publishSlack is added to the JWKS max-age before a new key signs: nodes see it
+// half a second late, and clocks differ.
+const publishSlack = 5 * time.Second
+
+var (
+	errNextWaits = keystone.Fail(keystone.Conflict, "The next key is already published and waits for verifiers to have seen it. Rotate again once it is in use.")
+	errNoRing    = keystone.Fail(keystone.Conflict, "Access tokens are signed with JWT_SECRET_KEY (HS256); it is rotated by changing the setting.")
+)
+
+// Keys lists every key with its state.
+func (r *Ring) Keys(ctx context.Context) ([]keystone.Key, error) {
+	s, err := r.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.keys, nil
+}
+
+// Rotate makes the next key. It is published at once and signs when every
+// verifier that honours the JWKS max-age has seen it.
+func (r *Ring) Rotate(ctx context.Context, by keystone.Actor) (keystone.Key, error) {
+	if r.o.Algorithm == keystone.HS256 {
+		return keystone.Key{}, errNoRing
+	}
+	s, err := r.reload(ctx)
+	if err != nil {
+		return keystone.Key{}, err
+	}
+	now := r.o.Store.Now()
+	for _, k := range s.keys {
+		if k.Algorithm == r.o.Algorithm && k.StateAt(now, s.keys) == keystone.KeyNext {
+			return k, errNextWaits
+		}
+	}
+	k, added, err := r.add(ctx, by, s, r.o.Algorithm, now.Add(r.o.MaxAge+publishSlack))
+	if err == nil && !added {
+		err = errNextWaits // another node was first
+	}
+	return k, err
+}
+
+// Tick gives keys that are old enough a successor. Call it now and then, on any
+// number of nodes.
+func (r *Ring) Tick(ctx context.Context) error {
+	s, err := r.snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	now := r.o.Store.Now()
+	for _, alg := range algorithms(s.keys) {
+		k, ok := keystone.CurrentKey(alg, s.keys, now)
+		last := lastSeq(alg, s.keys)
+		if ok && last == k.Seq && now.Sub(k.ActiveAt) >= r.o.Rotate {
+			if _, _, err := r.add(ctx, keystone.System("key rotation"), s, alg, now.Add(r.o.MaxAge+publishSlack)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Revoke refuses everything a key has signed, everywhere within a second, and
+// puts a new key in its place at once.
+func (r *Ring) Revoke(ctx context.Context, by keystone.Actor, kid string) error {
+	if !keystone.IsID(kid) {
+		return keystone.Fail(keystone.NotFound, "There is no such key.")
+	}
+	if err := r.o.Store.RevokeSigningKey(ctx, by, kid); err != nil {
+		return err
+	}
+	s, err := r.reload(ctx)
+	if err != nil {
+		return err
+	}
+	for _, alg := range algorithms(s.keys) {
+		if err := r.ensure(ctx, alg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ensure makes a key that signs at once, where the algorithm has none.
+func (r *Ring) ensure(ctx context.Context, alg string) error {
+	for range 3 { // another node may make it first; then its key is ours
+		s, err := r.reload(ctx)
+		if err != nil {
+			return err
+		}
+		now := r.o.Store.Now()
+		if _, ok := keystone.CurrentKey(alg, s.keys, now); ok {
+			return nil
+		}
+		if _, _, err := r.add(ctx, keystone.System("key rotation"), s, alg, now); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("token: no signing key for %s could be made", alg)
+}
+
+// add makes key number lastSeq+1 of the algorithm, unless another node has.
+func (r *Ring) add(ctx context.Context, by keystone.Actor, s *snapshot, alg string, active time.Time) (keystone.Key, bool, error) {
+	private, err := generate(alg)
+	if err != nil {
+		return keystone.Key{}, false, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return keystone.Key{}, false, fmt.Errorf("token: encode key: %w", err)
+	}
+	now := r.o.Store.Now()
+	k := keystone.Key{ID: keystone.NewID(now), Algorithm: alg, Seq: lastSeq(alg, s.keys) + 1, CreatedAt: now, ActiveAt: active}
+	sealed, err := r.o.Master.Seal("signing-key", der, k.ID, alg)
+	if err != nil {
+		return k, false, fmt.Errorf("token: seal key: %w", err)
+	}
+	added, err := r.o.Store.AddSigningKey(ctx, by, store.SealedKey{Key: k, Sealed: sealed}, active.Add(longestToken))
+	if err != nil {
+		return k, false, err
+	}
+	_, err = r.reload(ctx)
+	return k, added, err
+}
+
+func (r *Ring) reload(ctx context.Context) (*snapshot, error) {
+	r.loading.Lock()
+	defer r.loading.Unlock()
+	return r.load(ctx, r.current.Load(), r.o.Store.Now())
+}
+
+func lastSeq(alg string, keys []keystone.Key) (last int64) {
+	for _, k := range keys {
+		if k.Algorithm == alg {
+			last = max(last, k.Seq)
+		}
+	}
+	return last
+}
+
+func algorithms(keys []keystone.Key) []string {
+	var list []string
+	for _, k := range keys {
+		list = append(list, k.Algorithm)
+	}
+	return keystone.SortedSet(list)
+}
