@@ -1,0 +1,141 @@
+package httpio
+
+import (
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// Doc tells the OpenAPI document one fact about a Plain route.
+type Doc func(huma.Registry, *huma.Operation)
+
+// DocForm says that the route takes a form with the fields of T, named by their
+// json tags.
+func DocForm[T any]() Doc {
+	return func(reg huma.Registry, op *huma.Operation) {
+		schema := reg.Schema(reflect.TypeFor[T](), true, op.OperationID+"Form")
+		if s := reg.SchemaFromRef(schema.Ref); s != nil {
+			s.AdditionalProperties = nil // RFC 6749 section 3.2: unrecognized parameters are ignored
+		}
+		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+			"application/x-www-form-urlencoded": {Schema: schema},
+		}}
+	}
+}
+
+// DocAnswer says that the route answers status with T as JSON.
+func DocAnswer[T any](status int, description string) Doc {
+	return func(reg huma.Registry, op *huma.Operation) {
+		op.Responses[strconv.Itoa(status)] = &huma.Response{Description: description, Content: map[string]*huma.MediaType{
+			"application/json": {Schema: reg.Schema(reflect.TypeFor[T](), true, op.OperationID+"Answer")},
+		}}
+	}
+}
+
+// DocContent says that the route answers status with a body of another type,
+// or with none where contentType is empty.
+func DocContent(status int, contentType, description string) Doc {
+	return func(_ huma.Registry, op *huma.Operation) {
+		answer := &huma.Response{Description: description}
+		if contentType != "" {
+			answer.Content = map[string]*huma.MediaType{contentType: {Schema: &huma.Schema{Type: huma.TypeString}}}
+		}
+		op.Responses[strconv.Itoa(status)] = answer
+	}
+}
+
+// DocQuery says that the route takes a query parameter.
+func DocQuery(name, description string) Doc {
+	return func(_ huma.Registry, op *huma.Operation) {
+		op.Parameters = append(op.Parameters, &huma.Param{Name: name, In: "query", Description: description, Schema: &huma.Schema{Type: huma.TypeString}})
+	}
+}
+
+// operation starts the OpenAPI entry of a route: everything that follows from
+// its line in the list.
+func (a *API) operation(rt Route) *huma.Operation {
+	op := &huma.Operation{
+		Method: rt.Method, Path: rt.Path, Summary: rt.Summary, DefaultStatus: rt.Status,
+		OperationID: operationID(rt), Tags: []string{tagOf(rt.Path)},
+		MaxBodyBytes: maxJSONBody + 1, // huma refuses at its limit, ours is inclusive
+		Responses:    map[string]*huma.Response{},
+	}
+	refuse := func(status int, headers ...string) {
+		res := &huma.Response{Description: http.StatusText(status), Content: map[string]*huma.MediaType{
+			"application/json": {Schema: &huma.Schema{Ref: "#/components/schemas/Error"}},
+		}}
+		for _, name := range headers {
+			if res.Headers == nil {
+				res.Headers = map[string]*huma.Param{}
+			}
+			res.Headers[name] = &huma.Param{Schema: &huma.Schema{Type: huma.TypeString}}
+		}
+		op.Responses[strconv.Itoa(status)] = res
+	}
+	refuse(http.StatusBadRequest)
+	refuse(http.StatusInternalServerError)
+	refuse(http.StatusServiceUnavailable, "Retry-After")
+	if rt.Access != Public {
+		refuse(http.StatusUnauthorized, "WWW-Authenticate")
+	}
+	if rt.Access == Self || rt.Access.Demands() != "" {
+		refuse(http.StatusForbidden)
+	}
+	if strings.Contains(rt.Path, "{") {
+		refuse(http.StatusNotFound)
+	}
+	if rt.Limit != LimitNone {
+		refuse(http.StatusTooManyRequests, "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+	}
+	if rt.Limit == LimitLogin {
+		refuse(http.StatusUnauthorized, "WWW-Authenticate")
+	}
+	switch rt.Method {
+	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+		if rt.Access == Self || rt.Access.Demands() != "" || rt.Limit == LimitRegister {
+			refuse(http.StatusConflict)
+		}
+	}
+	switch {
+	case rt.Access == ClientAuth:
+		op.Security = []map[string][]string{{"client": {}}}
+	case rt.Access.Demands() != "":
+		op.Security = []map[string][]string{{"bearer": {rt.Access.Demands()}}}
+	case rt.Access != Public:
+		op.Security = []map[string][]string{{"bearer": {}}}
+	}
+	return op
+}
+
+// operationID makes getApiV1UsersById out of GET /api/v1/users/{id}.
+func operationID(rt Route) string {
+	var id strings.Builder
+	id.WriteString(strings.ToLower(rt.Method))
+	for _, part := range strings.FieldsFunc(rt.Path, func(r rune) bool { return strings.ContainsRune("/-._", r) }) {
+		if name, ok := strings.CutPrefix(part, "{"); ok {
+			id.WriteString("By")
+			part = strings.TrimRight(name, ".}")
+		}
+		if part != "" {
+			id.WriteString(strings.ToUpper(part[:1]) + part[1:])
+		}
+	}
+	return id.String()
+}
+
+// tagOf groups operations by the part of the address that names the noun.
+func tagOf(path string) string {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	switch {
+	case len(parts) > 3 && parts[0] == "api" && parts[2] == "admin":
+		return parts[3]
+	case len(parts) > 2 && parts[0] == "api":
+		return parts[2]
+	case parts[0] == "oauth2" || parts[0] == ".well-known":
+		return "oauth2"
+	}
+	return "server"
+}

@@ -1,0 +1,53 @@
+package httpio
+
+import (
+	"context"
+
+	"github.com/keystone-auth/keystone"
+)
+
+// Exchange is what one request knows of itself. The server makes it, handlers
+// read the actor from it, WriteError leaves in it what only the log may know.
+// It belongs to one request and is not safe for use after its end.
+type Exchange struct {
+	Actor     keystone.Actor // with RequestID and Source, also for nobody
+	Route     string         // "METHOD /pattern", never the raw path
+	TokenSent bool           // an Authorization header came with the request
+	Err       error          // the refusal that was answered, for the log
+	ClientID  string         // set by OAuth endpoints once the client is known, for the log
+}
+
+type exchangeKey struct{}
+
+// WithExchange returns a context that carries x.
+func WithExchange(ctx context.Context, x *Exchange) context.Context {
+	return context.WithValue(ctx, exchangeKey{}, x)
+}
+
+// ExchangeOf returns the exchange of the request, or an empty one outside of
+// the server.
+func ExchangeOf(ctx context.Context) *Exchange {
+	if x, ok := ctx.Value(exchangeKey{}).(*Exchange); ok {
+		return x
+	}
+	return &Exchange{Actor: keystone.Anonymous()}
+}
+
+// Actor returns who makes the request. It carries the request id and the
+// source address even where nobody has signed in.
+func Actor(ctx context.Context) keystone.Actor { return ExchangeOf(ctx).Actor }
+
+// WithActor returns a context in which a acts, for tests and for handlers that
+// authenticate by themselves.
+func WithActor(ctx context.Context, a keystone.Actor) context.Context {
+	x := *ExchangeOf(ctx)
+	x.Actor = a
+	return WithExchange(ctx, &x)
+}
+
+// SetClient notes the authenticated client of a request for the access log.
+func SetClient(ctx context.Context, clientID string) {
+	if x, ok := ctx.Value(exchangeKey{}).(*Exchange); ok {
+		x.ClientID = clientID
+	}
+}

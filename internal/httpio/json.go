@@ -1,0 +1,209 @@
+package httpio
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// maxJSONBody is the largest body of the JSON API.
+const maxJSONBody = 1 << 20
+
+// buildJSON registers an operation with huma and puts our own reading of the
+// request before it.
+func buildJSON[I, O any](a *API, op *huma.Operation, h func(context.Context, *I) (*O, error)) http.Handler {
+	if _, ok := reflect.TypeFor[I]().FieldByName("Body"); ok {
+		op.Responses["413"] = op.Responses["400"]
+		op.Responses["415"] = op.Responses["400"]
+	}
+	if headerOf(reflect.TypeFor[I](), "If-Match") {
+		op.Responses["412"] = op.Responses["400"]
+	}
+	status := statusField(reflect.TypeFor[O]())
+	huma.Register(a.api, *op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := h(ctx, in)
+		if err != nil {
+			return nil, &failure{err}
+		}
+		if out == nil {
+			out = new(O)
+		}
+		v := reflect.ValueOf(out).Elem()
+		fillSlices(v)
+		if status != nil {
+			if f := v.FieldByIndex(status); f.Int() == 0 {
+				f.SetInt(int64(max(op.DefaultStatus, http.StatusOK)))
+			}
+		}
+		return out, nil
+	})
+	op = a.adapter.op
+	tidySchemas(a, op)
+	j := &jsonHandler{op: op, handle: a.adapter.handle, query: queryNames(reflect.TypeFor[I]())}
+	if f, ok := reflect.TypeFor[I]().FieldByName("Body"); ok {
+		j.takesBody, j.mayOmit, j.body = true, f.Type.Kind() == reflect.Pointer, shapeOf(f.Type, nil)
+	}
+	return j
+}
+
+// jsonHandler reads the request strictly and hands it to huma.
+type jsonHandler struct {
+	op        *huma.Operation
+	handle    func(huma.Context)
+	query     map[string]bool
+	takesBody bool
+	mayOmit   bool
+	body      *shape
+}
+
+func (j *jsonHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.RawQuery != "" {
+		if err := checkQuery(r.URL.RawQuery, j.query); err != nil {
+			WriteError(w, r, err)
+			return
+		}
+	}
+	if j.takesBody && !(j.mayOmit && r.ContentLength == 0) {
+		b := getBuffer()
+		defer putBuffer(b)
+		if err := readJSON(b, r, j.body); err != nil {
+			WriteError(w, r, err)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(b.Bytes()))
+	}
+	j.handle(&humaExchange{humaContext: humago.NewContext(j.op, r, w), w: w, r: r})
+}
+
+// humaContext is embedded under a name that is not that of one of its methods.
+type humaContext = huma.Context
+
+// humaExchange is huma's context of one request, under our rules.
+type humaExchange struct {
+	humaContext
+	w       http.ResponseWriter
+	r       *http.Request
+	encoded *bytes.Buffer
+	refused bool // WriteError has answered
+}
+
+func (x *humaExchange) refuse(err error) {
+	x.refused = true
+	WriteError(x.w, x.r, err)
+}
+
+func (x *humaExchange) finishHeaders(length int) {
+	h := x.w.Header()
+	h["Content-Type"] = contentJSON
+	if _, ok := h["Cache-Control"]; !ok {
+		h["Cache-Control"] = noStore
+	}
+	h["Content-Length"] = []string{strconv.Itoa(length)}
+}
+
+// SetStatus sends the status, unless the answer has been given.
+func (x *humaExchange) SetStatus(code int) {
+	if !x.refused {
+		x.humaContext.SetStatus(code)
+	}
+}
+
+// SetHeader sets a header, unless the answer has been given.
+func (x *humaExchange) SetHeader(name, value string) {
+	if !x.refused {
+		x.humaContext.SetHeader(name, value)
+	}
+}
+
+// BodyWriter is where Marshal finds what Transform has encoded.
+func (x *humaExchange) BodyWriter() io.Writer { return x }
+
+// Write is for huma's own texts about answers it could not write. The answer has
+// been given by then, so they go nowhere.
+func (x *humaExchange) Write(b []byte) (int, error) { return len(b), nil }
+
+// SetReadDeadline does nothing: the body has been read, under the server's own
+// deadline.
+func (x *humaExchange) SetReadDeadline(time.Time) error { return nil }
+
+// WithContext keeps our rules around a changed context.
+func (x *humaExchange) WithContext(ctx context.Context) huma.Context {
+	c := *x
+	c.r = x.r.WithContext(ctx)
+	c.humaContext = humago.NewContext(x.Operation(), c.r, x.w)
+	return &c
+}
+
+// headerOf reports whether a field of t reads the named header.
+func headerOf(t reflect.Type, name string) bool {
+	for _, f := range reflect.VisibleFields(t) {
+		if strings.EqualFold(f.Tag.Get("header"), name) {
+			return true
+		}
+	}
+	return false
+}
+
+// statusField returns where O keeps a status of its own, or nil.
+func statusField(t reflect.Type) []int {
+	if f, ok := t.FieldByName("Status"); ok && f.Type.Kind() == reflect.Int && f.Tag.Get("header") == "" {
+		return f.Index
+	}
+	return nil
+}
+
+// queryNames returns the query parameters that I takes.
+func queryNames(t reflect.Type) map[string]bool {
+	names := map[string]bool{}
+	for _, f := range reflect.VisibleFields(t) {
+		if name, _, _ := strings.Cut(f.Tag.Get("query"), ","); name != "" {
+			names[name] = true
+		}
+	}
+	return names
+}
+
+// fillSlices makes every nil list of an answer an empty one: a list is [],
+// never null.
+func fillSlices(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() && v.Elem().CanSet() {
+			fillSlices(v.Elem())
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if f := v.Field(i); f.CanSet() {
+				fillSlices(f)
+			}
+		}
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return // bytes and raw JSON
+		}
+		if v.IsNil() {
+			v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+		}
+		if mayHoldSlices(v.Type().Elem()) {
+			for i := range v.Len() {
+				fillSlices(v.Index(i))
+			}
+		}
+	}
+}
+
+func mayHoldSlices(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Struct, reflect.Slice:
+		return true
+	}
+	return false
+}

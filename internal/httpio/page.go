@@ -1,0 +1,76 @@
+package httpio
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/keystone-auth/keystone"
+)
+
+// Collection is one page of a list in an answer.
+type Collection[T any] struct {
+	Items      []T     `json:"items" doc:"The items of this page."`
+	NextCursor *string `json:"next_cursor" nullable:"true" doc:"Give this as cursor to read the next page. null on the last one."`
+}
+
+// Collect turns a page of the store into an answer, each item through view.
+func Collect[S, T any](list keystone.List[S], view func(S) T) Collection[T] {
+	c := Collection[T]{Items: make([]T, len(list.Items))}
+	for i, item := range list.Items {
+		c.Items[i] = view(item)
+	}
+	if list.Next != "" {
+		next := base64.RawURLEncoding.EncodeToString([]byte(list.Next))
+		c.NextCursor = &next
+	}
+	return c
+}
+
+const maxCursor = 1024
+
+// PageQuery holds the query parameters of a list. Embed it in the request
+// struct of a list and call its Page method.
+type PageQuery struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" doc:"How many items to answer. 50 where it is not given."`
+	Cursor string `query:"cursor" doc:"The next_cursor of the page before."`
+}
+
+// Page returns the page that the parameters ask for.
+func (q PageQuery) Page() (keystone.Page, error) { return Page(q.Limit, q.Cursor) }
+
+// Page checks the parameters limit and cursor of a list. 0 is no limit given.
+func Page(limit int, cursor string) (keystone.Page, error) {
+	if limit < 0 || limit > keystone.MaxPage {
+		return keystone.Page{}, keystone.FailField("limit", "Ask for 1 to "+strconv.Itoa(keystone.MaxPage)+" items.")
+	}
+	p := keystone.Page{Limit: limit}
+	if cursor == "" {
+		return p, nil
+	}
+	after, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if err != nil || len(cursor) > maxCursor || len(after) == 0 || !utf8.Valid(after) || strings.IndexByte(string(after), 0) >= 0 {
+		return keystone.Page{}, keystone.FailField("cursor", "This is not a cursor. Give the next_cursor of the page before as it is.")
+	}
+	p.After = string(after)
+	return p, nil
+}
+
+// ETag returns the entity tag of a version (RFC 9110 section 8.8.3).
+func ETag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
+
+// Version reads an If-Match header (RFC 9110 section 13.1.1). Without one, and
+// for *, it is 0: any version will do. A tag that is not ours matches nothing.
+func Version(ifMatch string) (int64, error) {
+	ifMatch = strings.Trim(ifMatch, " \t")
+	if ifMatch == "" || ifMatch == "*" {
+		return 0, nil
+	}
+	if len(ifMatch) > 2 && len(ifMatch) < 32 && ifMatch[0] == '"' && ifMatch[len(ifMatch)-1] == '"' {
+		if v, err := strconv.ParseInt(ifMatch[1:len(ifMatch)-1], 10, 64); err == nil && v > 0 && ETag(v) == ifMatch {
+			return v, nil
+		}
+	}
+	return 0, keystone.Fail(keystone.Stale, "If-Match does not name a version of this. Send the ETag of the answer you read it from.")
+}

@@ -1,0 +1,98 @@
+package httpio
+
+import (
+	"bytes"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/keystone-auth/keystone"
+)
+
+var (
+	errBodyEnd     = keystone.Fail(keystone.Invalid, "The body ended before it was complete. Send it again.")
+	errQueryName   = keystone.Fail(keystone.Invalid, "Leave out the query parameter: this call does not take it. Secrets and tokens never belong into an address.")
+	errQueryTwice  = keystone.Fail(keystone.Invalid, "A query parameter occurs twice. Send it once.")
+	errQueryEscape = keystone.Fail(keystone.Invalid, "The query is not well formed: percent-encode its values as UTF-8, without NUL.")
+)
+
+// readJSON reads a body of the JSON API into b and checks it. The media type
+// must say JSON: a form or text/plain is what a page of another site can send
+// without asking (CSRF), so it is refused whatever it contains.
+func readJSON(b *bytes.Buffer, r *http.Request, s *shape) error {
+	if !isJSON(r.Header["Content-Type"]) {
+		return errMediaType
+	}
+	if err := readBody(b, r, maxJSONBody); err != nil {
+		return err
+	}
+	if b.Len() == 0 {
+		return errEmpty
+	}
+	return scan(b.Bytes(), s)
+}
+
+func isJSON(values []string) bool {
+	if len(values) != 1 {
+		return false
+	}
+	if values[0] == "application/json" {
+		return true
+	}
+	media, params, err := mime.ParseMediaType(values[0])
+	if err != nil || media != "application/json" {
+		return false
+	}
+	charset, given := params["charset"]
+	return !given || strings.EqualFold(charset, "utf-8")
+}
+
+// readBody reads the whole body, at most limit bytes of it. A longer one is
+// refused unread where it says how long it is; the server then ends the
+// connection instead of reading the rest.
+func readBody(b *bytes.Buffer, r *http.Request, limit int64) error {
+	if r.ContentLength > limit {
+		return errTooLarge
+	}
+	if r.Header.Get("Content-Encoding") != "" {
+		return errMediaType
+	}
+	if n := int(r.ContentLength); n > 0 {
+		b.Grow(n + bytes.MinRead)
+	}
+	if _, err := b.ReadFrom(io.LimitReader(r.Body, limit+1)); err != nil {
+		return errBodyEnd.Because(err)
+	}
+	if int64(b.Len()) > limit {
+		return errTooLarge
+	}
+	return nil
+}
+
+// checkQuery refuses query parameters that the call does not know or that occur
+// twice, and values that are no text.
+func checkQuery(raw string, known map[string]bool) error {
+	seen := names{}
+	for pair := range strings.SplitSeq(raw, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(name)
+		if err != nil {
+			return errQueryEscape
+		}
+		if !known[name] {
+			return errQueryName
+		}
+		if !seen.add(name) {
+			return errQueryTwice
+		}
+		if value, err = url.QueryUnescape(value); err != nil || !cleanText(value) {
+			return errQueryEscape
+		}
+	}
+	return nil
+}
