@@ -1,6 +1,7 @@
 package keystone_test
 
 import (
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -121,6 +122,8 @@ func TestRoomsNotice(t *testing.T) {
 		{"internal/oauth/deep/x.go", `import _ "` + module + `/internal/oauth"`, ""},
 		{"internal/secret/x.go", `import _ "` + module + `"`, "may not import keystone"},
 		{"internal/oauth/x_test.go", `import _ "` + module + `/keystonetest"`, ""},
+		{"internal/store/storetest/x.go", `import "os"; import _ "` + module + `/internal/token"; var _ = os.Getenv("X")`, ""},
+		{"internal/store/x.go", `import _ "` + module + `/internal/store/storetest"`, "only tests may import"},
 		{"internal/util/x.go", ``, "no room"},
 		{"internal/admin/x.go", `import _ "database/sql"`, "SQL"},
 		{"internal/admin/x_test.go", `import _ "github.com/jackc/pgx/v5"`, "SQL"},
@@ -149,7 +152,7 @@ func TestRoomsNotice(t *testing.T) {
 // breaches returns what a file does that its room may not. src is the file's
 // text, or nil to read it.
 func breaches(file string, src any) (found []string) {
-	room, isTest := roomOf(path.Dir(file)), strings.HasSuffix(file, "_test.go")
+	room, isTest := roomOf(path.Dir(file)), strings.HasSuffix(file, "_test.go") || forTests(path.Dir(file))
 	if room == "" {
 		return []string{file + ": its folder is in no room: give it a line in the table of rooms_test.go, or move it"}
 	}
@@ -169,8 +172,11 @@ func breaches(file string, src any) (found []string) {
 		names[name] = imported
 		imports = append(imports, imported)
 		if ours, ok := strings.CutPrefix(imported, module); ok && !isTest {
-			if target := roomOf("." + ours); target != room && !mayImport(room, target) {
+			target := roomOf("." + ours)
+			if target != room && !mayImport(room, target) {
 				found = append(found, fmt.Sprintf("%s: %s may not import %s", file, room, target))
+			} else if forTests(ours) && room != "bench" {
+				found = append(found, fmt.Sprintf("%s: only tests may import %s", file, ours))
 			}
 		}
 	}
@@ -180,7 +186,7 @@ func breaches(file string, src any) (found []string) {
 			continue
 		}
 		breach := func(what string) {
-			found = append(found, fmt.Sprintf("%s: %s: %s; only in: %s (%s)", file, p.name, what, p.rooms, p.why))
+			found = append(found, fmt.Sprintf("%s: %s: %s; only in: %s (%s)", file, p.name, what, cmp.Or(p.rooms, "nowhere"), p.why))
 		}
 		for _, imported := range imports {
 			for _, held := range strings.Fields(p.imports) {
@@ -229,6 +235,9 @@ func roomOf(folder string) (room string) {
 	}
 	return room
 }
+
+// forTests says whether a folder is support for tests: storetest, keystonetest.
+func forTests(folder string) bool { return strings.HasSuffix(folder, "test") }
 
 func mayImport(room, target string) bool {
 	for _, r := range rooms {
