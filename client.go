@@ -25,6 +25,9 @@ const (
 	GrantClientCredentials = "client_credentials"
 	GrantRefreshToken      = "refresh_token"
 	GrantAuthorizationCode = "authorization_code"
+	// GrantSignIn is the first-party JSON sign-in API. It is not registered for a
+	// client and not an OAuth grant type: every first-party client has it.
+	GrantSignIn = "sign_in"
 )
 
 // Access token formats.
@@ -63,7 +66,9 @@ const FirstPartyClientID = "keystone"
 func (c Client) Confidential() bool { return c.Kind == ClientService || c.Kind == ClientWeb }
 
 // MayUse reports whether the client may use the grant type.
-func (c Client) MayUse(grant string) bool { return slices.Contains(c.Grants, grant) }
+func (c Client) MayUse(grant string) bool {
+	return slices.Contains(c.Grants, grant) || grant == GrantSignIn && c.FirstParty
+}
 
 // WithDefaults fills what a new client leaves open: the grants of its kind,
 // JWT access tokens, rotation.

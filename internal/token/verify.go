@@ -15,7 +15,7 @@ import (
 
 // errToken answers every token that is not good, whatever the reason
 // (RFC 6750 section 3.1).
-var errToken = keystone.Fail(keystone.Unauthenticated, "The access token is not valid (any more). Sign in or refresh to get another.").WithCode("invalid_token")
+var errToken = keystone.Fail(keystone.Unauthenticated, "The access token is not valid (any more). Sign in or refresh to get another.")
 
 const (
 	leeway     = 10 * time.Second // for clocks of other nodes

@@ -1,0 +1,24 @@
+package oauth
+
+import (
+	"context"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/token"
+)
+
+var errPublic = keystone.Fail(keystone.Invalid, "A public client cannot use client_credentials: it has shown nothing but its name.").WithCode("unauthorized_client")
+
+// clientCredentials is a client asking for itself (RFC 6749 section 4.4).
+func clientCredentials(s *Slice, ctx context.Context, c keystone.Client, p params) (token.Response, error) {
+	if !c.Confidential() {
+		return token.Response{}, errPublic
+	}
+	scopes, err := keystone.ParseScope(p.scope)
+	if err != nil {
+		return token.Response{}, err
+	}
+	return s.Issuer.Issue(ctx, asClient(ctx, c), token.Request{
+		GrantType: keystone.GrantClientCredentials, Client: c, Scopes: scopes, Audiences: p.audiences,
+	})
+}

@@ -1,0 +1,123 @@
+package oauth
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/secret"
+	"github.com/keystone-auth/keystone/internal/token"
+)
+
+// introspectForm documents the form of the introspection endpoint.
+type introspectForm struct {
+	Token         string `json:"token"`
+	TokenTypeHint string `json:"token_type_hint,omitempty" doc:"Accepted and not needed."`
+	ClientID      string `json:"client_id,omitempty"`
+	ClientSecret  string `json:"client_secret,omitempty" doc:"Or HTTP Basic."`
+}
+
+// introspection is the answer of RFC 7662 section 2.2.
+type introspection struct {
+	Active    bool     `json:"active"`
+	Scope     string   `json:"scope,omitempty"`
+	ClientID  string   `json:"client_id,omitempty"`
+	Username  string   `json:"username,omitempty"`
+	TokenType string   `json:"token_type,omitempty"`
+	Expires   int64    `json:"exp,omitempty"`
+	Issued    int64    `json:"iat,omitempty"`
+	NotBefore int64    `json:"nbf,omitempty"`
+	Subject   string   `json:"sub,omitempty"`
+	Audience  []string `json:"aud,omitempty"`
+	Issuer    string   `json:"iss,omitempty"`
+	JTI       string   `json:"jti,omitempty"`
+	SessionID string   `json:"sid,omitempty"`
+}
+
+var (
+	errNoToken         = keystone.Fail(keystone.Invalid, "Send token.")
+	errIntrospectAuth  = keystone.Fail(keystone.Unauthenticated, "Introspection needs a client with a secret (RFC 7662 section 2.1).").WithCode("invalid_client")
+	notActive          = []byte(`{"active":false}`)
+	errNotIntrospected = keystone.Fail(keystone.NotFound, "not for this client")
+)
+
+// introspect serves POST /oauth2/introspect. Whatever is not a living token that
+// concerns the caller is answered with active: false and nothing else.
+func (s *Slice) introspect(w http.ResponseWriter, r *http.Request) error {
+	c, form, err := s.clientForm(r)
+	if err != nil {
+		return err
+	}
+	if !c.Confidential() {
+		return errIntrospectAuth
+	}
+	raw := form.Get("token")
+	if raw == "" {
+		return errNoToken
+	}
+	answer, err := s.inspect(r.Context(), c, raw)
+	switch keystone.KindOf(err) {
+	case keystone.Unauthenticated, keystone.NotFound, keystone.Invalid:
+		if err != nil {
+			httpio.WriteRaw(w, http.StatusOK, "", notActive)
+			return nil
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return httpio.WriteJSON(w, http.StatusOK, answer)
+}
+
+func (s *Slice) inspect(ctx context.Context, c keystone.Client, raw string) (introspection, error) {
+	if strings.HasPrefix(raw, secret.RefreshToken) {
+		return s.inspectRefresh(ctx, c, raw)
+	}
+	t, err := s.Verifier.Inspect(ctx, raw)
+	if err != nil {
+		return introspection{}, err
+	}
+	if !concerns(c, t) {
+		return introspection{}, errNotIntrospected
+	}
+	a := introspection{
+		Active: true, Scope: keystone.FormatScope(t.Scopes), ClientID: t.ClientID, TokenType: "Bearer",
+		Expires: t.ExpiresAt.Unix(), Issued: t.IssuedAt.Unix(), NotBefore: t.IssuedAt.Unix(),
+		Subject: t.Subject, Audience: t.Audiences, Issuer: t.Issuer, JTI: t.JTI, SessionID: t.SessionID,
+	}
+	if t.UserID() != "" {
+		a.Username = t.Name
+	}
+	return a, nil
+}
+
+// concerns reports whether a client may know of a token: it is its own, or meant
+// for a resource that the client stands for.
+func concerns(c keystone.Client, t token.Inspection) bool {
+	return t.ClientID == c.ID || slices.ContainsFunc(t.Audiences, func(a string) bool {
+		return a == c.ID || slices.Contains(c.Audiences, a)
+	})
+}
+
+// inspectRefresh answers for a client's own newest refresh token.
+func (s *Slice) inspectRefresh(ctx context.Context, c keystone.Client, raw string) (introspection, error) {
+	g, generation, err := s.Issuer.Family(ctx, raw)
+	if err != nil {
+		return introspection{}, err
+	}
+	if g, err = s.Store.Grant(ctx, g.ID); err != nil {
+		return introspection{}, err
+	}
+	u, err := s.Store.UserState(ctx, g.UserID)
+	if err != nil {
+		return introspection{}, err
+	}
+	if g.ClientID != c.ID || g.Generation != generation || !g.RevokedAt.IsZero() || !u.Enabled || !s.Store.Now().Before(g.ExpiresAt) {
+		return introspection{}, errNotIntrospected
+	}
+	return introspection{Active: true, Scope: keystone.FormatScope(g.Scopes), ClientID: g.ClientID, Username: u.Username,
+		Expires: g.ExpiresAt.Unix(), Issued: g.RotatedAt.Unix(), Subject: g.UserID, Audience: g.Audiences, Issuer: s.Issuer.Options.Issuer, SessionID: g.SessionID}, nil
+}

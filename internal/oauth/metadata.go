@@ -1,0 +1,87 @@
+package oauth
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/keystone-auth/keystone/internal/httpio"
+)
+
+// Metadata is the authorization server metadata of RFC 8414 section 2. It names
+// only what works.
+type Metadata struct {
+	Issuer                     string   `json:"issuer"`
+	TokenEndpoint              string   `json:"token_endpoint"`
+	JWKSURI                    string   `json:"jwks_uri"`
+	IntrospectionEndpoint      string   `json:"introspection_endpoint"`
+	RevocationEndpoint         string   `json:"revocation_endpoint"`
+	GrantTypes                 []string `json:"grant_types_supported"`
+	ResponseTypes              []string `json:"response_types_supported"`
+	TokenAuthMethods           []string `json:"token_endpoint_auth_methods_supported"`
+	IntrospectionAuthMethods   []string `json:"introspection_endpoint_auth_methods_supported"`
+	RevocationAuthMethods      []string `json:"revocation_endpoint_auth_methods_supported"`
+	ResourceParameterSupported bool     `json:"resource_parameter_supported"`
+}
+
+func (s *Slice) facts() Metadata {
+	issuer := s.Issuer.Options.Issuer
+	m := Metadata{
+		Issuer:                issuer,
+		TokenEndpoint:         issuer + "/oauth2/token",
+		JWKSURI:               issuer + "/oauth2/jwks",
+		IntrospectionEndpoint: issuer + "/oauth2/introspect",
+		RevocationEndpoint:    issuer + "/oauth2/revoke",
+		ResponseTypes:         []string{},
+		TokenAuthMethods:      authMethods,
+		RevocationAuthMethods: authMethods,
+		IntrospectionAuthMethods: slices.DeleteFunc(slices.Clone(authMethods), func(m string) bool {
+			return m == "none"
+		}),
+		ResourceParameterSupported: true,
+	}
+	for grantType := range grants {
+		m.GrantTypes = append(m.GrantTypes, grantType)
+	}
+	slices.Sort(m.GrantTypes)
+	return m
+}
+
+const metadataAge = 5 * time.Minute
+
+// metadata serves GET /.well-known/oauth-authorization-server.
+func (s *Slice) metadata(w http.ResponseWriter, r *http.Request) error {
+	body, err := json.Marshal(s.facts())
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(body)
+	writeCached(w, r, "application/json", body, `"`+hex.EncodeToString(sum[:16])+`"`, metadataAge)
+	return nil
+}
+
+// jwks serves GET /oauth2/jwks.
+func (s *Slice) jwks(w http.ResponseWriter, r *http.Request) error {
+	body, etag, age, err := s.Ring.JWKS(r.Context())
+	if err != nil {
+		return err
+	}
+	writeCached(w, r, "application/jwk-set+json", body, etag, age)
+	return nil
+}
+
+// writeCached answers with something public that caches may keep for age.
+func writeCached(w http.ResponseWriter, r *http.Request, contentType string, body []byte, etag string, age time.Duration) {
+	h := w.Header()
+	h.Set("ETag", etag)
+	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(age/time.Second)))
+	if r.Header.Get("If-None-Match") == etag {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	httpio.WriteRaw(w, http.StatusOK, contentType, body)
+}

@@ -1,0 +1,60 @@
+package oauth
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/store"
+	"github.com/keystone-auth/keystone/internal/token"
+)
+
+// Slice is the protocol's endpoints.
+type Slice struct {
+	Store    *store.Store
+	Issuer   *token.Issuer
+	Verifier *token.Verifier
+	Ring     *token.Ring
+	// Allow refuses where too many client authentications have failed for this
+	// client or from this source; Failed counts one more. Successful ones are free.
+	Allow  func(ctx context.Context, clientID, source string) error
+	Failed func(ctx context.Context, clientID, source string)
+}
+
+// Routes lists every endpoint.
+func (s *Slice) Routes() []httpio.Route {
+	return []httpio.Route{
+		httpio.Plain(http.MethodPost, "/oauth2/token", httpio.ClientAuth, httpio.LimitToken,
+			"Get tokens (RFC 6749 section 3.2)", s.token,
+			httpio.DocForm[tokenForm](), httpio.DocAnswer[token.Body](http.StatusOK, "The tokens.")),
+		httpio.Plain(http.MethodPost, "/oauth2/introspect", httpio.ClientAuth, httpio.LimitToken,
+			"Ask whether a token holds (RFC 7662)", s.introspect,
+			httpio.DocForm[introspectForm](), httpio.DocAnswer[introspection](http.StatusOK, "What is true of the token.")),
+		httpio.Plain(http.MethodPost, "/oauth2/revoke", httpio.ClientAuth, httpio.LimitToken,
+			"Revoke a token (RFC 7009)", s.revoke,
+			httpio.DocForm[revokeForm](), httpio.DocContent(http.StatusOK, "", "Revoked, or not known.")),
+		httpio.Plain(http.MethodGet, "/oauth2/jwks", httpio.Public, httpio.LimitNone,
+			"Keys that verify tokens (RFC 7517)", s.jwks,
+			httpio.DocContent(http.StatusOK, "application/jwk-set+json", "The key set.")),
+		httpio.Plain(http.MethodGet, "/.well-known/oauth-authorization-server", httpio.Public, httpio.LimitNone,
+			"What this server can do (RFC 8414)", s.metadata,
+			httpio.DocAnswer[Metadata](http.StatusOK, "The metadata.")),
+
+		httpio.JSON(http.MethodPost, "/api/v1/auth/token", httpio.ClientAuth, httpio.LimitToken,
+			"Get a token for a service with its client secret", s.jsonToken),
+		httpio.JSON(http.MethodPost, "/api/v1/auth/refresh", httpio.ClientAuth, httpio.LimitToken,
+			"Exchange a refresh token for new tokens", s.jsonRefresh),
+		httpio.JSON(http.MethodPost, "/api/v1/auth/revoke", httpio.ClientAuth, httpio.LimitToken,
+			"Revoke a token", s.jsonRevoke),
+	}
+}
+
+// grant is one grant type: it shows who asks, and asks the door.
+type grant func(s *Slice, ctx context.Context, c keystone.Client, p params) (token.Response, error)
+
+// grants is every grant type of the token endpoint. Metadata follows from it.
+var grants = map[string]grant{
+	keystone.GrantClientCredentials: clientCredentials,
+	keystone.GrantRefreshToken:      refreshToken,
+}

@@ -1,0 +1,81 @@
+package oauth
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/token"
+)
+
+// params are the protocol parameters that grants read, from a form or JSON.
+type params struct {
+	scope     string
+	audiences []string
+	refresh   string
+}
+
+// tokenForm documents the form of the token endpoint.
+type tokenForm struct {
+	GrantType    string   `json:"grant_type" enum:"client_credentials,refresh_token" doc:"What is shown to get the tokens."`
+	ClientID     string   `json:"client_id,omitempty" doc:"For a public client, or with client_secret. Confidential clients may use HTTP Basic instead."`
+	ClientSecret string   `json:"client_secret,omitempty"`
+	Scope        string   `json:"scope,omitempty" doc:"Scopes, separated by spaces. Everything that is allowed where it is left out."`
+	Resource     []string `json:"resource,omitempty" doc:"Whom the token is for (RFC 8707). May repeat."`
+	Audience     []string `json:"audience,omitempty" doc:"The same as resource."`
+	RefreshToken string   `json:"refresh_token,omitempty" doc:"For grant_type refresh_token."`
+}
+
+var (
+	errNoGrantType = keystone.Fail(keystone.Invalid, "Send grant_type.")
+	errGrantType   = keystone.Fail(keystone.Invalid, "This grant_type is not served. The metadata at /.well-known/oauth-authorization-server lists those that are.").WithCode("unsupported_grant_type")
+)
+
+// token serves POST /oauth2/token.
+func (s *Slice) token(w http.ResponseWriter, r *http.Request) error {
+	c, form, err := s.clientForm(r)
+	if err != nil {
+		return err
+	}
+	grantType := form.Get("grant_type")
+	if grantType == "" {
+		return errNoGrantType
+	}
+	grant, ok := grants[grantType]
+	if !ok {
+		return errGrantType
+	}
+	p := params{scope: form.Get("scope"), audiences: form["resource"], refresh: form.Get("refresh_token")}
+	if more := form["audience"]; len(more) > 0 {
+		p.audiences = append(more, p.audiences...)
+	}
+	t, err := grant(s, r.Context(), c, p)
+	if err != nil {
+		return err
+	}
+	writeTokens(w, t)
+	return nil
+}
+
+// writeTokens is WriteJSON of a token.Body for the hot path: every value is
+// printable ASCII without quotes or backslashes, so none needs escaping.
+func writeTokens(w http.ResponseWriter, t token.Response) {
+	b := make([]byte, 0, len(t.AccessToken)+len(t.RefreshToken)+320)
+	b = append(append(b, `{"access_token":"`...), t.AccessToken...)
+	if t.RefreshToken != "" {
+		b = append(append(b, `","refresh_token":"`...), t.RefreshToken...)
+	}
+	b = append(b, `","token_type":"Bearer","expires_in":`...)
+	b = strconv.AppendInt(b, int64(t.ExpiresIn/time.Second), 10)
+	b = append(b, `,"scope":"`...)
+	for i, name := range t.Scopes {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = append(b, name...)
+	}
+	b = append(append(b, `","jti":"`...), t.JTI...)
+	httpio.WriteRaw(w, http.StatusOK, "", append(b, `"}`...))
+}

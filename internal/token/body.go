@@ -1,0 +1,45 @@
+package token
+
+import (
+	"errors"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+)
+
+// Body is the JSON answer with tokens (RFC 6749 section 5.1).
+type Body struct {
+	AccessToken  string `json:"access_token" doc:"Send it as Authorization: Bearer."`
+	RefreshToken string `json:"refresh_token,omitempty" doc:"Good once: each use answers with the next one."`
+	TokenType    string `json:"token_type" enum:"Bearer"`
+	ExpiresIn    int64  `json:"expires_in" doc:"Seconds until the access token expires."`
+	Scope        string `json:"scope" doc:"The granted scopes, separated by spaces."`
+	JTI          string `json:"jti" doc:"Id of the access token."`
+}
+
+// Body returns the answer's JSON form.
+func (r Response) Body() Body {
+	return Body{AccessToken: r.AccessToken, RefreshToken: r.RefreshToken, TokenType: "Bearer",
+		ExpiresIn: int64(r.ExpiresIn / time.Second), Scope: keystone.FormatScope(r.Scopes), JTI: r.JTI}
+}
+
+// InJSON gives a refusal with a code of the OAuth protocol the code that the
+// JSON API has for it.
+func InJSON(err error) error {
+	var e *keystone.Error
+	if !errors.As(err, &e) || e.Code == "" {
+		return err
+	}
+	plain := e.WithCode("")
+	switch e.Code {
+	case "invalid_client", "invalid_grant":
+		plain.Kind = keystone.Unauthenticated
+	case "unauthorized_client":
+		plain.Kind = keystone.Forbidden
+	case "invalid_scope":
+		return plain.WithFields(map[string]string{"scope": e.Msg})
+	case "invalid_target":
+		return plain.WithFields(map[string]string{"audience": e.Msg})
+	}
+	return plain
+}
