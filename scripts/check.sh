@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What must hold before a commit, in the order in which it is quick to say no:
-# format, import rule, vet, generated files, the linters at their pinned version.
+# format, scripts, import rule, vet, generated files, the linters at their pinned version.
 # scripts/check.sh lint runs the last alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -28,6 +28,16 @@ files=$(find . -name '*.go' -not -path './.cache/*' -not -path '*/node_modules/*
 if [ -n "$files" ]; then
   printf '%s\n' "$files" "These files are not formatted; run: gofmt -w FILE"
   exit 1
+fi
+
+echo "== scripts and compose files"
+for script in scripts/*.sh .ci/run deploy/docker/*.sh; do
+  bash -n "$script"
+done
+if docker compose version >/dev/null 2>&1; then
+  for file in deploy/docker/docker-compose*.yml; do
+    docker compose -f "$file" config -q
+  done
 fi
 
 echo "== rooms (who may import whom, and which room holds which power)"
