@@ -175,8 +175,12 @@ func queryNames(t reflect.Type) map[string]bool {
 // never null.
 func fillSlices(v reflect.Value) {
 	switch v.Kind() {
-	case reflect.Pointer, reflect.Interface:
-		if !v.IsNil() && v.Elem().CanSet() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			fillSlices(v.Elem())
+		}
+	case reflect.Interface:
+		if v.Elem().Kind() == reflect.Pointer {
 			fillSlices(v.Elem())
 		}
 	case reflect.Struct:

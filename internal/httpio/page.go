@@ -50,7 +50,7 @@ func Page(limit int, cursor string) (keystone.Page, error) {
 		return p, nil
 	}
 	after, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(cursor) > maxCursor || len(after) == 0 || !utf8.Valid(after) || strings.IndexByte(string(after), 0) >= 0 {
+	if err != nil || len(cursor) > maxCursor || len(after) == 0 || !utf8.Valid(after) || strings.IndexByte(string(after), 0) >= 0 || strings.ContainsAny(cursor, "\r\n") {
 		return keystone.Page{}, keystone.FailField("cursor", "This is not a cursor. Give the next_cursor of the page before as it is.")
 	}
 	p.After = string(after)

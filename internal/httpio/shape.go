@@ -4,7 +4,6 @@ import (
 	"encoding"
 	"encoding/json"
 	"reflect"
-	"strconv"
 	"strings"
 )
 
@@ -95,12 +94,4 @@ func printable(name string) string {
 		}
 	}
 	return name
-}
-
-// plural is for texts about bounds.
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + many
 }
