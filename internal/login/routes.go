@@ -1,0 +1,35 @@
+package login
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/password"
+	"github.com/keystone-auth/keystone/internal/proof"
+	"github.com/keystone-auth/keystone/internal/store"
+	"github.com/keystone-auth/keystone/internal/token"
+)
+
+// Slice is the sign-in API.
+type Slice struct {
+	Store  *store.Store
+	Issuer *token.Issuer
+	Proof  *proof.Checker
+	Hasher *password.Hasher
+	// Allow refuses where an account's name was tried too often, whoever asks.
+	// The limit per source is the route's own.
+	Allow func(ctx context.Context, account string) error
+	// Observe is told how each sign-in came out, for metrics: a closed list.
+	Observe func(result string)
+}
+
+// Routes lists every endpoint.
+func (s *Slice) Routes() []httpio.Route {
+	return []httpio.Route{
+		httpio.JSON(http.MethodPost, "/api/v1/auth/login", httpio.Public, httpio.LimitLogin,
+			"Sign in with username or e-mail address and password", s.signIn),
+		httpio.JSON(http.MethodPost, "/api/v1/auth/logout", httpio.Self, httpio.LimitAPI,
+			"End this session with its refresh token", s.logout),
+	}
+}
