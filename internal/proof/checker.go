@@ -1,0 +1,122 @@
+package proof
+
+import (
+	"context"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/password"
+	"github.com/keystone-auth/keystone/internal/store"
+)
+
+// Checker checks passwords. It is safe for concurrent use.
+type Checker struct {
+	Store  *store.Store
+	Hasher *password.Hasher
+}
+
+// Proof is a password that was right.
+type Proof struct {
+	Login  store.Login // as it was when the password was checked
+	Clear  []string    // failure counters that end now; see store.SignIn and Done
+	Rehash bool        // the stored hash is weaker than new ones are
+}
+
+// Refused is the answer to every password that is not right, whatever the
+// reason.
+var Refused = keystone.Fail(keystone.Unauthenticated, "The name or password is not right. After several failures, wait a few minutes before the next attempt.")
+
+// Password checks the password of whoever has the name, a username or e-mail
+// address. Errors: Refused; Limited with the time to wait; Unavailable where
+// hashing is overloaded; Invalid for a password that nobody can have.
+func (c *Checker) Password(ctx context.Context, by keystone.Actor, name, password string) (Proof, error) {
+	login, err := c.Store.LoginByName(ctx, name)
+	if err != nil {
+		return Proof{}, err
+	}
+	n := countersOf(login, name, by.Source)
+	if err := c.count(ctx, store.AttemptKey{Key: n.perName(name), Free: freeNamed}, store.AttemptKey{Key: n.wide(), Free: freeWide}); err != nil {
+		return Proof{}, err
+	}
+	wait, err := c.Store.CountAttempt(ctx, store.AttemptKey{Key: n.perSource(), Free: freeSource})
+	if err != nil {
+		return Proof{}, err
+	}
+	return c.verify(ctx, by, attempt{login: login, counters: n, blocked: wait > 0, purpose: "sign_in"}, password)
+}
+
+// PasswordOf checks the password of a user who is signed in already and is asked
+// for it again. The counters are those of Password.
+func (c *Checker) PasswordOf(ctx context.Context, by keystone.Actor, userID, password string) (Proof, error) {
+	login, err := c.Store.LoginByID(ctx, userID)
+	if err != nil {
+		return Proof{}, err
+	}
+	n := countersOf(login, userID, by.Source)
+	if err := c.count(ctx, store.AttemptKey{Key: n.perSource(), Free: freeNamed}, store.AttemptKey{Key: n.wide(), Free: freeWide}); err != nil {
+		return Proof{}, err
+	}
+	return c.verify(ctx, by, attempt{login: login, counters: n, purpose: "confirmation"}, password)
+}
+
+// Done ends the failure counters of a proof that starts no session.
+func (c *Checker) Done(ctx context.Context, p Proof) error {
+	return c.Store.ClearAttempts(ctx, p.Clear...)
+}
+
+// count counts the attempt before the password is looked at: attempts that run
+// at the same time have all been counted when the first of them is answered.
+func (c *Checker) count(ctx context.Context, keys ...store.AttemptKey) error {
+	wait, err := c.Store.CountAttempt(ctx, keys...)
+	if err != nil {
+		return err
+	}
+	if wait > 0 {
+		// Whole seconds, rounded up: whoever waits as told is not too early.
+		return errWait.After((wait + time.Second - 1).Truncate(time.Second))
+	}
+	return nil
+}
+
+var errWait = keystone.Fail(keystone.Limited, "There were too many failed attempts. Wait as long as Retry-After says, then try again.")
+
+// attempt is one password under examination.
+type attempt struct {
+	login    store.Login
+	counters counters
+	blocked  bool // refused without saying so
+	purpose  string
+}
+
+// verify does the same work for every attempt and only then looks at what else
+// could be wrong. An account without a hash is verified against none, which
+// costs as much.
+func (c *Checker) verify(ctx context.Context, by keystone.Actor, a attempt, password string) (Proof, error) {
+	ok, rehash, err := c.Hasher.Verify(ctx, a.login.Hash, password)
+	if err != nil {
+		return Proof{}, err
+	}
+	var reason string
+	switch {
+	case a.login.UserID == "":
+		reason = "unknown_account"
+	case a.blocked:
+		reason = "too_many_failures"
+	case a.login.Hash == "":
+		reason = "no_password"
+	case !ok:
+		reason = "wrong_password"
+	case !a.login.Enabled:
+		reason = "disabled"
+	default:
+		return Proof{Login: a.login, Clear: a.counters.ofOwner(a.login), Rehash: rehash}, nil
+	}
+	err = c.Store.Record(ctx, by, keystone.AuditEvent{
+		Action: keystone.ActSignInFailed, TargetKind: "user", TargetID: a.login.UserID, TargetName: a.login.Username,
+		Detail: map[string]any{"reason": reason, "purpose": a.purpose},
+	})
+	if err != nil {
+		return Proof{}, err
+	}
+	return Proof{}, Refused
+}
