@@ -1,0 +1,104 @@
+package config
+
+import (
+	"log/slog"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// Config is every setting, checked. Tags:
+//
+//	env      name; KEYSTONE_ + name wins over it
+//	group    heading in the documentation, for this field and those that follow
+//	default  used when the setting is nowhere; auto says in words what else decides
+//	unit     a whole number of this becomes a time.Duration
+//	min max  bounds, in the unit
+//	oneof    allowed values
+//	help     what it does; example is a valid value, shown in error messages
+type Config struct {
+	AppName string `env:"APP_NAME" group:"Application" default:"Keystone" example:"Example Accounts" help:"Name shown to people: on pages, in the API documentation."`
+	Debug   bool   `env:"DEBUG" default:"false" example:"true" help:"Serves interactive API documentation at /docs and /redoc, and profiles on the management listener."`
+
+	Host            string         `env:"HOST" group:"Listeners" default:"127.0.0.1" example:"0.0.0.0" help:"Address or host name to listen on."`
+	Port            int            `env:"PORT" default:"8000" min:"1" max:"65535" example:"8000" help:"Port to listen on."`
+	Issuer          string         `env:"ISSUER" auto:"http://HOST:PORT, https with TLS_CERT_FILE; only where HOST is loopback" example:"https://id.example.com" help:"Address under which clients reach Keystone, and the iss of every token. https, unless the host is loopback. No trailing slash, query or fragment."`
+	TLSCertFile     string         `env:"TLS_CERT_FILE" example:"/etc/keystone/tls.crt" help:"Certificate chain in PEM, read again when it changes. Together with TLS_KEY_FILE."`
+	TLSKeyFile      string         `env:"TLS_KEY_FILE" example:"/etc/keystone/tls.key" help:"Private key in PEM, read again when it changes."`
+	ManagementAddr  string         `env:"MANAGEMENT_ADDR" default:"127.0.0.1:8001" example:"127.0.0.1:8001" help:"Second listener: /metrics, /health, /ready, and profiles when DEBUG. Keep it away from the public."`
+	MetricsPublic   bool           `env:"METRICS_PUBLIC" default:"false" example:"true" help:"Serves /metrics on the public listener too."`
+	TrustedProxies  []netip.Prefix `env:"TRUSTED_PROXIES" example:"10.0.0.0/8,192.0.2.7" help:"Networks (CIDR) or addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. From all others these are ignored."`
+	ShutdownTimeout time.Duration  `env:"SHUTDOWN_TIMEOUT" default:"20s" min:"1s" max:"10m" example:"20s" help:"How long a stop waits for requests in flight."`
+
+	DataDir             string `env:"DATA_DIR" group:"Storage" default:"./keystone-data" example:"/var/lib/keystone" help:"Folder for the SQLite database and the generated master key."`
+	DatabaseURL         Secret `env:"DATABASE_URL" auto:"SQLite, keystone.db in DATA_DIR" example:"postgres://keystone:PASSWORD@db.example.com/keystone?sslmode=verify-full" help:"A path or sqlite: is SQLite; postgres:, postgresql: and postgresql+asyncpg: are PostgreSQL."`
+	DatabasePoolSize    int    `env:"DATABASE_POOL_SIZE" default:"20" min:"1" max:"1000" example:"20" help:"Connections to PostgreSQL that are kept open."`
+	DatabaseMaxOverflow int    `env:"DATABASE_MAX_OVERFLOW" default:"0" min:"0" max:"1000" example:"10" help:"Connections beyond the pool size while it is busy."`
+	RedisURL            Secret `env:"REDIS_URL" auto:"none: limits are counted in memory, per node" example:"redis://cache.example.com:6379/0" help:"Redis or Valkey, shared by the nodes for rate limits. redis:, rediss: (TLS) or unix:."`
+	RedisPassword       Secret `env:"REDIS_PASSWORD" example:"PASSWORD" help:"Password for REDIS_URL, where it is not in it."`
+	MasterKey           Secret `env:"MASTER_KEY" auto:"with SQLite, generated into DATA_DIR/master.key" example:"$(openssl rand -base64 32)" help:"32 random bytes in base64: signing keys and other stored secrets are sealed under it, refresh tokens derived from it. Required with PostgreSQL, the same on every node. Keep a copy apart from the database."`
+
+	JWTAlgorithm       string        `env:"JWT_ALGORITHM" group:"Tokens and keys" default:"ES256" oneof:"ES256|EdDSA|RS256|PS256|HS256" example:"ES256" help:"Signature of access tokens. HS256 only where issuer and verifier are one; it needs JWT_SECRET_KEY."`
+	JWTSecretKey       Secret        `env:"JWT_SECRET_KEY" example:"$(openssl rand -base64 48)" help:"Key for HS256, 32 bytes or more. Not used by other algorithms."`
+	AccessTokenExpire  time.Duration `env:"ACCESS_TOKEN_EXPIRE_MINUTES" unit:"1m" default:"15" min:"1" max:"1440" example:"15" help:"Life of an access token."`
+	RefreshTokenExpire time.Duration `env:"REFRESH_TOKEN_EXPIRE_DAYS" unit:"24h" default:"30" min:"1" max:"3650" example:"30" help:"Life of an unused refresh token; each use starts it anew, up to the end of its session."`
+	RefreshGrace       time.Duration `env:"REFRESH_GRACE_SECONDS" unit:"1s" default:"10" min:"0" max:"60" example:"10" help:"A refresh token used again within this time after its rotation gets the same successor, for clients that lost an answer. Later use revokes the family."`
+	SessionIdle        time.Duration `env:"SESSION_IDLE_MINUTES" unit:"1m" default:"43200" min:"1" max:"5256000" example:"60" help:"A session ends after this time without use."`
+	SessionMax         time.Duration `env:"SESSION_MAX_HOURS" unit:"1h" default:"2160" min:"1" max:"87600" example:"12" help:"A session ends after this time in any case."`
+	KeyRotation        time.Duration `env:"KEY_ROTATION_DAYS" unit:"24h" default:"90" min:"1" max:"3650" example:"90" help:"A new signing key is made after this time. It is published before use, the old one until its last token has expired."`
+	JWKSMaxAge         time.Duration `env:"JWKS_MAX_AGE_SECONDS" unit:"1s" default:"300" min:"1" max:"86400" example:"300" help:"How long verifiers may cache /oauth2/jwks; a new key is published at least that long before use."`
+
+	PasswordProfile          string `env:"PASSWORD_PROFILE" group:"Passwords" default:"modern" oneof:"modern|nist|seed" example:"modern" help:"modern: 12 characters or more, no composition, breached and common ones refused. nist: 15, or 8 where a second factor is enforced. seed: 8 and all four composition rules. The settings below override single rules."`
+	PasswordMinLength        *int   `env:"PASSWORD_MIN_LENGTH" auto:"by PASSWORD_PROFILE" min:"8" max:"128" example:"12" help:"Fewest characters."`
+	PasswordRequireUppercase *bool  `env:"PASSWORD_REQUIRE_UPPERCASE" auto:"by PASSWORD_PROFILE" example:"false" help:"An upper-case letter is required."`
+	PasswordRequireLowercase *bool  `env:"PASSWORD_REQUIRE_LOWERCASE" auto:"by PASSWORD_PROFILE" example:"false" help:"A lower-case letter is required."`
+	PasswordRequireDigits    *bool  `env:"PASSWORD_REQUIRE_DIGITS" auto:"by PASSWORD_PROFILE" example:"false" help:"A digit is required."`
+	PasswordRequireSpecial   *bool  `env:"PASSWORD_REQUIRE_SPECIAL" auto:"by PASSWORD_PROFILE" example:"false" help:"A character that is neither letter nor digit is required."`
+	HashSlots                int    `env:"HASH_SLOTS" auto:"number of CPUs" min:"1" max:"1024" example:"2" help:"Passwords hashed at the same time (argon2id), each with 19 MiB."`
+	HashQueue                int    `env:"HASH_QUEUE" auto:"64 for each of HASH_SLOTS" min:"1" max:"100000" example:"128" help:"Passwords that may wait for a slot; beyond, 503 with Retry-After."`
+
+	Registration           string `env:"REGISTRATION" group:"Accounts" default:"open" oneof:"open|verify|invite|closed" example:"closed" help:"Who may register: open is everybody, closed nobody. verify and invite need mail, which this release does not send."`
+	BootstrapAdminUsername string `env:"BOOTSTRAP_ADMIN_USERNAME" example:"admin" help:"With the next two: makes this administrator at the first start, while there is none. All three or none."`
+	BootstrapAdminEmail    string `env:"BOOTSTRAP_ADMIN_EMAIL" example:"admin@example.com" help:"E-mail address of that administrator."`
+	BootstrapAdminPassword Secret `env:"BOOTSTRAP_ADMIN_PASSWORD" example:"PASSWORD" help:"Password of that administrator; the password rules apply."`
+
+	RateLimitLogin    Rate `env:"RATE_LIMIT_LOGIN" group:"Rate limits" default:"5/minute" example:"5/minute" help:"Sign-ins, per account and source and per source."`
+	RateLimitRegister Rate `env:"RATE_LIMIT_REGISTER" default:"3/hour" example:"3/hour" help:"Registrations, per source."`
+	RateLimitToken    Rate `env:"RATE_LIMIT_TOKEN" default:"30/minute" example:"30/minute" help:"Failed client authentications, per client and source and per source. Successful ones are not limited."`
+	RateLimitAPI      Rate `env:"RATE_LIMIT_API" default:"100/minute" example:"100/minute" help:"Calls of the JSON API, per actor."`
+
+	AllowedOrigins []string `env:"ALLOWED_ORIGINS" group:"Browsers of other origins (CORS)" auto:"none" example:"https://app.example.com,http://localhost:3000" help:"Origins whose scripts may read answers, each as the browser sends it. Never *."`
+	AllowedMethods []string `env:"ALLOWED_METHODS" default:"GET,POST,PUT,PATCH,DELETE" example:"GET,POST" help:"Methods such scripts may use; * stands for the default."`
+	AllowedHeaders []string `env:"ALLOWED_HEADERS" default:"Accept,Accept-Language,Authorization,Content-Type,DPoP,If-Match,If-None-Match,X-Request-Id" example:"Authorization,Content-Type" help:"Headers such scripts may send; * stands for the default, never for all."`
+
+	SMTPURL  Secret `env:"SMTP_URL" group:"Mail" example:"smtps://keystone:PASSWORD@mail.example.com:465" help:"Mail server. Accepted, but this release sends no mail."`
+	MailFrom string `env:"MAIL_FROM" example:"Keystone <no-reply@example.com>" help:"Sender of mail. Accepted, but this release sends no mail."`
+
+	LogLevel       slog.Level    `env:"LOG_LEVEL" group:"Observation" default:"info" oneof:"debug|info|warn|error" example:"info" help:"Least important entries that are logged."`
+	LogFormat      string        `env:"LOG_FORMAT" default:"json" oneof:"json|text" example:"text" help:"json is one object a line, also on a terminal; text is for people."`
+	OTLPEndpoint   string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT" auto:"none: no traces" example:"http://127.0.0.1:4318" help:"OpenTelemetry collector (OTLP over HTTP) for traces."`
+	AuditRetention time.Duration `env:"AUDIT_RETENTION_DAYS" unit:"24h" default:"365" min:"1" max:"36500" example:"365" help:"Audit entries are removed after this time."`
+
+	// Warnings say what works but should be known. They are logged at start.
+	Warnings []string
+
+	origins map[string]origin // by name; absent where the default holds
+}
+
+// origin is where a value was found.
+type origin struct{ name, where string }
+
+// Addr returns host and port of the public listener.
+func (c *Config) Addr() string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }
+
+// TLS reports whether the public listener serves TLS itself.
+func (c *Config) TLS() bool { return c.TLSCertFile != "" }
+
+// Postgres reports whether the database is PostgreSQL.
+func (c *Config) Postgres() bool { return isPostgres(c.DatabaseURL.Reveal()) }
+
+// MasterKeyFile is where the generated master key lives when MASTER_KEY is
+// not set.
+func (c *Config) MasterKeyFile() string { return filepath.Join(c.DataDir, "master.key") }
