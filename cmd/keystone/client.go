@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/store"
+)
+
+func clientCommand(a *app) *cobra.Command {
+	return group("client", "Clients: programs that ask for tokens",
+		clientCreate(a), clientList(a), clientShow(a), clientUpdate(a),
+		clientSwitch(a, "enable", "Let a client get tokens again", true),
+		clientSwitch(a, "disable", "Refuse a client; its refresh tokens end", false),
+		clientDelete(a), clientSecretCommand(a))
+}
+
+// clientView is a client for scripts, in the shape of the API.
+type clientView struct {
+	ClientID            string     `json:"client_id"`
+	ClientSecret        string     `json:"client_secret,omitempty"` // of a new confidential client, shown this once
+	Name                string     `json:"name"`
+	Kind                string     `json:"kind"`
+	Enabled             bool       `json:"enabled"`
+	FirstParty          bool       `json:"first_party"`
+	BuiltIn             bool       `json:"built_in"`
+	RedirectURIs        []string   `json:"redirect_uris"`
+	Scopes              []string   `json:"scopes"`
+	Audiences           []string   `json:"audiences"`
+	Grants              []string   `json:"grants"`
+	AccessTokenFormat   string     `json:"access_token_format"`
+	AccessTokenTTL      int64      `json:"access_token_ttl_seconds"` // 0: the server's setting
+	RotateRefreshTokens bool       `json:"rotate_refresh_tokens"`
+	LastUsed            *time.Time `json:"last_used"`
+	CreatedAt           time.Time  `json:"created_at"`
+	UpdatedAt           time.Time  `json:"updated_at"`
+}
+
+func viewClient(c keystone.Client) clientView {
+	return clientView{
+		ClientID: c.ID, Name: c.Name, Kind: string(c.Kind), Enabled: c.Enabled, FirstParty: c.FirstParty, BuiltIn: c.BuiltIn,
+		RedirectURIs: names(c.RedirectURIs), Scopes: names(c.Scopes), Audiences: names(c.Audiences), Grants: names(c.Grants),
+		AccessTokenFormat: c.AccessTokenFormat, AccessTokenTTL: int64(c.AccessTokenTTL / time.Second), RotateRefreshTokens: c.RotateRefreshTokens,
+		LastUsed: moment(c.LastUsed), CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
+	}
+}
+
+var clientColumns = []column[clientView]{
+	{name: "client id", cell: func(c clientView) string { return c.ClientID }},
+	{name: "name", cell: func(c clientView) string { return c.Name }},
+	{name: "kind", cell: func(c clientView) string { return c.Kind }},
+	{name: "enabled", cell: func(c clientView) string { return yesNo(c.Enabled) }},
+	{name: "first party", cell: func(c clientView) string { return yesNo(c.FirstParty) }, wide: true},
+	{name: "built in", cell: func(c clientView) string { return yesNo(c.BuiltIn) }, wide: true},
+	{name: "grants", cell: func(c clientView) string { return strings.Join(c.Grants, " ") }},
+	{name: "scopes", cell: func(c clientView) string { return strings.Join(c.Scopes, " ") }, wide: true},
+	{name: "audiences", cell: func(c clientView) string { return strings.Join(c.Audiences, " ") }, wide: true},
+	{name: "redirect URIs", cell: func(c clientView) string { return strings.Join(c.RedirectURIs, " ") }, wide: true},
+	{name: "access tokens", cell: clientTokens, wide: true},
+	{name: "refresh tokens", cell: clientRefresh, wide: true},
+	{name: "last used", cell: func(c clientView) string { return stamp(c.LastUsed) }},
+	{name: "created", cell: func(c clientView) string { return stamp(&c.CreatedAt) }, wide: true},
+	{name: "changed", cell: func(c clientView) string { return stamp(&c.UpdatedAt) }, wide: true},
+}
+
+func clientTokens(c clientView) string {
+	if c.AccessTokenTTL == 0 {
+		return c.AccessTokenFormat
+	}
+	return c.AccessTokenFormat + ", " + (time.Duration(c.AccessTokenTTL) * time.Second).String()
+}
+
+func clientRefresh(c clientView) string {
+	if c.RotateRefreshTokens {
+		return "rotate"
+	}
+	return "do not rotate"
+}
+
+func clientList(a *app) *cobra.Command {
+	var p paging
+	c := &cobra.Command{Use: "list", Short: "List clients, oldest first", Args: cobra.NoArgs,
+		RunE: a.withStore(func(ctx context.Context, s *store.Store, _ []string) error {
+			page, err := p.page()
+			if err != nil {
+				return err
+			}
+			list, err := s.Clients(ctx, page)
+			if err != nil {
+				return err
+			}
+			return printList(a, list, viewClient, clientColumns)
+		})}
+	p.add(c)
+	return c
+}
+
+func clientShow(a *app) *cobra.Command {
+	return &cobra.Command{Use: "show CLIENT_ID", Short: "Show one client", Args: cobra.ExactArgs(1),
+		RunE: a.withStore(func(ctx context.Context, s *store.Store, args []string) error {
+			client, err := s.Client(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			return printOne(a, viewClient(client), clientColumns)
+		})}
+}
+
+func clientSwitch(a *app, use, short string, enabled bool) *cobra.Command {
+	return &cobra.Command{Use: use + " CLIENT_ID", Short: short, Args: cobra.ExactArgs(1),
+		RunE: a.withStore(func(ctx context.Context, s *store.Store, args []string) error {
+			client, err := s.UpdateClient(ctx, operator(), args[0], 0, func(c *keystone.Client) { c.Enabled = enabled })
+			if err != nil {
+				return err
+			}
+			return printOne(a, viewClient(client), clientColumns)
+		})}
+}
+
+func clientDelete(a *app) *cobra.Command {
+	return &cobra.Command{Use: "delete CLIENT_ID", Short: "Delete a client, its secrets and its refresh tokens", Args: cobra.ExactArgs(1),
+		RunE: a.withStore(func(ctx context.Context, s *store.Store, args []string) error {
+			if err := s.DeleteClient(ctx, operator(), args[0], 0); err != nil {
+				return err
+			}
+			return a.done("Deleted client %s.", printable(args[0]))
+		})}
+}

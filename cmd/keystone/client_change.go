@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/store"
+)
+
+// clientFlags are the facts about a client that can be given and changed.
+type clientFlags struct {
+	name, format                            string
+	redirectURIs, scopes, audiences, grants []string
+	firstParty, rotate                      bool
+	ttl                                     time.Duration
+}
+
+func (f *clientFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.name, "name", "", "name that people recognise")
+	c.Flags().StringArrayVar(&f.redirectURIs, "redirect-uri", nil, "where a browser may be sent back to (repeatable)")
+	c.Flags().StringArrayVar(&f.scopes, "scope", nil, "a scope it may ask for (repeatable)")
+	c.Flags().StringArrayVar(&f.audiences, "audience", nil, "a resource it may ask tokens for, besides Keystone itself (repeatable)")
+	c.Flags().StringArrayVar(&f.grants, "grant", nil, "a grant type it may use: client_credentials, authorization_code, refresh_token (repeatable; default: those of its kind)")
+	c.Flags().BoolVar(&f.firstParty, "first-party", false, "may sign users in through the JSON API and manage the account; spa and native only")
+	c.Flags().StringVar(&f.format, "access-token-format", keystone.FormatJWT, "jwt, or opaque: verified by introspection only")
+	c.Flags().DurationVar(&f.ttl, "access-token-ttl", 0, "life of its access tokens, 10s to 24h; 0: the server's setting")
+	c.Flags().BoolVar(&f.rotate, "rotate-refresh-tokens", true, "a refresh token is good once; public clients always rotate")
+}
+
+// apply puts what was given into the client. Lists are replaced as a whole.
+func (f *clientFlags) apply(c *cobra.Command, client *keystone.Client) {
+	put(c, "name", &client.Name, f.name)
+	put(c, "redirect-uri", &client.RedirectURIs, withoutEmpty(f.redirectURIs))
+	put(c, "scope", &client.Scopes, withoutEmpty(f.scopes))
+	put(c, "audience", &client.Audiences, withoutEmpty(f.audiences))
+	put(c, "grant", &client.Grants, withoutEmpty(f.grants))
+	put(c, "first-party", &client.FirstParty, f.firstParty)
+	put(c, "access-token-format", &client.AccessTokenFormat, f.format)
+	put(c, "access-token-ttl", &client.AccessTokenTTL, f.ttl)
+	put(c, "rotate-refresh-tokens", &client.RotateRefreshTokens, f.rotate)
+}
+
+func put[T any](c *cobra.Command, flag string, to *T, value T) {
+	if c.Flags().Changed(flag) {
+		*to = value
+	}
+}
+
+func clientCreate(a *app) *cobra.Command {
+	var f clientFlags
+	var kind string
+	c := &cobra.Command{Use: "create", Short: "Create a client; a confidential one gets a secret, shown this once", Args: cobra.NoArgs}
+	f.add(c)
+	c.Flags().StringVar(&kind, "kind", "", "service (no user), web (keeps a secret), spa or native (cannot keep one)")
+	required(c, "name", "kind")
+	c.RunE = a.withStore(func(ctx context.Context, s *store.Store, _ []string) error {
+		client := keystone.Client{Kind: keystone.ClientKind(kind), Enabled: true, RotateRefreshTokens: true}
+		f.apply(c, &client)
+		client, clientSecret, err := s.CreateClient(ctx, operator(), client)
+		if err != nil {
+			return err
+		}
+		v := viewClient(client)
+		v.ClientSecret = clientSecret
+		if err := printOne(a, v, clientColumns); err != nil || a.json || clientSecret == "" {
+			return err
+		}
+		return a.say("\nClient secret, shown this once: %s", clientSecret)
+	})
+	return c
+}
+
+func clientUpdate(a *app) *cobra.Command {
+	var f clientFlags
+	c := &cobra.Command{Use: "update CLIENT_ID", Short: "Change a client; lists are replaced as a whole, an empty value empties one", Args: cobra.ExactArgs(1)}
+	f.add(c)
+	c.MarkFlagsOneRequired("name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens")
+	c.RunE = a.withStore(func(ctx context.Context, s *store.Store, args []string) error {
+		client, err := s.UpdateClient(ctx, operator(), args[0], 0, func(client *keystone.Client) { f.apply(c, client) })
+		if err != nil {
+			return err
+		}
+		return printOne(a, viewClient(client), clientColumns)
+	})
+	return c
+}

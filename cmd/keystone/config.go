@@ -1,0 +1,54 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/config"
+)
+
+func configCommand(a *app) *cobra.Command {
+	return group("config", "Settings: show what is in force, check it", configShow(a), configCheck(a))
+}
+
+var settingColumns = []column[config.Setting]{
+	{name: "setting", cell: func(s config.Setting) string { return s.Name }},
+	{name: "value", cell: func(s config.Setting) string { return s.Value }},
+	{name: "from", cell: func(s config.Setting) string { return s.Source }},
+}
+
+func configShow(a *app) *cobra.Command {
+	return &cobra.Command{Use: "show", Short: "Show every setting in force and where it comes from, without secrets", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := a.settings()
+			if err != nil {
+				return err
+			}
+			return printList(a, listOf(cfg.Redacted()), func(s config.Setting) config.Setting { return s }, settingColumns)
+		}}
+}
+
+func configCheck(a *app) *cobra.Command {
+	return &cobra.Command{Use: "check", Short: "Check the settings; everything that is wrong is named", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := a.settings()
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.document(struct {
+					OK       bool     `json:"ok"`
+					Warnings []string `json:"warnings"`
+				}{true, names(cfg.Warnings)})
+			}
+			for _, w := range cfg.Warnings {
+				if err := a.say("warning: %s", w); err != nil {
+					return err
+				}
+			}
+			return a.say("The settings are good.")
+		}}
+}
+
+// listOf is a list of one page.
+func listOf[T any](items []T) keystone.List[T] { return keystone.List[T]{Items: items} }

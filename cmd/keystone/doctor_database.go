@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/store"
+)
+
+// database checks the database, its schema, and that the master key is the one
+// it was made with.
+func (d *doctor) database(ctx context.Context) {
+	master, haveKey := d.masterKey()
+	if !d.cfg.Postgres() {
+		if _, err := os.Stat(sqlitePath(d.cfg)); errors.Is(err, fs.ErrNotExist) {
+			d.warn("database", "%s is not there yet: the first start makes it.", sqlitePath(d.cfg))
+			return
+		}
+	}
+	if !haveKey {
+		d.fail("database", "There is a database, but no master key to it. Put the key back that it was made with.")
+		return
+	}
+	s, err := store.Open(ctx, d.cfg.DatabaseURL.Reveal(), store.Options{Master: master, PoolSize: commandPool})
+	if err != nil {
+		d.fail("database", "%v", err)
+		return
+	}
+	db := database{Store: s, cfg: d.cfg, master: master}
+	defer db.Close()
+	if err := db.Ping(ctx); err != nil {
+		d.fail("database", "%s", refusal(err))
+		return
+	}
+	d.ok("database", "The database answers.")
+	if !d.schema(ctx, db) {
+		return
+	}
+	d.signingKeys(ctx, db)
+	if needs, err := db.NeedsSetup(ctx); err == nil && needs {
+		d.warn("administrator", "There is no administrator yet. Run: keystone setup-link")
+	}
+}
+
+func (d *doctor) schema(ctx context.Context, db database) bool {
+	steps, err := db.Migrations(ctx)
+	if err != nil {
+		d.fail("schema", "%s", refusal(err))
+		return false
+	}
+	if pending := pendingOf(steps); len(pending) > 0 {
+		d.warn("schema", "%d of %d steps are missing. Run: keystone migrate (keystone serve does it too)", len(pending), len(steps))
+		return false
+	}
+	d.ok("schema", "The schema is this version's.")
+	return true
+}
+
+// signingKeys checks that the keys open. Where none signs yet, none is made.
+func (d *doctor) signingKeys(ctx context.Context, db database) {
+	if d.cfg.JWTAlgorithm == keystone.HS256 {
+		d.warn("signing keys", "Access tokens are signed with JWT_SECRET_KEY (HS256): whoever verifies them can also make them.")
+		return
+	}
+	keys, err := presentKeys(ctx, db.Store)
+	if err != nil {
+		d.fail("signing keys", "%s", refusal(err))
+		return
+	}
+	current, ok := keystone.CurrentKey(d.cfg.JWTAlgorithm, keys, db.Now())
+	if !ok {
+		d.warn("signing keys", "No %s key signs yet: the next start makes one.", d.cfg.JWTAlgorithm)
+		return
+	}
+	if _, err := db.ring(ctx); err != nil {
+		d.fail("signing keys", "%s", refusal(err))
+		return
+	}
+	d.ok("signing keys", "%d keys open with the master key; %s signs, %s.", len(keys), current.ID, current.Algorithm)
+}
