@@ -1,0 +1,60 @@
+package web
+
+// Form is a form on a page.
+type Form struct {
+	Action  string            // relative to the page
+	Hidden  map[string]string // values that come back as they are
+	Problem string            // what was wrong with what was sent; empty: nothing
+	Fields  []Field
+	Submit  string // on the button
+}
+
+// Field is one line of a form. Its id is its name, for browser automation.
+type Field struct {
+	Name         string
+	Label        string
+	Type         string // text, email, password
+	Value        string // kept input; never shown for a password
+	Autocomplete string // WCAG 2.2 section 1.3.5
+	MaxLength    int
+	Optional     bool
+	Hints        []string
+	Problem      string // why the value was refused
+	Focus        bool   // where people start
+}
+
+// DescribedBy names the texts that belong to the field, for screen readers.
+func (f Field) DescribedBy() string {
+	switch {
+	case f.Problem != "" && len(f.Hints) > 0:
+		return f.Name + "-problem " + f.Name + "-hint"
+	case f.Problem != "":
+		return f.Name + "-problem"
+	case len(f.Hints) > 0:
+		return f.Name + "-hint"
+	}
+	return ""
+}
+
+// Fill puts the problems to the fields and the focus on the first field that
+// has one, else on the first field. A problem of no field joins Problem.
+func (f *Form) Fill(problem string, fields map[string]string) {
+	f.Problem = problem
+	focus := -1
+	known := map[string]bool{}
+	for i := range f.Fields {
+		field := &f.Fields[i]
+		known[field.Name] = true
+		if field.Problem = fields[field.Name]; field.Problem != "" && focus < 0 {
+			focus = i
+		}
+	}
+	for name, why := range fields {
+		if !known[name] {
+			f.Problem += " " + why
+		}
+	}
+	if len(f.Fields) > 0 {
+		f.Fields[max(focus, 0)].Focus = true
+	}
+}

@@ -1,0 +1,75 @@
+package web
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+)
+
+// contentTypes are the kinds of file that are served.
+var contentTypes = map[string]string{
+	".css": "text/css; charset=utf-8",
+	".svg": "image/svg+xml",
+}
+
+func (p *Pages) readAssets() error {
+	entries, err := fs.ReadDir(files, "static")
+	if err != nil {
+		return fmt.Errorf("web: static files: %w", err)
+	}
+	for _, e := range entries {
+		body, err := fs.ReadFile(files, "static/"+e.Name())
+		if err != nil {
+			return fmt.Errorf("web: static files: %w", err)
+		}
+		contentType, ok := contentTypes[path.Ext(e.Name())]
+		if !ok {
+			return errors.New("web: static/" + e.Name() + " is of a kind that is not served")
+		}
+		sum := sha256.Sum256(body)
+		p.assets[e.Name()] = asset{contentType, hex.EncodeToString(sum[:8]), body}
+	}
+	return nil
+}
+
+// address is where a page finds a static file: relative, so that pages also
+// work behind a proxy that serves them below a path, and with the content's tag
+// in it, so that caches may keep it for ever.
+func (p *Pages) address(name string) (string, error) {
+	a, ok := p.assets[name]
+	if !ok {
+		return "", errors.New("there is no static file " + name)
+	}
+	return "static/" + name + "?v=" + a.tag, nil
+}
+
+// Asset answers with the named static file and reports whether there is one.
+func (p *Pages) Asset(w http.ResponseWriter, r *http.Request, name string) bool {
+	a, ok := p.assets[name]
+	if !ok {
+		return false
+	}
+	h, tag := w.Header(), `"`+a.tag+`"`
+	h.Set("ETag", tag)
+	h.Set("Cache-Control", "public, max-age=3600")
+	if r.URL.RawQuery == "v="+a.tag {
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'; sandbox") // an SVG opened by itself is a document
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	if r.Header.Get("If-None-Match") == tag {
+		w.WriteHeader(http.StatusNotModified)
+		return true
+	}
+	h.Set("Content-Type", a.contentType)
+	h.Set("Content-Length", strconv.Itoa(len(a.body)))
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(a.body) // whoever asked has gone: there is nobody to tell
+	return true
+}
