@@ -40,10 +40,15 @@ func FoldUsername(s string) (string, error) {
 	if err != nil || key == "" {
 		return "", FailField("username", "A username is one word of letters and digits; it may contain . - _ + between them.")
 	}
+	named := false // a name of punctuation alone names nobody
 	for _, r := range key {
+		named = named || unicode.IsLetter(r) || unicode.IsDigit(r)
 		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && !strings.ContainsRune("._-+", r) {
 			return "", FailField("username", "A username is one word of letters and digits; it may contain . - _ + between them.")
 		}
+	}
+	if !named {
+		return "", FailField("username", "A username is one word of letters and digits; it may contain . - _ + between them.")
 	}
 	if mixesScripts(key) {
 		return "", FailField("username", "Use the letters of one script only: names that mix scripts can look like somebody else's.")
