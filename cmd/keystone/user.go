@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/proof"
 	"github.com/keystone-auth/keystone/internal/store"
 )
 
@@ -168,7 +169,7 @@ func userUnlock(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := s.Unlock(ctx, operator(), u.ID, u.ID); err != nil { // TODO prefix
+			if err := s.Unlock(ctx, operator(), u.ID, proof.Prefix(u.ID)); err != nil {
 				return err
 			}
 			return a.done("Unlocked user %s.", printable(u.Username))
