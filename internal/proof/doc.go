@@ -6,6 +6,9 @@
 // tell: nothing. A wrong password, an unknown name, a disabled account and one
 // without a password cost the same work and get the same answer.
 //
+// A link under which somebody chooses a new password is a proof, too: reset.go
+// makes and uses them.
+//
 // It must not start sessions, issue tokens or know HTTP.
 //
 // Start reading at checker.go; counters.go says what is counted, and why some
