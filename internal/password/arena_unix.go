@@ -13,6 +13,7 @@ func newArena(kib uint32) (arena, error) {
 	if err != nil {
 		return nil, fmt.Errorf("map %d KiB: %w", kib, err)
 	}
+	hugePages(b)
 	return unsafe.Slice((*block)(unsafe.Pointer(&b[0])), kib), nil //nolint:gosec // page-aligned, and as long as it says
 }
 

@@ -28,12 +28,18 @@ const (
 // tags, but takes new memory for every hash, which costs page faults and a
 // bound. Lanes are computed one after the other: a slot is one processor.
 func argon2(mem arena, variant int, p Params, password string, salt []byte, size int) []byte {
+	return argon2From(mem, variant, p, argon2Start(variant, p, password, salt, nil, nil, size), size)
+}
+
+// argon2Room is H_0, followed by room for a block's and a lane's number.
+type argon2Room [blake2b.Size + 8]byte
+
+func argon2From(mem arena, variant int, p Params, h0 argon2Room, size int) []byte {
 	f := filling{variant: variant, passes: p.Time, lanes: p.Lanes}
 	f.segment = p.Memory / (syncPoints * p.Lanes)
 	f.lane = f.segment * syncPoints
 	f.mem = mem[:f.lane*p.Lanes]
 
-	h0 := argon2Start(variant, p, password, salt, size)
 	for lane := range p.Lanes {
 		for i := range uint32(2) {
 			var b [1024]byte
@@ -65,16 +71,15 @@ func argon2(mem arena, variant int, p Params, password string, salt []byte, size
 	return tag
 }
 
-// argon2Start returns H_0, followed by room for a block and a lane number.
-func argon2Start(variant int, p Params, password string, salt []byte, size int) (h0 [blake2b.Size + 8]byte) {
-	b := make([]byte, 0, 1024)
+// argon2Start computes H_0 (RFC 9106 section 3.2, step 1).
+func argon2Start(variant int, p Params, password string, salt, secret, data []byte, size int) (h0 argon2Room) {
+	b := make([]byte, 0, 2*MaxBytes)
 	for _, v := range []uint32{p.Lanes, uint32(size), p.Memory, p.Time, argon2Version, uint32(variant)} {
 		b = binary.LittleEndian.AppendUint32(b, v)
 	}
-	b = append(binary.LittleEndian.AppendUint32(b, uint32(len(password))), password...)
-	b = append(binary.LittleEndian.AppendUint32(b, uint32(len(salt))), salt...)
-	b = binary.LittleEndian.AppendUint32(b, 0) // no secret
-	b = binary.LittleEndian.AppendUint32(b, 0) // no associated data
+	for _, field := range [][]byte{[]byte(password), salt, secret, data} {
+		b = append(binary.LittleEndian.AppendUint32(b, uint32(len(field))), field...)
+	}
 	sum := blake2b.Sum512(b)
 	copy(h0[:], sum[:])
 	return h0
@@ -131,34 +136,62 @@ type filling struct {
 // fill computes one segment: the blocks of a lane in a slice (RFC 9106
 // section 3.4).
 func (f *filling) fill(pass, slice, lane uint32) {
-	var addresses, input, zero block
-	independent := f.variant == argon2i || pass == 0 && slice < syncPoints/2
-	input = block{uint64(pass), uint64(lane), uint64(slice), uint64(len(f.mem)), uint64(f.passes), uint64(f.variant)}
-	first := uint32(0)
-	if pass == 0 && slice == 0 {
-		first = 2 // made from H_0
+	var state block
+	addresses := f.addresses(pass, slice, lane)
+	at := lane*f.lane + slice*f.segment
+	prev := at - 1
+	if slice == 0 {
+		prev += f.lane // the last block of the lane
 	}
-	start := lane*f.lane + slice*f.segment
-	for i := first; i < f.segment; i++ {
-		at := start + i
-		prev := at - 1
-		if slice == 0 && i == 0 {
-			prev += f.lane // the last block of the lane
+	i := uint32(0)
+	if pass == 0 && slice == 0 {
+		i, at, prev = 2, at+2, at+1 // two are made from H_0
+	}
+	ref := f.reference(addresses.word(i, &f.mem[prev]), pass, slice, lane, i)
+	for i < f.segment {
+		out, last, mixed := &f.mem[at], &f.mem[prev], &f.mem[ref]
+		begin(out, last, mixed, &state, pass > 0)
+		i, prev, at = i+1, at, at+1
+		if i < f.segment {
+			ref = f.reference(addresses.word(i, out), pass, slice, lane, i)
 		}
-		random := f.mem[prev][0]
-		if independent {
-			if i%uint32(len(addresses)) == 0 || i == first {
-				input[6]++
-				compress(&addresses, &input, &zero, false)
-				compress(&addresses, &addresses, &zero, false)
-			}
-			random = addresses[i%uint32(len(addresses))]
-		}
-		compress(&f.mem[at], &f.mem[prev], &f.mem[f.reference(random, pass, slice, lane, i)], pass > 0)
-		if i%yieldEvery == yieldEvery-1 {
+		finish(out, last, mixed, &state, pass > 0, &f.mem[ref])
+		if i%yieldEvery == 0 {
 			runtime.Gosched()
 		}
 	}
+}
+
+// addresses are the random words of a segment: where they may not depend on
+// the password, they are computed, else they are the first words of the blocks
+// (RFC 9106 sections 3.4.1.1 to 3.4.1.3).
+type addresses struct {
+	independent  bool
+	input, words block
+}
+
+func (f *filling) addresses(pass, slice, lane uint32) *addresses {
+	return &addresses{
+		independent: f.variant == argon2i || pass == 0 && slice < syncPoints/2,
+		input:       block{uint64(pass), uint64(lane), uint64(slice), uint64(len(f.mem)), uint64(f.passes), uint64(f.variant)},
+	}
+}
+
+// word returns the random word of block i, which follows prev. It is called
+// for each i in order.
+func (a *addresses) word(i uint32, prev *block) uint64 {
+	if !a.independent {
+		return prev[0]
+	}
+	if n := uint64(i / uint32(len(a.words))); n == a.input[6] {
+		var zero, state block
+		a.input[6]++
+		for _, from := range []*block{&a.input, &a.words} {
+			begin(&a.words, from, &zero, &state, false)
+			finish(&a.words, from, &zero, &state, false, &zero)
+		}
+	}
+	return a.words[i%uint32(len(a.words))]
 }
 
 // reference maps 64 random bits to the block that is mixed in (RFC 9106

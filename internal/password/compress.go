@@ -60,6 +60,3 @@ func mix(a, b, c, d uint64) (uint64, uint64, uint64, uint64) {
 	b = b>>63 | b<<1
 	return a, b, c, d
 }
-
-// compress fills one block with the fastest code this processor has.
-func compress(out, prev, ref *block, xor bool) { compressGo(out, prev, ref, xor) }

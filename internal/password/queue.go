@@ -19,7 +19,7 @@ const idleAfter = time.Minute
 // It also keeps the slots' memory between hashes.
 type queue struct {
 	slots   chan struct{} // a free place is a free slot
-	large   chan struct{} // the one place for a hash that needs more than a slot's memory
+	large   chan struct{} // the one place for a hash that needs other memory than a slot's
 	limit   int64         // callers that may wait
 	maxWait time.Duration
 	waiting atomic.Int64
@@ -42,17 +42,16 @@ func newQueue(slots, limit int, maxWait time.Duration, memory uint32) *queue {
 // from the heap by itself. Errors: keystone.Unavailable when the queue is full
 // or the wait too long, ctx's error when it was cancelled.
 func (q *queue) run(ctx context.Context, memory uint32, heap bool, work func(arena)) error {
-	large := memory > q.memory
-	release, err := q.acquire(ctx, large)
+	release, err := q.acquire(ctx, heap || memory > q.memory)
 	if err != nil {
 		return err
 	}
 	defer release()
+	if heap {
+		// Or the next one's memory would come on top of this one's.
+		defer runtime.GC()
+	}
 	if memory == 0 || heap {
-		if large {
-			// Or the next one's memory would come on top of this one's.
-			defer runtime.GC()
-		}
 		work(nil)
 		return nil
 	}
@@ -127,7 +126,10 @@ func busy(why string) *keystone.Error {
 		After(2 * time.Second).Because(errors.New("password: " + why))
 }
 
-func (q *queue) stats() (inUse, waiting int) { return len(q.slots), int(q.waiting.Load()) }
+// stats counts nobody who is only on the way to being refused.
+func (q *queue) stats() (inUse, waiting int) {
+	return len(q.slots), int(min(q.waiting.Load(), q.limit))
+}
 
 // take returns at least memory KiB: the memory of a slot, or more.
 func (q *queue) take(memory uint32) (arena, error) {
