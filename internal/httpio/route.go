@@ -34,7 +34,8 @@ func (rt Route) Pattern() string { return rt.Method + " " + rt.Path }
 // header:"", a field Status where the status varies, and a field Body. Their
 // tags (doc, minLength, maxLength, enum, format …) are both the validation and
 // the OpenAPI document. A field of Body is required unless it is omitempty; null
-// for a field that is not required is the same as leaving it out.
+// for a field that is not required is the same as leaving it out, unless the
+// field is of package patch, which tells the two apart.
 func JSON[I, O any](method, path string, access Access, limit Limit, summary string, h func(context.Context, *I) (*O, error)) Route {
 	return Route{Method: method, Path: path, Access: access, Limit: limit, Summary: summary,
 		build: func(a *API, op *huma.Operation) http.Handler { return buildJSON(a, op, h) }}

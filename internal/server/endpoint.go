@@ -1,0 +1,142 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+)
+
+// endpoint is a route with the checks that every request passes before its
+// handler: origin, limit, authentication, access. There is no other way to a
+// handler.
+type endpoint struct {
+	s       *Server
+	route   httpio.Route
+	pattern string
+	demands string // scope
+	handler http.Handler
+	metrics routeMetrics
+}
+
+var (
+	errCrossOrigin = keystone.Fail(keystone.Forbidden, "A page of another origin sent this. Send it from this server's own pages, or list the origin in ALLOWED_ORIGINS.")
+	errNoToken     = keystone.Fail(keystone.Unauthenticated, "Send an access token: Authorization: Bearer … (RFC 6750 section 2.1).")
+	errTwoTokens   = keystone.Fail(keystone.Invalid, "Send one Authorization header.")
+	errQueryToken  = keystone.Fail(keystone.Invalid, "Send the access token in the Authorization header, never in the address. This one is known to logs now: revoke it.")
+	errNotSelf     = keystone.Fail(keystone.Forbidden, "Only the user may do this, signed in through a first-party client. Tokens of other clients may not manage the account.")
+	errClosed      = keystone.Fail(keystone.Forbidden, "Nobody may use this.")
+)
+
+// ServeHTTP is the one wrapper of every route.
+func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rec, ok := w.(*recorder)
+	if !ok { // someone serves the mux without the server around it
+		httpio.WriteError(w, r, errClosed)
+		return
+	}
+	rec.endpoint = e
+	rec.x.Route = e.pattern
+	if err := e.admit(rec, r); err != nil {
+		httpio.WriteError(w, r, err)
+		return
+	}
+	e.handler.ServeHTTP(w, r)
+}
+
+// admit runs the checks in their order. Limits per source come first, because
+// they are the cheapest; the limit per actor comes as soon as the actor is
+// known.
+func (e *endpoint) admit(rec *recorder, r *http.Request) error {
+	if e.route.Access != httpio.ClientAuth {
+		// Token endpoints have no cookies to ride on, and are called by scripts of
+		// any client.
+		if err := e.s.crossOrigin.Check(r); err != nil {
+			return errCrossOrigin.Because(err)
+		}
+	}
+	open := e.route.Access == httpio.Public || e.route.Access == httpio.ClientAuth
+	if err := e.s.limits.atSource(rec, r, e.route.Limit, open); err != nil {
+		return err
+	}
+	if open {
+		return nil
+	}
+	if err := e.authenticate(rec, r); err != nil {
+		if limited := e.s.limits.badToken(rec, r, e.route.Limit); limited != nil {
+			return limited
+		}
+		return err
+	}
+	if err := e.s.limits.atActor(rec, r, e.route.Limit); err != nil {
+		return err
+	}
+	return e.allow(rec, r)
+}
+
+// authenticate puts the actor of the bearer token into the exchange.
+func (e *endpoint) authenticate(rec *recorder, r *http.Request) error {
+	headers := r.Header["Authorization"]
+	if r.URL.RawQuery != "" && strings.Contains(r.URL.RawQuery, "access_token") {
+		return errQueryToken
+	}
+	switch len(headers) {
+	case 0:
+		return errNoToken
+	case 1:
+	default:
+		return errTwoTokens
+	}
+	raw, ok := bearer(headers[0])
+	if !ok {
+		return errNoToken
+	}
+	rec.x.TokenSent = true
+	actor, err := e.s.authenticate(r.Context(), raw)
+	if err != nil {
+		return err
+	}
+	actor.RequestID, actor.Source = rec.x.Actor.RequestID, rec.x.Actor.Source
+	rec.x.Actor = actor
+	return nil
+}
+
+// bearer takes the token out of an Authorization header: the scheme in any case,
+// one space, then one word (RFC 6750 section 2.1, RFC 9110 section 11.4).
+func bearer(header string) (string, bool) {
+	const scheme = "bearer "
+	if len(header) <= len(scheme) || !strings.EqualFold(header[:len(scheme)], scheme) {
+		return "", false
+	}
+	raw := header[len(scheme):]
+	for i := range len(raw) {
+		if raw[i] <= ' ' || raw[i] > '~' {
+			return "", false
+		}
+	}
+	return raw, true
+}
+
+// allow is the access check. A rule that is not known refuses.
+func (e *endpoint) allow(rec *recorder, r *http.Request) error {
+	actor := rec.x.Actor
+	switch {
+	case e.route.Access == httpio.Bearer:
+		return nil
+	case e.route.Access == httpio.Self:
+		if actor.Kind == keystone.ActorUser && actor.FirstParty {
+			return nil
+		}
+		e.s.denied(r.Context(), actor, e.pattern, "first-party user")
+		return errNotSelf
+	case e.demands != "":
+		if actor.May(e.demands) {
+			return nil
+		}
+		e.s.denied(r.Context(), actor, e.pattern, e.demands)
+		rec.Header().Set("WWW-Authenticate", `Bearer realm="keystone", error="insufficient_scope", scope="`+e.demands+`"`)
+		return keystone.Fail(keystone.Forbidden, "This needs the scope "+e.demands+", which the token does not have.")
+	}
+	return errClosed
+}

@@ -1,0 +1,62 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/keystone-auth/keystone/internal/store"
+)
+
+// jobList is every background job.
+func (s *Server) jobList() []job {
+	list := []job{
+		{name: "audit-seal", every: time.Second, leased: true, run: s.sealAudit},
+		{name: "sweep", every: time.Minute, leased: true, run: s.sweep},
+		{name: "audit-prune", every: time.Hour, leased: true, run: s.pruneAudit},
+		{name: "key-rotation", every: time.Minute, leased: true, run: s.parts.Ring.Tick},
+		{name: "usage-flush", every: time.Second, run: s.parts.Issuer.FlushUsage},
+		{name: "unblock", every: 10 * time.Second, run: func(context.Context) error {
+			s.limits.blocked.forget(s.limits.now())
+			return nil
+		}},
+	}
+	if s.certificate != nil {
+		list = append(list, job{name: "certificate", every: 2 * time.Second, run: s.certificate.reload})
+	}
+	return list
+}
+
+// sealAudit seals all that can be sealed: more than one batch after a burst.
+func (s *Server) sealAudit(ctx context.Context) error {
+	for ctx.Err() == nil {
+		n, err := s.parts.Store.SealAudit(ctx)
+		if err != nil || n == 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Server) sweep(ctx context.Context) error {
+	removed, err := s.parts.Store.Sweep(ctx)
+	for table, n := range removed {
+		s.metrics.swept.WithLabelValues(table).Add(float64(n))
+	}
+	return err
+}
+
+func (s *Server) pruneAudit(ctx context.Context) error {
+	removed, err := s.parts.Store.PruneAudit(ctx, s.config.AuditRetention)
+	s.metrics.swept.WithLabelValues("audit").Add(float64(removed))
+	return err
+}
+
+// pending counts migrations that are not applied.
+func pending(list []store.Migration) (n int) {
+	for _, m := range list {
+		if !m.Applied {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,223 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/config"
+	"github.com/keystone-auth/keystone/internal/ephemeral"
+	"github.com/keystone-auth/keystone/internal/httpio"
+)
+
+// Limits counts requests. What is counted may be lost: lockouts that must not
+// be are rows in the store (see proof).
+type Limits struct {
+	counter *ephemeral.Limiter
+	rates   map[httpio.Limit]ephemeral.Rate
+	headers map[httpio.Limit][]string // RateLimit-Limit of each
+	blocked blocks                    // who may not authenticate as a client for now
+	metrics *metrics
+	now     func() time.Time
+}
+
+var errLimited = keystone.Fail(keystone.Limited, "Too many requests. Wait as long as Retry-After says.")
+
+func newLimits(c *config.Config, counter *ephemeral.Limiter, m *metrics, now func() time.Time) *Limits {
+	l := &Limits{counter: counter, metrics: m, now: now, headers: map[httpio.Limit][]string{}, rates: map[httpio.Limit]ephemeral.Rate{
+		httpio.LimitLogin:    ephemeral.Rate(c.RateLimitLogin),
+		httpio.LimitRegister: ephemeral.Rate(c.RateLimitRegister),
+		httpio.LimitAPI:      ephemeral.Rate(c.RateLimitAPI),
+		httpio.LimitToken:    ephemeral.Rate(c.RateLimitToken),
+	}}
+	for name, rate := range l.rates {
+		l.headers[name] = []string{strconv.Itoa(rate.Count)}
+	}
+	return l
+}
+
+// atSource takes from the bucket of the source before anything else is done:
+// sign-in, registration, and the API where nobody signs in. Token endpoints are
+// limited by their failures only.
+func (l *Limits) atSource(rec *recorder, r *http.Request, limit httpio.Limit, open bool) error {
+	switch limit {
+	case httpio.LimitLogin, httpio.LimitRegister:
+	case httpio.LimitAPI:
+		if !open {
+			return nil // by actor, once it is known
+		}
+	default:
+		return nil
+	}
+	return l.count(rec, r, limit, "source:"+limitKey(rec.x.Actor.Source))
+}
+
+// atActor takes from the bucket of the actor.
+func (l *Limits) atActor(rec *recorder, r *http.Request, limit httpio.Limit) error {
+	if limit != httpio.LimitAPI {
+		return nil
+	}
+	return l.count(rec, r, limit, "actor:"+rec.x.Actor.ID)
+}
+
+// badToken takes from the bucket of the source for a token that was refused:
+// who has no valid token has no actor to be counted as.
+func (l *Limits) badToken(rec *recorder, r *http.Request, limit httpio.Limit) error {
+	if limit != httpio.LimitAPI {
+		return nil
+	}
+	return l.count(rec, r, limit, "source:"+limitKey(rec.x.Actor.Source))
+}
+
+// count takes one and puts the state of the bucket into the answer.
+func (l *Limits) count(rec *recorder, r *http.Request, limit httpio.Limit, key string) error {
+	rate := l.rates[limit]
+	if rate.Off() {
+		return nil
+	}
+	v := l.counter.Take(r.Context(), string(limit)+":"+key, rate, 1)
+	h := rec.Header()
+	h["Ratelimit-Limit"] = l.headers[limit]
+	h["Ratelimit-Remaining"] = []string{strconv.Itoa(v.Remaining)}
+	h["Ratelimit-Reset"] = []string{strconv.FormatInt(seconds(v.ResetAfter), 10)}
+	if v.Allowed {
+		return nil
+	}
+	l.metrics.limited[limit].Inc()
+	return errLimited.After(v.RetryAfter)
+}
+
+func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
+
+// Account takes from the bucket of an account for a sign-in, whoever asks: the
+// counterpart of the limit per source, and told apart from it by login.
+func (l *Limits) Account(ctx context.Context, account string) error {
+	return l.Take(ctx, httpio.LimitLogin, "account:"+account)
+}
+
+// Take takes from a bucket of the named limit, and refuses where it is empty.
+func (l *Limits) Take(ctx context.Context, limit httpio.Limit, key string) error {
+	rate := l.rates[limit]
+	if rate.Off() {
+		return nil
+	}
+	if v := l.counter.Take(ctx, string(limit)+":"+key, rate, 1); !v.Allowed {
+		l.metrics.limited[limit].Inc()
+		return errLimited.After(v.RetryAfter)
+	}
+	return nil
+}
+
+// AllowClient refuses a client authentication where too many have failed for
+// this client from this source, or from this source at all. It costs a look into
+// memory, because it stands before every token: that a bucket is empty is
+// learned by the failure that emptied it (ClientFailed). Another node learns it
+// by the next failure there.
+func (l *Limits) AllowClient(_ context.Context, clientID, source string) error {
+	if l.blocked.empty() {
+		return nil
+	}
+	source = limitKey(source)
+	now := l.now()
+	wait := max(l.blocked.left(source, now), l.blocked.left(pairKey(clientID, source), now))
+	if wait <= 0 {
+		return nil
+	}
+	l.metrics.limited[httpio.LimitToken].Inc()
+	return errLimited.After(wait)
+}
+
+// ClientFailed counts one failed client authentication: for the client at this
+// source, for the source (several services may share an address), and for the
+// client from everywhere. The last one slows down guesses that are spread over
+// many addresses, and leaves addresses alone that have not failed.
+func (l *Limits) ClientFailed(ctx context.Context, clientID, source string) {
+	rate := l.rates[httpio.LimitToken]
+	if rate.Off() {
+		return
+	}
+	source = limitKey(source)
+	now := l.now()
+	pair := pairKey(clientID, source)
+	if v := l.counter.Take(ctx, "token:pair:"+pair, rate, 1); spent(v) {
+		l.blocked.add(pair, now, max(v.RetryAfter, rate.Per/time.Duration(rate.Count)))
+	}
+	wide := ephemeral.Rate{Count: rate.Count * wideFactor, Per: rate.Per}
+	if v := l.counter.Take(ctx, "token:source:"+source, wide, 1); spent(v) {
+		l.blocked.add(source, now, max(v.RetryAfter, wide.Per/time.Duration(wide.Count)))
+	}
+	if v := l.counter.Take(ctx, "token:client:"+pairKey(clientID, ""), wide, 1); spent(v) {
+		l.blocked.add(pair, now, rate.Per) // one guess for each address, then a pause; the client's own address has not failed
+	}
+}
+
+// wideFactor is how many times the limit of one client at one source a source
+// may fail for all clients, and a client from all sources.
+const wideFactor = 10
+
+func spent(d ephemeral.Decision) bool { return !d.Allowed || d.Remaining == 0 }
+
+// pairKey names a client at a source. Names that no client can have share one
+// key: they come from the caller.
+func pairKey(clientID, source string) string {
+	if !keystone.IsID(clientID) && clientID != keystone.FirstPartyClientID {
+		clientID = "?"
+	}
+	return clientID + "|" + source
+}
+
+// blocks is who is refused until when, bounded.
+type blocks struct {
+	n     atomic.Int64
+	mu    sync.RWMutex
+	until map[string]time.Time
+}
+
+const maxBlocks = 50_000
+
+func (b *blocks) empty() bool { return b.n.Load() == 0 }
+
+func (b *blocks) left(key string, now time.Time) time.Duration {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	until, ok := b.until[key]
+	if !ok {
+		return 0
+	}
+	return until.Sub(now)
+}
+
+func (b *blocks) add(key string, now time.Time, wait time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.until == nil {
+		b.until = map[string]time.Time{}
+	}
+	if len(b.until) >= maxBlocks {
+		b.sweep(now)
+	}
+	if len(b.until) < maxBlocks { // so many sources at once: one more or less is not what matters
+		b.until[key] = now.Add(wait)
+	}
+	b.n.Store(int64(len(b.until)))
+}
+
+// forget drops what has ended, so that the hot path is free again.
+func (b *blocks) forget(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sweep(now)
+	b.n.Store(int64(len(b.until)))
+}
+
+func (b *blocks) sweep(now time.Time) {
+	for key, until := range b.until {
+		if !until.After(now) {
+			delete(b.until, key)
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+)
+
+// requestTime is how long a handler may take in all. What waits longer, a stalled
+// database for one, ends with 503 instead of piling up.
+const requestTime = 15 * time.Second
+
+// ServeHTTP is what every request passes before the routes: request id, source,
+// security headers, CORS; and after them: panic, access log, metrics.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	rec := &recorder{ResponseWriter: w}
+	rec.x.Actor = keystone.Actor{Kind: keystone.ActorAnonymous, RequestID: requestID(r, start), Source: sourceText(s.sources.of(r))}
+
+	h := w.Header()
+	s.headers.set(h)
+	h["X-Request-Id"] = []string{rec.x.Actor.RequestID}
+
+	ctx, cancel := context.WithTimeout(httpio.WithExchange(r.Context(), &rec.x), requestTime)
+	defer cancel()
+	ctx, span := s.tracer.start(ctx, r)
+	r = r.WithContext(ctx)
+	defer func() { // also on panic
+		if p := recover(); p != nil {
+			s.panicked(rec, r, p)
+			if p == http.ErrAbortHandler || rec.bytes > 0 { //nolint:errorlint // net/http compares it the same way
+				s.finish(rec, r, start, span)
+				panic(http.ErrAbortHandler) // the answer has begun: only ending the connection tells
+			}
+			if rec.status == 0 {
+				httpio.WriteError(rec, r, errPanic)
+			}
+		}
+		s.finish(rec, r, start, span)
+	}()
+
+	if s.cors.apply(rec, r) {
+		return
+	}
+	if !cleanPath(r.URL) {
+		httpio.WriteError(rec, r, errPath)
+		return
+	}
+	s.mux.ServeHTTP(rec, r)
+}
+
+// errPanic has no kind: it is answered with 500 and the fixed text.
+var errPanic = fmt.Errorf("a handler panicked")
+
+func (s *Server) panicked(rec *recorder, r *http.Request, p any) {
+	if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it the same way
+		return
+	}
+	s.metrics.panics.Inc()
+	s.log.LogAttrs(r.Context(), slog.LevelError, "panic",
+		slog.String("request_id", rec.x.Actor.RequestID), slog.String("route", rec.x.Route),
+		slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+}
+
+// finish counts and logs the request.
+func (s *Server) finish(rec *recorder, r *http.Request, start time.Time, span span) {
+	took := time.Since(start)
+	status := rec.status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	if rec.endpoint != nil {
+		rec.endpoint.metrics.observe(status, took)
+	} else {
+		s.metrics.unmatched.observe(status, took)
+	}
+	span.end(rec, status)
+	s.accessLog(rec, r, status, took)
+}
+
+// requestID takes the caller's id where it is short and plain, else makes one.
+func requestID(r *http.Request, now time.Time) string {
+	if given := r.Header["X-Request-Id"]; len(given) == 1 && plainID(given[0]) {
+		return given[0]
+	}
+	return keystone.NewID(now)
+}
+
+func plainID(s string) bool {
+	if len(s) < 8 || len(s) > 64 {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func sourceText(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}

@@ -1,0 +1,78 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+)
+
+// methods that any route may have. Everything else (TRACE, CONNECT, inventions)
+// is answered with 405 like a method that the address does not have.
+var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+
+var errPath = keystone.Fail(keystone.Invalid, "The address is not well formed: no empty or dot segments, UTF-8, no NUL.")
+
+// mount puts every route behind its endpoint. A list with two routes for one
+// pattern, or a route that does not say who may use it, stops the start.
+func (s *Server) mount(routes []httpio.Route) error {
+	seen := map[string]bool{}
+	for _, rt := range routes {
+		if err := rt.Check(); err != nil {
+			return err
+		}
+		if seen[rt.Pattern()] {
+			return fmt.Errorf("server: two routes answer %s", rt.Pattern())
+		}
+		seen[rt.Pattern()] = true
+		s.mux.Handle(rt.Pattern(), &endpoint{
+			s: s, route: rt, pattern: rt.Pattern(), demands: rt.Access.Demands(),
+			handler: s.api.Handler(rt), metrics: s.metrics.route(rt),
+		})
+	}
+	s.mux.HandleFunc("/", s.unmatched)
+	return nil
+}
+
+// unmatched answers what no route does: 405 where another method would do, else
+// 404.
+func (s *Server) unmatched(w http.ResponseWriter, r *http.Request) {
+	var allow []string
+	for _, m := range methods {
+		probe := &http.Request{Method: m, URL: r.URL, Host: r.Host}
+		if _, pattern := s.mux.Handler(probe); pattern != "/" && pattern != "" {
+			allow = append(allow, m)
+		}
+	}
+	if len(allow) == 0 {
+		httpio.NotFound(w, r)
+		return
+	}
+	httpio.MethodNotAllowed(w, r, strings.Join(allow, ", "))
+}
+
+// cleanPath reports whether a path is in the one form that routes have. net/http
+// would redirect the others, which no client of an API expects.
+func cleanPath(u *url.URL) bool {
+	p := u.Path
+	if p == "" || p[0] != '/' {
+		return false
+	}
+	for i := 0; i < len(p); i++ {
+		switch c := p[i]; {
+		case c == 0:
+			return false
+		case c >= utf8.RuneSelf:
+			return utf8.ValidString(p) && !strings.Contains(p, "//") && !strings.Contains(p, "/.") && strings.IndexByte(p, 0) < 0
+		case c == '/' && i+1 < len(p) && p[i+1] == '/':
+			return false
+		case c == '/' && i+1 < len(p) && p[i+1] == '.' && !strings.HasPrefix(p[i:], "/.well-known/"):
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,108 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/keystone-auth/keystone/internal/config"
+	"github.com/keystone-auth/keystone/internal/password"
+	"github.com/keystone-auth/keystone/internal/secret"
+	"github.com/keystone-auth/keystone/internal/store"
+	"github.com/keystone-auth/keystone/internal/token"
+)
+
+// Parts are what the slices and the command line work with: everything that
+// follows from the settings alone.
+type Parts struct {
+	Config   *config.Config
+	Master   secret.MasterKey
+	Store    *store.Store
+	Hasher   *password.Hasher
+	Policy   password.Policy
+	Ring     *token.Ring
+	Issuer   *token.Issuer
+	Verifier *token.Verifier
+}
+
+// Options are what the settings do not say.
+type Options struct {
+	Log     *slog.Logger     // nil: slog's default
+	Now     func() time.Time // nil: time.Now
+	Version string           // of the program, for metrics, traces and the API document
+	// Observe is told of every token and refusal, for metrics.
+	Observe func(grantType, result string)
+}
+
+// Open builds the parts: it reads or makes the master key, opens the database
+// and brings its schema up, and makes the first signing key. Everything that is
+// wrong is said here, before anything listens.
+func Open(ctx context.Context, c *config.Config, o Options) (*Parts, error) {
+	master, err := masterKey(c)
+	if err != nil {
+		return nil, err
+	}
+	p := &Parts{Config: c, Master: master}
+	if p.Store, err = store.Open(ctx, c.DatabaseURL.Reveal(), store.Options{
+		PoolSize: c.DatabasePoolSize + c.DatabaseMaxOverflow, Master: master, Now: o.Now, Trace: c.OTLPEndpoint != "",
+	}); err != nil {
+		return nil, err
+	}
+	if err := p.build(ctx, o); err != nil {
+		p.Store.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Parts) build(ctx context.Context, o Options) (err error) {
+	c := p.Config
+	if _, err = p.Store.Migrate(ctx); err != nil {
+		return err
+	}
+	if p.Hasher, err = password.New(password.Options{Slots: c.HashSlots, Queue: c.HashQueue}); err != nil {
+		return fmt.Errorf("server: password hashing: %w", err)
+	}
+	rules := password.Overrides{
+		RequireUpper: c.PasswordRequireUppercase, RequireLower: c.PasswordRequireLowercase,
+		RequireDigits: c.PasswordRequireDigits, RequireSpecial: c.PasswordRequireSpecial,
+	}
+	if c.PasswordMinLength != nil {
+		rules.MinLength = *c.PasswordMinLength
+	}
+	if p.Policy, err = password.NewPolicy(c.PasswordProfile, rules); err != nil {
+		return fmt.Errorf("server: password rules: %w", err)
+	}
+	if p.Ring, err = token.NewRing(ctx, token.RingOptions{
+		Store: p.Store, Master: p.Master, Algorithm: c.JWTAlgorithm, HMACKey: []byte(c.JWTSecretKey.Reveal()),
+		MaxAge: c.JWKSMaxAge, Rotate: c.KeyRotation,
+	}); err != nil {
+		return err
+	}
+	p.Issuer = token.NewIssuer(token.Options{
+		Issuer: c.Issuer, AccessTTL: c.AccessTokenExpire, RefreshTTL: c.RefreshTokenExpire, Grace: c.RefreshGrace,
+		Idle: c.SessionIdle, MaxSession: c.SessionMax,
+	}, p.Store, p.Ring, p.Master, o.Observe)
+	p.Verifier = token.NewVerifier(p.Store, p.Ring, c.Issuer)
+	return nil
+}
+
+// masterKey takes the key from the settings, or, with SQLite, from the key file,
+// which is made at the first start.
+func masterKey(c *config.Config) (secret.MasterKey, error) {
+	if c.MasterKey.IsSet() {
+		key, err := secret.ParseMasterKey(c.MasterKey.Reveal())
+		if err != nil {
+			return key, fmt.Errorf("MASTER_KEY: %w", err)
+		}
+		return key, nil
+	}
+	if c.Postgres() {
+		return secret.MasterKey{}, fmt.Errorf("MASTER_KEY is not set: with PostgreSQL every node needs the same one; make it with `openssl rand -base64 32`")
+	}
+	return secret.LoadOrCreateMasterKey(c.MasterKeyFile(), true)
+}
+
+// Close ends the parts.
+func (p *Parts) Close() { p.Store.Close() }

@@ -1,0 +1,199 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Bounds of a connection. A body or an answer that moves slower than this is
+// cut (slowloris); headers beyond the cap, long addresses included, are refused
+// by net/http before they are kept.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 20 * time.Second
+	writeTimeout      = 30 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10
+	maxStreams        = 128 // of one HTTP/2 connection
+)
+
+// How a node leaves. A load balancer that asks /ready is given time to see the
+// answer; where nobody asks, nobody is waited for.
+const (
+	probesSeen   = 2 // "not ready" answers after which the balancer knows
+	probedLately = 30 * time.Second
+	longestDrain = 5 * time.Second
+)
+
+// Serve listens and serves until ctx ends, then leaves in order: not ready,
+// drain, finish what is in flight, stop the jobs, write what they hold; all of
+// it inside SHUTDOWN_TIMEOUT. It returns nil after an orderly end.
+func (s *Server) Serve(ctx context.Context) error {
+	public, err := listen(ctx, s.config.Addr())
+	if err != nil {
+		return err
+	}
+	management, err := listen(ctx, s.config.ManagementAddr)
+	if err != nil {
+		_ = public.Close()
+		return err
+	}
+	return s.ServeOn(ctx, public, management)
+}
+
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("server: %s cannot be listened on: %w; choose another HOST, PORT or MANAGEMENT_ADDR, or stop what uses it", addr, err)
+	}
+	return l, nil
+}
+
+// ServeOn is Serve on listeners that are open already. It closes them. management
+// may be nil.
+func (s *Server) ServeOn(ctx context.Context, public, management net.Listener) error {
+	main := s.httpServer(s)
+	failed := make(chan error, 2)
+	var serving sync.WaitGroup
+	run := func(srv *http.Server, l net.Listener, secure bool) {
+		serving.Go(func() {
+			var err error
+			if secure {
+				srv.TLSConfig = s.certificate.config()
+				err = srv.ServeTLS(l, "", "")
+			} else {
+				err = srv.Serve(l)
+			}
+			if !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("server: listener %s: %w", l.Addr(), err)
+			}
+		})
+	}
+	run(main, public, s.certificate != nil)
+	servers := []*http.Server{main}
+	if management != nil {
+		second := s.httpServer(s.management())
+		second.WriteTimeout = 2 * time.Minute // a profile takes as long as it is asked for
+		run(second, management, false)
+		servers = append(servers, second)
+	}
+
+	jobsCtx, stopJobs := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopJobs()
+	work := &jobs{store: s.parts.Store, holder: s.node, log: s.log, metrics: s.metrics}
+	work.start(jobsCtx, s.jobList())
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	began := time.Now()
+	end, cancel := context.WithDeadline(context.WithoutCancel(ctx), began.Add(s.config.ShutdownTimeout))
+	defer cancel()
+	s.drain(end, main)
+	err = errors.Join(err, s.shutdown(end, servers))
+	serving.Wait()
+	stopJobs()
+	work.wait()
+	err = errors.Join(err, s.flush(end))
+	s.log.LogAttrs(end, slog.LevelInfo, "stopped", slog.Duration("took", time.Since(began).Round(time.Millisecond)))
+	return err
+}
+
+// drain answers "not ready" and goes on serving until whoever asks has seen it.
+func (s *Server) drain(ctx context.Context, main *http.Server) {
+	s.health.draining.Store(true)
+	main.SetKeepAlivesEnabled(false) // callers come back on a new connection, to another node
+	if time.Since(time.Unix(0, s.health.probed.Load())) > probedLately {
+		return
+	}
+	s.log.InfoContext(ctx, "draining")
+	ctx, cancel := context.WithTimeout(ctx, min(longestDrain, s.config.ShutdownTimeout/3))
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for s.health.refused.Load() < probesSeen {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// flushTime is kept of SHUTDOWN_TIMEOUT for what comes after the last request.
+const flushTime = time.Second
+
+// shutdown lets requests in flight finish. Those that do not in time are cut.
+func (s *Server) shutdown(ctx context.Context, servers []*http.Server) error {
+	deadline, _ := ctx.Deadline()
+	left := time.Until(deadline)
+	ctx, cancel := context.WithTimeout(ctx, max(left-flushTime, left/2))
+	defer cancel()
+	var cut bool
+	for _, srv := range servers {
+		if err := srv.Shutdown(ctx); err != nil {
+			cut = true
+			_ = srv.Close() // the connections are to be cut
+		}
+	}
+	if cut {
+		s.log.WarnContext(ctx, "requests were cut at the end of SHUTDOWN_TIMEOUT")
+	}
+	return nil
+}
+
+// flush writes what jobs hold in memory and sends the last traces.
+func (s *Server) flush(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, flushTime)
+	defer cancel()
+	if err := s.parts.Issuer.FlushUsage(ctx); err != nil {
+		return err
+	}
+	if err := s.tracer.close(ctx); err != nil {
+		s.log.WarnContext(ctx, "last traces not sent", "error", err)
+	}
+	return nil
+}
+
+func (s *Server) httpServer(h http.Handler) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true) // over TLS only
+	return &http.Server{
+		Handler:           h,
+		Protocols:         protocols,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second, WriteByteTimeout: writeTimeout},
+		ErrorLog:          slog.NewLogLogger(quiet{s.log.Handler()}, slog.LevelDebug),
+	}
+}
+
+// quiet keeps net/http's own lines about broken handshakes and connections at
+// the level debug: anybody can cause them.
+type quiet struct{ slog.Handler }
+
+func https(issuer string) bool { return strings.HasPrefix(issuer, "https://") }
+
+// originOf is scheme and host of the issuer.
+func originOf(issuer string) string {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return issuer
+	}
+	return u.Scheme + "://" + u.Host
+}

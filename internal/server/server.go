@@ -1,0 +1,143 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/config"
+	"github.com/keystone-auth/keystone/internal/ephemeral"
+	"github.com/keystone-auth/keystone/internal/httpio"
+)
+
+// Server is one node. Make it with New; it serves through Handler at once and
+// through its listeners in Serve.
+type Server struct {
+	config       *config.Config
+	parts        *Parts
+	log          *slog.Logger
+	metrics      *metrics
+	counter      *ephemeral.Limiter
+	limits       *Limits
+	sources      sources
+	headers      securityHeaders
+	cors         *cors
+	crossOrigin  *http.CrossOriginProtection
+	authenticate func(context.Context, string) (keystone.Actor, error)
+	denials      denials
+	health       *health
+	docs         *docs
+	tracer       tracer
+	certificate  *certificate // nil: no TLS here
+	api          *httpio.API
+	mux          *http.ServeMux
+	list         []httpio.Route
+	node         string // this process, in leases
+}
+
+// New builds everything once: it opens the database, brings its schema up, and
+// joins the routes. Nothing listens yet. Close the server in the end.
+func New(ctx context.Context, c *config.Config, o Options) (*Server, error) {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Server{
+		config: c, log: o.Log, mux: http.NewServeMux(), node: keystone.NewID(o.Now()),
+		metrics: newMetrics(o.Version),
+		sources: sources{c.TrustedProxies},
+		headers: newSecurityHeaders(https(c.Issuer)),
+		cors:    newCORS(c.AllowedOrigins, c.AllowedMethods, c.AllowedHeaders),
+		api:     httpio.NewAPI(c.AppName, o.Version),
+	}
+	observe := o.Observe
+	o.Observe = func(grantType, result string) {
+		s.metrics.token(grantType, result)
+		if observe != nil {
+			observe(grantType, result)
+		}
+	}
+	var err error
+	if s.tracer, err = newTracer(ctx, c.OTLPEndpoint, c.AppName, o.Version); err != nil {
+		return nil, err
+	}
+	if s.crossOrigin, err = crossOrigin(c); err != nil {
+		return nil, err
+	}
+	if c.TLS() {
+		if s.certificate, err = loadCertificate(c.TLSCertFile, c.TLSKeyFile, o.Log); err != nil {
+			return nil, err
+		}
+	}
+	if s.parts, err = Open(ctx, c, o); err != nil {
+		return nil, err
+	}
+	if err := s.build(ctx, o); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) build(ctx context.Context, o Options) (err error) {
+	s.authenticate = s.parts.Verifier.Authenticate
+	s.metrics.watch(s.parts.Store, s.parts.Hasher.Stats)
+	if s.counter, err = ephemeral.Open(ephemeral.Options{
+		RedisURL: s.config.RedisURL.Reveal(), RedisPassword: s.config.RedisPassword.Reveal(), Now: o.Now, Log: s.log,
+	}); err != nil {
+		return err
+	}
+	s.limits = newLimits(s.config, s.counter, s.metrics, o.Now)
+	s.denials = denials{record: s.parts.Store.Record, count: s.metrics.denials, log: s.log, now: o.Now}
+	s.health = &health{now: o.Now, ping: s.parts.Store.Ping, migrations: func(ctx context.Context) (int, error) {
+		list, err := s.parts.Store.Migrations(ctx)
+		return pending(list), err
+	}}
+	if s.docs, err = newDocs(); err != nil {
+		return err
+	}
+	s.list = s.routes()
+	if err := s.mount(s.list); err != nil {
+		return err
+	}
+	return s.docs.describe(s.api, s.config.Issuer)
+}
+
+// crossOrigin refuses what pages of other origins send with a browser's help
+// (Sec-Fetch-Site, Origin): ours and the listed ones may.
+func crossOrigin(c *config.Config) (*http.CrossOriginProtection, error) {
+	p := http.NewCrossOriginProtection()
+	for _, origin := range append([]string{originOf(c.Issuer)}, c.AllowedOrigins...) {
+		if err := p.AddTrustedOrigin(origin); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// Handler answers the requests of the public listener.
+func (s *Server) Handler() http.Handler { return s }
+
+// Management answers the requests of the management listener.
+func (s *Server) Management() http.Handler { return s.management() }
+
+// Routes lists every route of the public listener.
+func (s *Server) Routes() []httpio.Route { return s.list }
+
+// OpenAPI returns the OpenAPI document.
+func (s *Server) OpenAPI() []byte { return s.docs.document.body }
+
+// Parts returns what the slices work with.
+func (s *Server) Parts() *Parts { return s.parts }
+
+// Close ends everything that Serve has not ended.
+func (s *Server) Close() {
+	if s.counter != nil {
+		s.counter.Close()
+	}
+	s.parts.Close()
+}
