@@ -53,7 +53,7 @@ func TestCompressAVX2(t *testing.T) {
 // TestArgon2WithoutAVX2 runs the oracle over what other processors use.
 func TestArgon2WithoutAVX2(t *testing.T) {
 	has := cpu.X86.HasAVX2
-	cpu.X86.HasAVX2 = false //nolint:reassign // the only way to be another processor
+	cpu.X86.HasAVX2 = false // the only way to be another processor
 	t.Cleanup(func() { cpu.X86.HasAVX2 = has })
 	compareWithOracle(t)
 }

@@ -72,3 +72,32 @@ func TestQ2Storm(t *testing.T) {
 	}
 	t.Logf("%d checked, %d refused, %d MiB before, %d at most", checked.Load(), refused.Load(), before, peak.Load())
 }
+
+// TestQ2StormOfImported: hashes that take their memory from the heap (scrypt,
+// 16 MiB) or need more than a slot has (argon2id, 64 MiB) go one at a time, and
+// leave nothing behind.
+func TestQ2StormOfImported(t *testing.T) {
+	h := newHasher(t, Options{Slots: 2, MaxWait: time.Minute})
+	runtime.GC()
+	before := resident(t)
+	var peak atomic.Int64
+	var wg sync.WaitGroup
+	for _, test := range imported {
+		if test.name != "scrypt, RFC 7914" && test.name != "argon2id, four lanes" {
+			continue
+		}
+		for range 8 {
+			wg.Go(func() {
+				if ok, _, err := h.Verify(context.Background(), test.phc, test.password); !ok || err != nil {
+					t.Errorf("%s: ok %v, %v", test.name, ok, err)
+				}
+				peak.Store(max(peak.Load(), resident(t)))
+			})
+		}
+	}
+	wg.Wait()
+	if limit := before + 64 + 48; peak.Load() > limit {
+		t.Errorf("%d MiB resident, want at most %d", peak.Load(), limit)
+	}
+	t.Logf("%d MiB before, %d at most", before, peak.Load())
+}
