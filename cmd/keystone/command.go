@@ -132,13 +132,18 @@ func refusal(err error) string {
 	if !errors.As(err, &e) {
 		return oneLine(err.Error())
 	}
-	said := e.Msg
+	// What wraps the refusal says where it was; its own text is only the log's.
+	where, found := strings.CutSuffix(err.Error(), e.Error())
+	if !found {
+		where = ""
+	}
+	said := where + e.Msg
 	if len(e.Fields) > 0 {
 		var why []string
 		for _, name := range sortedKeys(e.Fields) {
 			why = append(why, name+": "+e.Fields[name])
 		}
-		said = strings.Join(why, " ")
+		said = where + strings.Join(why, " ")
 	}
 	if e.Err != nil {
 		said += " (" + e.Err.Error() + ")"

@@ -3,7 +3,6 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/config"
 )
 
@@ -49,6 +48,3 @@ func configCheck(a *app) *cobra.Command {
 			return a.say("The settings are good.")
 		}}
 }
-
-// listOf is a list of one page.
-func listOf[T any](items []T) keystone.List[T] { return keystone.List[T]{Items: items} }

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+
+	"github.com/keystone-auth/keystone"
 )
 
 // setupLinkView is a setup link for scripts.
@@ -14,7 +16,7 @@ type setupLinkView struct {
 func setupLinkCommand(a *app) *cobra.Command {
 	return &cobra.Command{Use: "setup-link", Short: "Make the link that makes the first administrator: good once, for an hour", Args: cobra.NoArgs,
 		RunE: a.withDatabase(func(ctx context.Context, d database, _ []string) error {
-			link, err := d.setupLink(ctx)
+			link, err := d.setupLink(ctx, operator())
 			if err != nil {
 				return err
 			}
@@ -26,8 +28,8 @@ func setupLinkCommand(a *app) *cobra.Command {
 }
 
 // setupLink makes a setup link.
-func (d database) setupLink(ctx context.Context) (string, error) {
-	token, err := d.SetupToken(ctx, operator())
+func (d database) setupLink(ctx context.Context, by keystone.Actor) (string, error) {
+	token, err := d.SetupToken(ctx, by)
 	if err != nil {
 		return "", err
 	}
