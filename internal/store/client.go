@@ -214,7 +214,7 @@ func (s *Store) writeClient(ctx context.Context, by keystone.Actor, before keyst
 		return err
 	}
 	if n == 0 {
-		return errStale
+		return errMoved
 	}
 	if err := s.writeScopesOf(ctx, "client", after.ID, after.Scopes); err != nil {
 		return err
@@ -240,13 +240,18 @@ func (s *Store) DeleteClient(ctx context.Context, by keystone.Actor, id string, 
 		if version != 0 && c.Version != version {
 			return errStale
 		}
+		n, err := tx.q.exec(ctx, `DELETE FROM clients WHERE id = $1 AND version = $2`, id, c.Version)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return errMoved
+		}
 		if err := tx.revokeGrants(ctx, "client_id", id, keystone.EndClientDisabled); err != nil {
 			return err
 		}
-		for _, q := range []string{`DELETE FROM access_tokens WHERE client_id = $1`, `DELETE FROM clients WHERE id = $1`} {
-			if _, err := tx.q.exec(ctx, q, id); err != nil {
-				return err
-			}
+		if _, err := tx.q.exec(ctx, `DELETE FROM access_tokens WHERE client_id = $1`, id); err != nil {
+			return err
 		}
 		tx.afterCommit(func() { s.cache.clients.Invalidate(id) })
 		return tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActClientDeleted, TargetKind: "client", TargetID: id, TargetName: c.Name,

@@ -14,7 +14,7 @@ type Login struct {
 	Email     string
 	Enabled   bool
 	Hash      string // PHC string; empty: no password
-	ChangedAt time.Time
+	ChangedAt time.Time // when the password was set
 }
 
 // LoginByName returns the account that a username or e-mail address stands for.
@@ -35,7 +35,7 @@ func (s *Store) LoginByID(ctx context.Context, id string) (Login, error) {
 
 func (s *Store) login(ctx context.Context, column, key string) (l Login, err error) {
 	var changed int64
-	_, err = s.row(ctx, `SELECT u.id, u.username, u.email, u.enabled, COALESCE(p.hash, ''), COALESCE(p.changed_at, 0)
+	_, err = s.row(ctx, `SELECT u.id, u.username, u.email, u.enabled, COALESCE(p.hash, ''), u.password_at
 		FROM users u LEFT JOIN passwords p ON p.user_id = u.id WHERE `+column+` = $1`, []any{key},
 		&l.UserID, &l.Username, &l.Email, &l.Enabled, &l.Hash, &changed)
 	l.ChangedAt = moment(changed)
@@ -51,8 +51,16 @@ func (s *Store) SetPassword(ctx context.Context, by keystone.Actor, userID, hash
 		if err != nil {
 			return err
 		}
-		_, err = tx.q.exec(ctx, `INSERT INTO passwords (user_id, hash, changed_at) VALUES ($1, $2, $3)
-			ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at`, userID, hash, micros(tx.now()))
+		// The user's row first: a sign-in under way has it and comes before, or waits
+		// for it and finds that its password is not the present one.
+		n, err := tx.q.exec(ctx, `UPDATE users SET password_at = CASE WHEN password_at < $1 THEN $1 ELSE password_at + 1 END WHERE id = $2`, micros(tx.now()), userID)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return notFound("user")
+		}
+		_, err = tx.q.exec(ctx, `INSERT INTO passwords (user_id, hash) VALUES ($1, $2) ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash`, userID, hash)
 		if err != nil {
 			return err
 		}

@@ -189,7 +189,7 @@ func (p *postgres) classify(err error) fault {
 		switch pg.Code {
 		case "23505":
 			return faultDuplicate
-		case "40001", "40P01", "55P03":
+		case "40001", "40P01", "55P03", "23503": // 23503: a row that was read is gone by now; reading again says so
 			return faultRetry
 		case "25006", "53100", "53200", "53300", "57014", "57P01", "57P02", "57P03", "25P03", "25P04":
 			return faultDown

@@ -158,7 +158,7 @@ func (s *Store) writeRole(ctx context.Context, by keystone.Actor, before keyston
 		return err
 	}
 	if n == 0 {
-		return errStale
+		return errMoved
 	}
 	if err := s.writeScopesOf(ctx, "role", after.ID, after.Scopes); err != nil {
 		return err
@@ -187,8 +187,12 @@ func (s *Store) DeleteRole(ctx context.Context, by keystone.Actor, idOrName stri
 		if by.MayGrantAll(r.Scopes) != "" {
 			return errForbidden
 		}
-		if _, err := tx.q.exec(ctx, `DELETE FROM roles WHERE id = $1`, r.ID); err != nil {
+		n, err := tx.q.exec(ctx, `DELETE FROM roles WHERE id = $1 AND version = $2`, r.ID, r.Version)
+		if err != nil {
 			return err
+		}
+		if n == 0 {
+			return errMoved
 		}
 		tx.afterCommit(s.dropScopeCaches)
 		return tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActRoleDeleted, TargetKind: "role", TargetID: r.ID, TargetName: r.Name,

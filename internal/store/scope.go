@@ -84,7 +84,7 @@ func (s *Store) UpdateScope(ctx context.Context, by keystone.Actor, idOrName str
 			return err
 		}
 		if n == 0 {
-			return errStale
+			return errMoved
 		}
 		return tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActScopeUpdated, TargetKind: "scope", TargetID: after.ID, TargetName: after.Name,
 			Detail: map[string]any{"before": map[string]any{"description": before.Description}, "after": map[string]any{"description": description}}})
@@ -105,8 +105,12 @@ func (s *Store) DeleteScope(ctx context.Context, by keystone.Actor, idOrName str
 		if version != 0 && sc.Version != version {
 			return errStale
 		}
-		if _, err := tx.q.exec(ctx, `DELETE FROM scopes WHERE id = $1`, sc.ID); err != nil {
+		n, err := tx.q.exec(ctx, `DELETE FROM scopes WHERE id = $1 AND version = $2`, sc.ID, sc.Version)
+		if err != nil {
 			return err
+		}
+		if n == 0 {
+			return errMoved
 		}
 		tx.afterCommit(s.dropScopeCaches)
 		return tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActScopeDeleted, TargetKind: "scope", TargetID: sc.ID, TargetName: sc.Name,

@@ -17,21 +17,22 @@ type SignIn struct {
 
 // StartSession writes session, refresh token family, last login and audit row,
 // where the account is still enabled and its password still the one that was
-// checked. It reports false where it is not.
+// checked. It reports false where it is not. Both are asked of the user's row,
+// which every change of them writes: a change at the same moment either finds
+// this session and ends it, or is found here.
 func (s *Store) StartSession(ctx context.Context, by keystone.Actor, in SignIn) (bool, error) {
 	ses, g := in.Session, in.Grant
 	w := &hotWrite{
-		sql: `INSERT INTO sessions (id, user_id, client_id, source, user_agent, amr, created_at, last_seen, expires_at, ended_at, end_reason)
-			SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT), CAST($6 AS TEXT),
-			CAST($7 AS BIGINT), CAST($7 AS BIGINT), CAST($8 AS BIGINT), 0, ''
-			WHERE EXISTS (SELECT 1 FROM users u JOIN passwords p ON p.user_id = u.id WHERE u.id = $2 AND u.enabled AND p.changed_at = $9)`,
-		args: []any{ses.ID, ses.UserID, ses.ClientID, ses.Source, ses.UserAgent, words(ses.AMR), micros(ses.CreatedAt), micros(ses.ExpiresAt), micros(in.Login.ChangedAt)},
+		sql:  `UPDATE users SET last_login = $1 WHERE id = $2 AND enabled AND password_at = $3`,
+		args: []any{micros(ses.CreatedAt), ses.UserID, micros(in.Login.ChangedAt)},
 	}
 	w.then = func(hit bool) []addition {
 		if !hit {
 			return nil
 		}
-		adds := []addition{{`UPDATE users SET last_login = $1 WHERE id = $2`, []any{micros(ses.CreatedAt), ses.UserID}}}
+		adds := []addition{{`INSERT INTO sessions (id, user_id, client_id, source, user_agent, amr, created_at, last_seen, expires_at, ended_at, end_reason)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, 0, '')`,
+			[]any{ses.ID, ses.UserID, ses.ClientID, ses.Source, ses.UserAgent, words(ses.AMR), micros(ses.CreatedAt), micros(ses.ExpiresAt)}}}
 		if g.ID != "" {
 			adds = append(adds, insertGrant(g))
 		}

@@ -93,9 +93,10 @@ const (
 )
 
 // InTx runs fn in one transaction and commits it unless fn fails. A
-// serialization failure, deadlock or busy database runs it again, so fn must
-// not have effects outside of the store it is given. Transactions do not nest:
-// inside one, fn runs in it.
+// serialization failure, deadlock or busy database, or a row that somebody else
+// changed between reading and writing it, runs it again, so fn must not have
+// effects outside of the store it is given. Transactions do not nest: inside
+// one, fn runs in it.
 func (s *Store) InTx(ctx context.Context, fn func(*Store) error) error {
 	if s.tx != nil {
 		return fn(s)
@@ -104,7 +105,7 @@ func (s *Store) InTx(ctx context.Context, fn func(*Store) error) error {
 	defer cancel()
 	var err error
 	for attempt := range txAttempts {
-		if err = s.tryTx(ctx, fn); err == nil || s.db.classify(err) != faultRetry {
+		if err = s.tryTx(ctx, fn); err == nil || !errors.Is(err, errMoved) && s.db.classify(err) != faultRetry {
 			return s.fail("transaction", err)
 		}
 		if !pause(ctx, attempt) {
@@ -201,6 +202,7 @@ func (s *Store) texts(ctx context.Context, sql string, args ...any) ([]string, e
 var (
 	errUnavailable = keystone.Fail(keystone.Unavailable, "The database does not answer at the moment. Nothing was changed; try again shortly.").After(time.Second)
 	errStale       = keystone.Fail(keystone.Stale, "This was changed since you read it. Read it again and repeat your change.")
+	errMoved       = keystone.Fail(keystone.Stale, "This is changed by too many at once. Read it again and repeat your change.") // InTx runs again
 	errForbidden   = keystone.Fail(keystone.Forbidden, "You may only grant, and only manage those who hold, what you hold yourself.")
 )
 

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -10,48 +9,9 @@ import (
 	"github.com/keystone-auth/keystone/internal/store/storetest"
 )
 
-var operator = keystone.Operator("test")
-
-func mustUser(t *testing.T, s *store.Store, name string, roles ...string) keystone.User {
-	t.Helper()
-	u, err := s.CreateUser(context.Background(), operator, keystone.User{Username: name, Email: name + "@example.com", Enabled: true, Roles: roles}, "hash-of-"+name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u
-}
-
-// signIn starts a session with a refresh token family.
-func signIn(t *testing.T, s *store.Store, u keystone.User) keystone.Grant {
-	t.Helper()
-	ctx, now := context.Background(), s.Now()
-	login, err := s.LoginByName(ctx, u.Username)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := keystone.Grant{ID: keystone.NewID(now), UserID: u.ID, ClientID: keystone.FirstPartyClientID, SessionID: keystone.NewID(now),
-		Generation: 1, RotatedAt: now, CreatedAt: now, ExpiresAt: now.Add(24 * time.Hour), EndsAt: now.Add(48 * time.Hour)}
-	ok, err := s.StartSession(ctx, keystone.Anonymous(), store.SignIn{
-		Session: keystone.Session{ID: g.SessionID, UserID: u.ID, ClientID: g.ClientID, CreatedAt: now, ExpiresAt: g.EndsAt, AMR: []string{"pwd"}},
-		Grant:   g, Login: login,
-	})
-	if err != nil || !ok {
-		t.Fatal("start session:", ok, err)
-	}
-	return g
-}
-
-func wantKind(t *testing.T, err error, want keystone.Kind) {
-	t.Helper()
-	if got := keystone.KindOf(err); err == nil || got != want {
-		t.Fatalf("got kind %d (%v), want %d", got, err, want)
-	}
-}
-
 func TestUserLife(t *testing.T) {
 	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
-		ctx := context.Background()
-		u := mustUser(t, s, "Jane", keystone.RoleUser)
+		u := newUser(t, s, "Jane", keystone.RoleUser)
 		if u.Version != 1 || u.CreatedAt.IsZero() {
 			t.Fatalf("new user: %+v", u)
 		}

@@ -52,9 +52,13 @@ func (s *Store) insertUser(ctx context.Context, by keystone.Actor, u *keystone.U
 	if err := s.refuseTakenNames(ctx, u.ID, usernameKey, emailKey); err != nil {
 		return err
 	}
-	_, err := s.q.exec(ctx, `INSERT INTO users (id, username, username_key, email, email_key, email_verified, first_name, last_name, enabled, last_login, created_at, updated_at, version)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $10, 1)`,
-		u.ID, u.Username, usernameKey, u.Email, emailKey, u.EmailVerified, u.FirstName, u.LastName, u.Enabled, micros(now))
+	passwordAt := int64(0)
+	if passwordHash != "" {
+		passwordAt = micros(now)
+	}
+	_, err := s.q.exec(ctx, `INSERT INTO users (id, username, username_key, email, email_key, email_verified, first_name, last_name, enabled, password_at, last_login, created_at, updated_at, version)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $11, 1)`,
+		u.ID, u.Username, usernameKey, u.Email, emailKey, u.EmailVerified, u.FirstName, u.LastName, u.Enabled, passwordAt, micros(now))
 	if err != nil {
 		return err
 	}
@@ -65,7 +69,7 @@ func (s *Store) insertUser(ctx context.Context, by keystone.Actor, u *keystone.U
 		return err
 	}
 	if passwordHash != "" {
-		if _, err := s.q.exec(ctx, `INSERT INTO passwords (user_id, hash, changed_at) VALUES ($1, $2, $3)`, u.ID, passwordHash, micros(now)); err != nil {
+		if _, err := s.q.exec(ctx, `INSERT INTO passwords (user_id, hash) VALUES ($1, $2)`, u.ID, passwordHash); err != nil {
 			return err
 		}
 	}
@@ -197,7 +201,7 @@ func (s *Store) writeUser(ctx context.Context, by keystone.Actor, before keyston
 		return err
 	}
 	if n == 0 {
-		return errStale
+		return errMoved
 	}
 	if err := s.writeTerms(ctx, *after); err != nil {
 		return err
@@ -208,7 +212,7 @@ func (s *Store) writeUser(ctx context.Context, by keystone.Actor, before keyston
 	switch {
 	case before.Enabled && !after.Enabled:
 		action = keystone.ActUserDisabled
-		if err := s.keepAnAdmin(ctx); err != nil {
+		if err := s.keepAnAdmin(ctx, before); err != nil {
 			return err
 		}
 		if _, err := s.endSessions(ctx, after.ID, "", keystone.EndUserDisabled); err != nil {
@@ -235,19 +239,23 @@ func (s *Store) DeleteUser(ctx context.Context, by keystone.Actor, id string, ve
 		if version != 0 && u.Version != version {
 			return errStale
 		}
+		n, err := tx.q.exec(ctx, `DELETE FROM users WHERE id = $1 AND version = $2`, id, u.Version)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return errMoved
+		}
+		if err := tx.keepAnAdmin(ctx, u); err != nil {
+			return err
+		}
 		if _, err := tx.endSessions(ctx, id, "", keystone.EndUserDeleted); err != nil {
 			return err
 		}
-		for _, q := range []string{
-			`DELETE FROM sessions WHERE user_id = $1`, `DELETE FROM grants WHERE user_id = $1`,
-			`DELETE FROM access_tokens WHERE user_id = $1`, `DELETE FROM users WHERE id = $1`,
-		} {
+		for _, q := range []string{`DELETE FROM sessions WHERE user_id = $1`, `DELETE FROM grants WHERE user_id = $1`, `DELETE FROM access_tokens WHERE user_id = $1`} {
 			if _, err := tx.q.exec(ctx, q, id); err != nil {
 				return err
 			}
-		}
-		if err := tx.keepAnAdmin(ctx); err != nil {
-			return err
 		}
 		tx.afterCommit(func() { s.cache.users.Invalidate(id) })
 		return tx.audit(ctx, by, keystone.AuditEvent{

@@ -24,7 +24,7 @@ func (s *Store) SetUserRoles(ctx context.Context, by keystone.Actor, id string, 
 		if version != 0 && u.Version != version {
 			return errStale
 		}
-		before := u.Roles
+		was, before := u, u.Roles
 		u.Roles = keystone.SortedSet(roles)
 		if err := u.Validate(); err != nil {
 			return err
@@ -38,7 +38,7 @@ func (s *Store) SetUserRoles(ctx context.Context, by keystone.Actor, id string, 
 			return err
 		}
 		if n == 0 {
-			return errStale
+			return errMoved
 		}
 		u.UpdatedAt, u.Version = moment(micros(now)), u.Version+1
 		if _, err := tx.q.exec(ctx, `DELETE FROM user_roles WHERE user_id = $1`, id); err != nil {
@@ -47,8 +47,10 @@ func (s *Store) SetUserRoles(ctx context.Context, by keystone.Actor, id string, 
 		if err := tx.writeUserRoles(ctx, id, u.Roles); err != nil {
 			return err
 		}
-		if err := tx.keepAnAdmin(ctx); err != nil {
-			return err
+		if !u.HasRole(keystone.RoleAdmin) {
+			if err := tx.keepAnAdmin(ctx, was); err != nil {
+				return err
+			}
 		}
 		tx.afterCommit(func() { s.cache.users.Invalidate(id) })
 		return tx.audit(ctx, by, keystone.AuditEvent{
@@ -95,10 +97,15 @@ func (s *Store) mayGrantRoles(ctx context.Context, by keystone.Actor, roles []st
 	return nil
 }
 
-// keepAnAdmin refuses a change that leaves no enabled administrator, once there
-// has been one. The lock row makes such changes wait for one another, so that
-// two administrators cannot remove each other at the same time.
-func (s *Store) keepAnAdmin(ctx context.Context) error {
+// keepAnAdmin refuses to take away a user who was an enabled administrator where
+// that leaves none, once there has been one. The lock row makes such changes
+// wait for one another, so that two administrators cannot remove each other at
+// the same time. It comes after the user's row is written at the version that
+// was read: so the user was what was says.
+func (s *Store) keepAnAdmin(ctx context.Context, was keystone.User) error {
+	if !was.Enabled || !was.HasRole(keystone.RoleAdmin) {
+		return nil
+	}
 	if _, err := s.q.exec(ctx, `UPDATE meta SET value = 'lock' WHERE name = 'admins'`); err != nil {
 		return err
 	}

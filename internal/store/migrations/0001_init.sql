@@ -19,6 +19,7 @@ CREATE TABLE users (
   first_name     TEXT NOT NULL,
   last_name      TEXT NOT NULL,
   enabled        BOOLEAN NOT NULL,
+  password_at    BIGINT NOT NULL, -- when the password was set: here, where a sign-in can ask for it and wait for it
   last_login     BIGINT NOT NULL,
   created_at     BIGINT NOT NULL,
   updated_at     BIGINT NOT NULL,
@@ -37,9 +38,8 @@ CREATE TABLE user_terms (
 CREATE INDEX user_terms_user ON user_terms (user_id, term);
 
 CREATE TABLE passwords (
-  user_id    TEXT PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
-  hash       TEXT NOT NULL,
-  changed_at BIGINT NOT NULL
+  user_id TEXT PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+  hash    TEXT NOT NULL
 );
 
 CREATE TABLE scopes (

@@ -1,0 +1,82 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Raw runs a statement past every rule of this package, as somebody with the
+// database's password would, and returns the number of rows it changed.
+func (s *Store) Raw(ctx context.Context, sql string, args ...any) (int64, error) {
+	return s.q.exec(ctx, sql, args...)
+}
+
+// RawTexts reads one text column past every rule.
+func (s *Store) RawTexts(ctx context.Context, sql string, args ...any) ([]string, error) {
+	return s.texts(ctx, sql, args...)
+}
+
+// OnPostgres reports which database this is.
+func (s *Store) OnPostgres() bool { _, ok := s.db.(*postgres); return ok }
+
+// Columns lists table.column of every table of ours, sorted.
+func (s *Store) Columns(ctx context.Context) ([]string, error) {
+	q := `SELECT m.name || '.' || p.name FROM sqlite_master m JOIN pragma_table_info(m.name) p WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' AND m.name <> 'goose_db_version'`
+	if s.OnPostgres() {
+		q = `SELECT table_name || '.' || column_name FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'goose_db_version'`
+	}
+	list, err := s.texts(ctx, q)
+	slices.Sort(list)
+	return list, err
+}
+
+// Indexes lists table and columns of every index, sorted.
+func (s *Store) Indexes(ctx context.Context) ([]string, error) {
+	q := `SELECT m.tbl_name || ' ' || l."unique" || ' ' || (SELECT group_concat(i.name, ',') FROM pragma_index_info(l.name) i)
+		FROM sqlite_master m JOIN pragma_index_list(m.name) l WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' AND m.name <> 'goose_db_version' AND l.origin = 'c'`
+	if s.OnPostgres() {
+		q = `SELECT t.relname || ' ' || CASE WHEN i.indisunique THEN 1 ELSE 0 END || ' ' || (SELECT string_agg(a.attname, ',' ORDER BY k.ord)
+			FROM unnest(i.indkey) WITH ORDINALITY k(attnum, ord) JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.attnum)
+			FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace
+			WHERE n.nspname = 'public' AND NOT i.indisprimary AND t.relname <> 'goose_db_version'`
+	}
+	list, err := s.texts(ctx, q)
+	slices.Sort(list)
+	return list, err
+}
+
+// Dump reads every row of every table but the named ones: table -> rows as text,
+// sorted. Two equal dumps are two equal databases.
+func (s *Store) Dump(ctx context.Context, except ...string) (map[string][]string, error) {
+	columns, err := s.Columns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byTable := map[string][]string{}
+	for _, c := range columns {
+		table, column, _ := strings.Cut(c, ".")
+		if slices.Contains(except, table) {
+			continue
+		}
+		text := `CAST(` + column + ` AS TEXT)`
+		if column == "sealed" || column == "hash" && table != "passwords" || column == "entries" || column == "previous" || table == "outbox" && column == "payload" {
+			text = `hex(` + column + `)`
+			if s.OnPostgres() {
+				text = `encode(` + column + `, 'hex')`
+			}
+		}
+		byTable[table] = append(byTable[table], text)
+	}
+	dump := map[string][]string{}
+	for table, texts := range byTable {
+		rows, err := s.texts(ctx, `SELECT `+strings.Join(texts, ` || '|' || `)+` FROM `+table)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", table, err)
+		}
+		slices.Sort(rows)
+		dump[table] = rows
+	}
+	return dump, nil
+}
