@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/keystone-auth/keystone/internal/config"
+	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/password"
 	"github.com/keystone-auth/keystone/internal/secret"
 	"github.com/keystone-auth/keystone/internal/store"
@@ -33,6 +34,8 @@ type Options struct {
 	Version string           // of the program, for metrics, traces and the API document
 	// Observe is told of every token and refusal, for metrics.
 	Observe func(grantType, result string)
+
+	routes []httpio.Route // more routes, for tests of the wrapper
 }
 
 // Open builds the parts: it reads or makes the master key, opens the database

@@ -16,13 +16,15 @@ import (
 // Bounds of a connection. A body or an answer that moves slower than this is
 // cut (slowloris); headers beyond the cap, long addresses included, are refused
 // by net/http before they are kept.
+type bounds struct {
+	readHeader, read, write, idle time.Duration
+}
+
+var usualBounds = bounds{readHeader: 5 * time.Second, read: 20 * time.Second, write: 30 * time.Second, idle: 2 * time.Minute}
+
 const (
-	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 20 * time.Second
-	writeTimeout      = 30 * time.Second
-	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 64 << 10
-	maxStreams        = 128 // of one HTTP/2 connection
+	maxHeaderBytes = 64 << 10
+	maxStreams     = 128 // of one HTTP/2 connection
 )
 
 // How a node leaves. A load balancer that asks /ready is given time to see the
@@ -173,12 +175,12 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		Protocols:         protocols,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
+		ReadHeaderTimeout: s.bounds.readHeader,
+		ReadTimeout:       s.bounds.read,
+		WriteTimeout:      s.bounds.write,
+		IdleTimeout:       s.bounds.idle,
 		MaxHeaderBytes:    maxHeaderBytes,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second, WriteByteTimeout: writeTimeout},
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second, WriteByteTimeout: s.bounds.write},
 		ErrorLog:          slog.NewLogLogger(quiet{s.log.Handler()}, slog.LevelDebug),
 	}
 }

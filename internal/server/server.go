@@ -34,6 +34,7 @@ type Server struct {
 	api          *httpio.API
 	mux          *http.ServeMux
 	list         []httpio.Route
+	bounds       bounds
 	node         string // this process, in leases
 }
 
@@ -47,7 +48,7 @@ func New(ctx context.Context, c *config.Config, o Options) (*Server, error) {
 		o.Now = time.Now
 	}
 	s := &Server{
-		config: c, log: o.Log, mux: http.NewServeMux(), node: keystone.NewID(o.Now()),
+		config: c, log: o.Log, mux: http.NewServeMux(), node: keystone.NewID(o.Now()), bounds: usualBounds,
 		metrics: newMetrics(o.Version),
 		sources: sources{c.TrustedProxies},
 		headers: newSecurityHeaders(https(c.Issuer)),
@@ -100,7 +101,7 @@ func (s *Server) build(ctx context.Context, o Options) (err error) {
 	if s.docs, err = newDocs(); err != nil {
 		return err
 	}
-	s.list = s.routes()
+	s.list = append(s.routes(), o.routes...)
 	if err := s.mount(s.list); err != nil {
 		return err
 	}
