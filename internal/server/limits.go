@@ -53,7 +53,7 @@ func (l *Limits) atSource(rec *recorder, r *http.Request, limit httpio.Limit, op
 	default:
 		return nil
 	}
-	return l.count(rec, r, limit, "source:"+limitKey(rec.x.Actor.Source))
+	return l.count(rec, r, limit, ":source:", limitKey(rec.x.Actor.Source))
 }
 
 // atActor takes from the bucket of the actor.
@@ -61,7 +61,7 @@ func (l *Limits) atActor(rec *recorder, r *http.Request, limit httpio.Limit) err
 	if limit != httpio.LimitAPI {
 		return nil
 	}
-	return l.count(rec, r, limit, "actor:"+rec.x.Actor.ID)
+	return l.count(rec, r, limit, ":actor:", rec.x.Actor.ID)
 }
 
 // badToken takes from the bucket of the source for a token that was refused:
@@ -70,20 +70,21 @@ func (l *Limits) badToken(rec *recorder, r *http.Request, limit httpio.Limit) er
 	if limit != httpio.LimitAPI {
 		return nil
 	}
-	return l.count(rec, r, limit, "source:"+limitKey(rec.x.Actor.Source))
+	return l.count(rec, r, limit, ":source:", limitKey(rec.x.Actor.Source))
 }
 
 // count takes one and puts the state of the bucket into the answer.
-func (l *Limits) count(rec *recorder, r *http.Request, limit httpio.Limit, key string) error {
+func (l *Limits) count(rec *recorder, r *http.Request, limit httpio.Limit, kind, who string) error {
 	rate := l.rates[limit]
 	if rate.Off() {
 		return nil
 	}
-	v := l.counter.Take(r.Context(), string(limit)+":"+key, rate, 1)
+	v := l.counter.Take(r.Context(), string(limit)+kind+who, rate, 1)
 	h := rec.Header()
 	h["Ratelimit-Limit"] = l.headers[limit]
-	h["Ratelimit-Remaining"] = []string{strconv.Itoa(v.Remaining)}
-	h["Ratelimit-Reset"] = []string{strconv.FormatInt(seconds(v.ResetAfter), 10)}
+	values := []string{strconv.Itoa(v.Remaining), strconv.FormatInt(seconds(v.ResetAfter), 10)}
+	h["Ratelimit-Remaining"] = values[:1:1]
+	h["Ratelimit-Reset"] = values[1:]
 	if v.Allowed {
 		return nil
 	}
