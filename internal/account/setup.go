@@ -66,12 +66,19 @@ func (s *Slice) setup(w http.ResponseWriter, r *http.Request) error {
 	}})
 }
 
-// refuseSetup answers where there is nothing to set up, or the link is not good.
+// refuseSetup answers where the link is not good, or there is nothing to set up.
+// It asks in this order, because a link is used in the transaction that closes
+// the setup: whoever finds it used finds the setup closed.
 func (s *Slice) refuseSetup(w http.ResponseWriter, r *http.Request, token string) (done bool, err error) {
+	good, err := s.Store.SetupTokenGood(r.Context(), token)
+	if err != nil || good {
+		return false, err
+	}
 	needed, err := s.Store.NeedsSetup(r.Context())
 	if err != nil {
 		return false, err
 	}
+	httpio.ExchangeOf(r.Context()).Err = errSetupLink
 	if !needed {
 		return true, s.Pages.Render(w, http.StatusGone, "message", web.Page{Failed: true, Data: message{
 			Title: "Setup is done",
@@ -79,11 +86,6 @@ func (s *Slice) refuseSetup(w http.ResponseWriter, r *http.Request, token string
 				"If that was not you, ask whoever runs this server: the audit trail says when it was done and from where."},
 		}})
 	}
-	good, err := s.Store.SetupTokenGood(r.Context(), token)
-	if err != nil || good {
-		return false, err
-	}
-	httpio.ExchangeOf(r.Context()).Err = errSetupLink
 	return true, s.Pages.Render(w, http.StatusUnauthorized, "message", web.Page{Failed: true, Data: message{
 		Title:   "This link does not work",
 		Lines:   []string{"A setup link works once, for one hour.", "Whoever runs this server makes a new one with this command:"},
