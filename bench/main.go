@@ -87,7 +87,7 @@ func parse(args []string) (options, error) {
 		return o, err
 	}
 	if *short {
-		o.mode = mode{name: "short", runs: 1, pace: 0.5, users: 20_000, chains: 5 * time.Second}
+		o.mode = mode{name: "short", runs: 1, pace: 0.35, users: 20_000, chains: 3 * time.Second}
 	}
 	if *full {
 		o.mode.name, o.mode.users, o.mode.chains = "full", 1_000_000, time.Minute
