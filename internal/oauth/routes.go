@@ -27,7 +27,7 @@ func (s *Slice) Routes() []httpio.Route {
 	return []httpio.Route{
 		httpio.Plain(http.MethodPost, "/oauth2/token", httpio.ClientAuth, httpio.LimitToken,
 			"Get tokens (RFC 6749 section 3.2)", s.token,
-			httpio.DocForm[tokenForm](), httpio.DocAnswer[token.Body](http.StatusOK, "The tokens.")),
+			httpio.DocForm[tokenForm](), httpio.DocAnswer[token.TokenResponse](http.StatusOK, "The tokens.")),
 		httpio.Plain(http.MethodPost, "/oauth2/introspect", httpio.ClientAuth, httpio.LimitToken,
 			"Ask whether a token holds (RFC 7662)", s.introspect,
 			httpio.DocForm[introspectForm](), httpio.DocAnswer[introspection](http.StatusOK, "What is true of the token.")),

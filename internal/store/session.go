@@ -43,6 +43,7 @@ func (s *Store) StartSession(ctx context.Context, by keystone.Actor, in SignIn) 
 			Detail: map[string]any{"amr": ses.AMR, "scopes": g.Scopes}}))
 	}
 	hit, err := s.hot(ctx, w)
+	s.cache.users.Invalidate(ses.UserID) // the last login is part of it
 	return hit, s.fail("start session", err)
 }
 
@@ -82,7 +83,8 @@ func (s *Store) Session(ctx context.Context, id string) (keystone.Session, error
 }
 
 // EndSession ends one session with its refresh tokens. With a userID, only a
-// session of that user: somebody else's is not found.
+// session of that user: somebody else's is not found. Whoever ends somebody
+// else's session must hold what they hold.
 func (s *Store) EndSession(ctx context.Context, by keystone.Actor, id, userID, reason string) error {
 	err := s.InTx(ctx, func(tx *Store) error {
 		ses, err := tx.Session(ctx, id)
@@ -91,6 +93,9 @@ func (s *Store) EndSession(ctx context.Context, by keystone.Actor, id, userID, r
 		}
 		if userID != "" && ses.UserID != userID || !ses.Alive(tx.now()) {
 			return notFound("session")
+		}
+		if _, err := tx.manageable(ctx, by, ses.UserID); err != nil {
+			return err
 		}
 		_, err = tx.q.exec(ctx, `UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at = 0`, micros(tx.now()), reason, id)
 		if err != nil {
@@ -109,7 +114,7 @@ func (s *Store) EndSession(ctx context.Context, by keystone.Actor, id, userID, r
 // refresh tokens, and returns how many there were.
 func (s *Store) EndSessions(ctx context.Context, by keystone.Actor, userID, keep, reason string) (ended int64, err error) {
 	err = s.InTx(ctx, func(tx *Store) error {
-		u, err := tx.User(ctx, userID)
+		u, err := tx.manageable(ctx, by, userID)
 		if err != nil {
 			return err
 		}

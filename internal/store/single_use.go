@@ -9,7 +9,8 @@ import (
 
 // Kinds of single-use items.
 const (
-	SingleUseSetup = "setup" // the link that makes the first administrator
+	SingleUseSetup = "setup"          // the link that makes the first administrator
+	SingleUseReset = "password_reset" // the link under which somebody chooses a new password
 )
 
 // AddSingleUse stores an item under the hash of its bearer value until expires.

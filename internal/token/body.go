@@ -7,8 +7,8 @@ import (
 	"github.com/keystone-auth/keystone"
 )
 
-// Body is the JSON answer with tokens (RFC 6749 section 5.1).
-type Body struct {
+// TokenResponse is the JSON answer with tokens (RFC 6749 section 5.1).
+type TokenResponse struct { //nolint:revive // the contract's name for it, and so the schema's {
 	AccessToken  string `json:"access_token" doc:"Send it as Authorization: Bearer."`
 	RefreshToken string `json:"refresh_token,omitempty" doc:"Good once: each use answers with the next one."`
 	TokenType    string `json:"token_type" enum:"Bearer"`
@@ -18,8 +18,8 @@ type Body struct {
 }
 
 // Body returns the answer's JSON form.
-func (r Response) Body() Body {
-	return Body{AccessToken: r.AccessToken, RefreshToken: r.RefreshToken, TokenType: "Bearer",
+func (r Response) Body() TokenResponse {
+	return TokenResponse{AccessToken: r.AccessToken, RefreshToken: r.RefreshToken, TokenType: "Bearer",
 		ExpiresIn: int64(r.ExpiresIn / time.Second), Scope: keystone.FormatScope(r.Scopes), JTI: r.JTI}
 }
 
