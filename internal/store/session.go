@@ -23,6 +23,7 @@ type SignIn struct {
 func (s *Store) StartSession(ctx context.Context, by keystone.Actor, in SignIn) (bool, error) {
 	ses, g := in.Session, in.Grant
 	w := &hotWrite{
+		lock: lockUser(ses.UserID),
 		sql:  `UPDATE users SET last_login = $1 WHERE id = $2 AND enabled AND password_at = $3`,
 		args: []any{micros(ses.CreatedAt), ses.UserID, micros(in.Login.ChangedAt)},
 	}
@@ -97,11 +98,11 @@ func (s *Store) EndSession(ctx context.Context, by keystone.Actor, id, userID, r
 		if _, err := tx.manageable(ctx, by, ses.UserID); err != nil {
 			return err
 		}
-		_, err = tx.q.exec(ctx, `UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at = 0`, micros(tx.now()), reason, id)
-		if err != nil {
+		if err := tx.revokeGrants(ctx, "session_id", id, reason); err != nil {
 			return err
 		}
-		if err := tx.revokeGrants(ctx, "session_id", id, reason); err != nil {
+		_, err = tx.q.exec(ctx, `UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at = 0`, micros(tx.now()), reason, id)
+		if err != nil {
 			return err
 		}
 		return tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActSessionEnded, TargetKind: "session", TargetID: id, TargetName: ses.Username,
@@ -130,14 +131,13 @@ func (s *Store) EndSessions(ctx context.Context, by keystone.Actor, userID, keep
 // endSessions ends a user's sessions inside the transaction of whatever ends them.
 func (s *Store) endSessions(ctx context.Context, userID, keep, reason string) (int64, error) {
 	now := s.now()
-	n, err := s.q.exec(ctx, `UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE user_id = $3 AND id <> $4 AND ended_at = 0`, micros(now), reason, userID, keep)
+	ids, err := s.texts(ctx, `UPDATE grants SET revoked_at = $1, reason = $2 WHERE user_id = $3 AND session_id <> $4 AND revoked_at = 0 RETURNING id`,
+		micros(now), reason, userID, keep)
 	if err != nil {
 		return 0, err
 	}
-	ids, err := s.texts(ctx, `UPDATE grants SET revoked_at = $1, reason = $2 WHERE user_id = $3 AND session_id <> $4 AND revoked_at = 0 RETURNING id`,
-		micros(now), reason, userID, keep)
 	s.dropGrants(ids)
-	return n, err
+	return s.q.exec(ctx, `UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE user_id = $3 AND id <> $4 AND ended_at = 0`, micros(now), reason, userID, keep)
 }
 
 // sessionRetention is how long after its end a session is kept for people to see.

@@ -154,7 +154,7 @@ func TestSameRows(t *testing.T) {
 // TestHotWritesOfTheSameRows: grouped statements of two nodes that meet on the
 // same rows in different orders neither fail nor stall for a deadlock's second.
 func TestHotWritesOfTheSameRows(t *testing.T) {
-	eachNodes(t, 2, func(t *testing.T, nodes []*store.Store, _ *storetest.Clock) {
+	eachNodes(t, 3, func(t *testing.T, nodes []*store.Store, _ *storetest.Clock) {
 		keys := []string{"a", "b", "c", "d"}
 		begun := time.Now()
 		errs := together(64, func(i int) error {
@@ -173,6 +173,13 @@ func TestHotWritesOfTheSameRows(t *testing.T) {
 			t.Errorf("%s of 640 counted", total[0])
 		}
 		t.Log("640 counts took", time.Since(begun))
+		if nodes[0].OnPostgres() {
+			nodes[0].Close() // its connections report when they end
+			nodes[1].Close()
+			if n := must[[]string](t)(nodes[2].RawTexts(ctx, `SELECT CAST(deadlocks AS TEXT) FROM pg_stat_database WHERE datname = current_database()`)); n[0] != "0" {
+				t.Errorf("%s deadlocks", n[0])
+			}
+		}
 	})
 }
 
