@@ -203,8 +203,9 @@ func TestJ7LimitAccount(t *testing.T) {
 // TestG9Answer: what a client that failed too often is told.
 func TestG9Answer(t *testing.T) {
 	s, _ := boot(t, []string{"RATE_LIMIT_TOKEN=2/minute"})
+	client := keystone.NewID(time.Now())
 	for i, status := range []int{401, 401, 429, 429} {
-		w := send(s, "POST", "/oauth2/token", "grant_type=client_credentials&client_id="+keystone.FirstPartyClientID+"&client_secret=wrong", "Content-Type: application/x-www-form-urlencoded")
+		w := send(s, "POST", "/oauth2/token", "grant_type=client_credentials&client_id="+client+"&client_secret=wrong", "Content-Type: application/x-www-form-urlencoded")
 		if w.Code != status {
 			t.Errorf("%d: %d %s", i, w.Code, w.Body)
 		}
