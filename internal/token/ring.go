@@ -40,6 +40,7 @@ type Ring struct {
 // snapshot is one reading of the keys.
 type snapshot struct {
 	at      time.Time
+	failed  time.Time // of the last attempt at a newer one, where that failed
 	keys    []keystone.Key
 	private map[string]crypto.Signer // by kid, opened
 	signers map[string]*signer       // by typ and kid
@@ -68,20 +69,34 @@ func NewRing(ctx context.Context, o RingOptions) (*Ring, error) {
 	return r, r.ensure(ctx, o.Algorithm)
 }
 
-// snapshot returns a reading of the keys that is at most half a second old.
+// snapshot returns a reading of the keys that is at most half a second old, or,
+// while the database does not answer, at most a minute. Nobody waits for a
+// database that is known not to answer: one request asks it again now and then,
+// and the others go on with what there is.
 func (r *Ring) snapshot(ctx context.Context) (*snapshot, error) {
 	now := r.o.Store.Now()
 	s := r.current.Load()
-	if s != nil && fresh(s.at, now) {
+	if s != nil && (fresh(s.at, now) || fresh(s.failed, now)) && now.Sub(s.at) < keepKeys {
 		return s, nil
 	}
-	r.loading.Lock()
+	if s != nil && !s.failed.IsZero() && now.Sub(s.at) < keepKeys {
+		if !r.loading.TryLock() {
+			return s, nil
+		}
+	} else {
+		r.loading.Lock()
+	}
 	defer r.loading.Unlock()
-	if s = r.current.Load(); s != nil && fresh(s.at, now) {
+	if s = r.current.Load(); s != nil && (fresh(s.at, now) || fresh(s.failed, now)) && now.Sub(s.at) < keepKeys {
 		return s, nil
 	}
-	return r.load(context.WithoutCancel(ctx), s, now)
+	return r.load(context.WithoutCancel(ctx), s, now) // one caller's haste must not fail the others
 }
+
+const (
+	keepKeys = time.Minute // how long verification goes on while the database is away
+	loadTime = time.Second // what a reading of the keys may take
+)
 
 func fresh(at, now time.Time) bool {
 	age := now.Sub(at)
@@ -90,10 +105,15 @@ func fresh(at, now time.Time) bool {
 
 // load reads the keys anew, keeping what was opened before.
 func (r *Ring) load(ctx context.Context, old *snapshot, now time.Time) (*snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, loadTime) // a database that hangs must not hold everybody
+	defer cancel()
 	sealed, err := r.o.Store.SigningKeys(ctx)
 	if err != nil {
-		if old != nil && now.Sub(old.at) < time.Minute && keystone.KindOf(err) == keystone.Unavailable {
-			return old, nil // verification goes on while the database is away; every write fails anyway
+		if old != nil && now.Sub(old.at) < keepKeys && keystone.KindOf(err) == keystone.Unavailable {
+			kept := *old // verification goes on while the database is away; every write fails anyway
+			kept.failed = now
+			r.current.Store(&kept)
+			return &kept, nil
 		}
 		return nil, err
 	}
