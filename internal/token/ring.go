@@ -52,7 +52,10 @@ type snapshot struct {
 // its successor has taken over (keystone.Client allows 24 hours).
 const longestToken = 24*time.Hour + time.Minute
 
-const snapshotAge = 500 * time.Millisecond
+const (
+	snapshotAge = 500 * time.Millisecond
+	rereadAge   = 50 * time.Millisecond // of a reading that lacks a kid
+)
 
 // typeAccess is the JWT type of access tokens (RFC 9068 section 2.1).
 const typeAccess = "at+jwt"
@@ -202,12 +205,16 @@ func (r *Ring) accessSigner(ctx context.Context) (*signer, error) {
 	return s.signers[k.ID], nil
 }
 
-// verifyKey returns the public key and algorithm of a kid that may still verify.
+// verifyKey returns the public key and algorithm of a kid that may verify. The
+// next key may too: a node whose clock is ahead signs with it before we would.
 func (r *Ring) verifyKey(ctx context.Context, kid string) (alg string, key any, ok bool, err error) {
 	if kid == "" {
 		return keystone.HS256, r.o.HMACKey, r.o.Algorithm == keystone.HS256 && len(r.o.HMACKey) > 0, nil
 	}
 	s, err := r.snapshot(ctx)
+	if err == nil && s.private[kid] == nil && keystone.IsID(kid) {
+		s, err = r.newer(ctx, s) // another node may just have made it
+	}
 	if err != nil {
 		return "", nil, false, err
 	}
@@ -215,8 +222,23 @@ func (r *Ring) verifyKey(ctx context.Context, kid string) (alg string, key any, 
 	for _, k := range s.keys {
 		if k.ID == kid {
 			state := k.StateAt(now, s.keys)
-			return k.Algorithm, s.private[kid].Public(), state == keystone.KeyCurrent || state == keystone.KeyRetired, nil
+			return k.Algorithm, s.private[kid].Public(), state == keystone.KeyCurrent || state == keystone.KeyRetired || state == keystone.KeyNext, nil
 		}
 	}
 	return "", nil, false, nil
+}
+
+// newer reads the keys again where the reading is not from just now: unknown
+// kids, which anybody can make up, cost a few readings a second at most.
+func (r *Ring) newer(ctx context.Context, s *snapshot) (*snapshot, error) {
+	r.loading.Lock()
+	defer r.loading.Unlock()
+	now := r.o.Store.Now()
+	if now.Sub(s.at) < rereadAge || !s.failed.IsZero() {
+		return s, nil
+	}
+	if other := r.current.Load(); other != s {
+		return other, nil // read while we waited
+	}
+	return r.load(context.WithoutCancel(ctx), s, now)
 }
