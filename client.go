@@ -52,6 +52,8 @@ type Client struct {
 	AccessTokenFormat   string
 	RotateRefreshTokens bool
 	AccessTokenTTL      time.Duration // 0: the server's ACCESS_TOKEN_EXPIRE_MINUTES
+	RequirePKCE         bool          // always so for public clients (RFC 9700 section 2.1.1)
+	PostLogoutURIs      []string      // where a browser may go after logging out (OpenID Connect RP-Initiated Logout section 3)
 	CreatedAt           time.Time
 	UpdatedAt           time.Time
 	LastUsed            time.Time // zero: never

@@ -1,0 +1,76 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/secret"
+)
+
+// SingleUseCode are authorization codes.
+const SingleUseCode = "code"
+
+// Code is what an authorization code stands for (RFC 6749 section 4.1.2).
+type Code struct {
+	GrantID   string               `json:"grant_id"` // of the family that it will begin; known now, so that a second use can end it
+	UserID    string               `json:"user_id"`
+	SessionID string               `json:"session_id"`
+	AuthTime  time.Time            `json:"auth_time"`
+	AMR       []string             `json:"amr"`
+	ACR       string               `json:"acr,omitempty"`
+	Scopes    []string             `json:"scopes"`
+	Request   keystone.AuthRequest `json:"request"`
+}
+
+// AddCode stores a code under the hash of its value until expires.
+func (s *Store) AddCode(ctx context.Context, value string, c Code, expires time.Time) error {
+	payload, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	return s.AddSingleUse(ctx, SingleUseCode, value, string(payload), expires)
+}
+
+// ReadCode returns what a code stands for without using it. used reports that it
+// was used before. An expired or unknown one is not found.
+func (s *Store) ReadCode(ctx context.Context, value string) (c Code, used bool, err error) {
+	var payload string
+	var usedAt, expires int64
+	found, err := s.row(ctx, `SELECT payload, used_at, expires_at FROM single_use WHERE kind = $1 AND hash = $2`, []any{SingleUseCode, secret.Hash(value)}, &payload, &usedAt, &expires)
+	if err != nil {
+		return c, false, s.fail("read code", err)
+	}
+	if !found || usedAt == 0 && expires <= micros(s.now()) {
+		return c, false, notFound("code")
+	}
+	return c, usedAt != 0, json.Unmarshal([]byte(payload), &c)
+}
+
+// BurnCode makes a code worthless without giving anything for it.
+func (s *Store) BurnCode(ctx context.Context, value string) error {
+	_, _, err := s.UseOnce(ctx, SingleUseCode, value)
+	return err
+}
+
+// RedeemCode uses a code and begins its grant, in one transaction: of any number
+// of simultaneous uses, on any nodes, one gets true. The session that the code
+// was issued under must still be alive.
+func (s *Store) RedeemCode(ctx context.Context, by keystone.Actor, value string, g keystone.Grant) (bool, error) {
+	now := s.now()
+	w := &hotWrite{
+		sql: `UPDATE single_use SET used_at = $1 WHERE kind = $2 AND hash = $3 AND used_at = 0 AND expires_at > $1
+			AND EXISTS (SELECT 1 FROM sessions WHERE id = $4 AND ended_at = 0 AND expires_at > $1)`,
+		args: []any{micros(now), SingleUseCode, secret.Hash(value), g.SessionID},
+	}
+	w.then = func(hit bool) []addition {
+		if !hit {
+			return nil
+		}
+		return []addition{insertGrant(g), s.auditRow(by, keystone.AuditEvent{Action: keystone.ActCodeRedeemed, TargetKind: "grant", TargetID: g.ID,
+			Detail: map[string]any{"scopes": g.Scopes}})}
+	}
+	hit, err := s.hot(ctx, w)
+	return hit, s.fail("redeem code", err)
+}
