@@ -151,7 +151,23 @@ func refusal(err error) string {
 	return oneLine(said)
 }
 
-// oneLine puts a text of several lines on one.
+// oneLine puts a text of several lines on one, saying each of them once.
 func oneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	var b strings.Builder
+	said := map[string]bool{}
+	for line := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == '\n' || r == '\r' }) {
+		if line = strings.TrimSpace(line); line == "" || said[line] {
+			continue
+		}
+		said[line] = true
+		switch text := b.String(); {
+		case text == "":
+		case strings.HasSuffix(text, ":"):
+			b.WriteByte(' ')
+		default:
+			b.WriteString("; ")
+		}
+		b.WriteString(line)
+	}
+	return b.String()
 }

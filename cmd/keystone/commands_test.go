@@ -256,5 +256,3 @@ func dayOfSettings(m *machine) {
 	}
 	m.usage("none of the others can be", "migrate", "--status", "--dry-run")
 }
-
-func dayOfServing(m *machine) {}

@@ -35,9 +35,6 @@ there is no administrator, has the link that makes the first.`,
 func (a *app) serve(ctx context.Context, cfg *config.Config) error {
 	log := server.NewLogger(a.err, cfg.LogLevel, cfg.LogFormat)
 	slog.SetDefault(log) // so that libraries are redacted alike
-	for _, w := range cfg.Warnings {
-		log.WarnContext(ctx, "settings", "warning", w)
-	}
 	s, err := server.New(ctx, cfg, server.Options{Log: log, Version: version})
 	if err != nil {
 		return err
@@ -54,6 +51,9 @@ func (a *app) serve(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		_ = public.Close()
 		return err
+	}
+	for _, w := range cfg.Warnings { // not before: a start that is refused says one line
+		log.WarnContext(ctx, "settings", "warning", w)
 	}
 	// From here on the kernel takes connections; the server gets to them at once.
 	if err := a.announce(ctx, database{Store: s.Parts().Store, cfg: cfg, master: s.Parts().Master}, management.Addr()); err != nil {
