@@ -180,7 +180,9 @@ func TestClientValidate(t *testing.T) {
 		{"too many scopes", func(c *keystone.Client) { c.Scopes = make([]string, 201) }, "scopes"},
 		{"password grant", func(c *keystone.Client) { c.Grants = []string{"password"} }, "grants"},
 		{"implicit grant", func(c *keystone.Client) { c.Grants = []string{"implicit"} }, "grants"},
-		{"client_credentials of an spa", func(c *keystone.Client) { c.Kind, c.Grants = keystone.ClientSPA, []string{keystone.GrantClientCredentials} }, "grants"},
+		{"client_credentials of an spa", func(c *keystone.Client) {
+			c.Kind, c.Grants = keystone.ClientSPA, []string{keystone.GrantClientCredentials}
+		}, "grants"},
 		{"client_credentials of a native client", func(c *keystone.Client) {
 			c.Kind, c.Grants = keystone.ClientNative, []string{keystone.GrantClientCredentials}
 		}, "grants"},

@@ -41,9 +41,9 @@ type AuthRequest struct {
 	Subject       string   `json:"subject,omitempty"` // from id_token_hint or claims: only this user will do
 	ACRValues     []string `json:"acr_values,omitempty"`
 	ACREssential  bool     `json:"acr_essential,omitempty"` // without one of them, no answer
-	ClaimsWanted  []string `json:"claims,omitempty"`        // named in the claims parameter for userinfo
 	IDTokenClaims []string `json:"id_token_claims,omitempty"`
 	UILocales     string   `json:"ui_locales,omitempty"`
+	PushedAs      string   `json:"pushed_as,omitempty"` // request_uri, used up when the code is issued (RFC 9126)
 }
 
 // Prompts (OpenID Connect Core section 3.1.2.1).
@@ -62,6 +62,10 @@ const (
 	ScopeEmail         = "email"
 	ScopeOfflineAccess = "offline_access"
 )
+
+// ACRPassword is the level that a password alone reaches (acr, OpenID Connect
+// Core section 2).
+const ACRPassword = "urn:keystone:acr:password"
 
 // Step is what a flow needs next.
 type Step struct {

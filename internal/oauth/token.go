@@ -67,6 +67,9 @@ func writeTokens(w http.ResponseWriter, t token.Response) {
 	if t.RefreshToken != "" {
 		b = append(append(b, `","refresh_token":"`...), t.RefreshToken...)
 	}
+	if t.IDToken != "" {
+		b = append(append(b, `","id_token":"`...), t.IDToken...)
+	}
 	b = append(b, `","token_type":"Bearer","expires_in":`...)
 	b = strconv.AppendInt(b, int64(t.ExpiresIn/time.Second), 10)
 	b = append(b, `,"scope":"`...)

@@ -30,7 +30,7 @@ func (s *Store) CreateFlow(ctx context.Context, browser string, f keystone.Flow)
 		return err
 	}
 	_, err = s.hot(ctx, &hotWrite{
-		sql: `INSERT INTO flows (` + flowColumns + `, browser) VALUES ($1, $2, $3, $4, 0, FALSE, FALSE, '', FALSE, $5, $6, $7)`,
+		sql:  `INSERT INTO flows (` + flowColumns + `, browser) VALUES ($1, $2, $3, $4, 0, FALSE, FALSE, '', FALSE, $5, $6, $7)`,
 		args: []any{f.ID, string(request), f.UserID, f.SessionID, micros(f.CreatedAt), micros(f.ExpiresAt), secret.Hash(browser)},
 	})
 	return s.fail("create flow", err)
@@ -55,7 +55,7 @@ func (s *Store) Flow(ctx context.Context, browser, id string) (keystone.Flow, er
 // SaveFlow writes what a step has shown.
 func (s *Store) SaveFlow(ctx context.Context, f keystone.Flow) error {
 	_, err := s.hot(ctx, &hotWrite{
-		sql: `UPDATE flows SET user_id = $1, session_id = $2, signed_in = $3, chosen = $4, decided = $5, granted = $6, denied = $7 WHERE id = $8`,
+		sql:  `UPDATE flows SET user_id = $1, session_id = $2, signed_in = $3, chosen = $4, decided = $5, granted = $6, denied = $7 WHERE id = $8`,
 		args: []any{f.UserID, f.SessionID, micros(f.SignedIn), f.Chosen, f.Decided, words(f.Granted), f.Denied, f.ID},
 	})
 	return s.fail("save flow", err)
@@ -70,3 +70,28 @@ func (s *Store) EndFlow(ctx context.Context, id string) (bool, error) {
 
 // FlowLife is how long people may take to sign in.
 const FlowLife = 30 * time.Minute
+
+// Facts reads the state of the world that f.Next judges by. Where the flow names
+// no account yet, it takes the browser's: the only one, or the one that the
+// request means.
+func (s *Store) Facts(ctx context.Context, browser string, f *keystone.Flow, c keystone.Client, idle time.Duration) (keystone.Facts, error) {
+	a := keystone.Facts{Now: s.now(), Trusted: c.FirstParty}
+	sessions, err := s.BrowserSessions(ctx, browser, idle)
+	if err != nil {
+		return a, err
+	}
+	a.Accounts = len(sessions)
+	for _, b := range sessions {
+		named := f.SessionID == b.ID || f.SessionID == "" && (len(sessions) == 1 || f.Request.Subject == b.UserID)
+		if named {
+			f.SessionID, f.UserID = b.ID, b.UserID
+			a.Session, a.AuthTime, a.ACR = &b.Session, b.AuthTime, keystone.ACRPassword
+			break
+		}
+	}
+	if a.Session == nil {
+		return a, nil
+	}
+	a.Consented, err = s.Consented(ctx, a.Session.UserID, c.ID)
+	return a, err
+}

@@ -13,7 +13,7 @@ type Login struct {
 	Username  string
 	Email     string
 	Enabled   bool
-	Hash      string // PHC string; empty: no password
+	Hash      string    // PHC string; empty: no password
 	ChangedAt time.Time // when the password was set
 }
 

@@ -33,6 +33,14 @@ func (s *Store) UseOnce(ctx context.Context, kind, value string) (payload string
 	return payload, ok, s.fail("use single-use item", err)
 }
 
+// ReadOnce returns the payload of an item that could be used now, without using
+// it.
+func (s *Store) ReadOnce(ctx context.Context, kind, value string) (payload string, ok bool, err error) {
+	ok, err = s.row(ctx, `SELECT payload FROM single_use WHERE kind = $1 AND hash = $2 AND used_at = 0 AND expires_at > $3`,
+		[]any{kind, secret.Hash(value), micros(s.now())}, &payload)
+	return payload, ok, s.fail("read single-use item", err)
+}
+
 // PeekOnce reports whether an item could be used now, without using it.
 func (s *Store) PeekOnce(ctx context.Context, kind, value string) (bool, error) {
 	var one int

@@ -78,6 +78,7 @@ func (s *Store) UserState(ctx context.Context, id string) (UserState, error) {
 			return st, notFound("user")
 		}
 		st.Scopes, err = s.heldScopes(ctx, id)
+		st.Scopes = keystone.SortedSet(append(st.Scopes, keystone.OpenIDScopeNames()...)) // everybody's own
 		return st, err
 	})
 	return st, s.fail("read user state", err)
