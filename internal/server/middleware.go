@@ -27,6 +27,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	s.headers.set(h)
 	h["X-Request-Id"] = []string{rec.x.Actor.RequestID}
+	if r.TransferEncoding != nil {
+		// Where a length and chunks come together, net/http believes the chunks; a
+		// proxy before it may not have. What follows on such a connection is not
+		// read (RFC 9112 section 6.1).
+		h["Connection"] = []string{"close"}
+	}
 
 	ctx, cancel := context.WithTimeout(httpio.WithExchange(r.Context(), &rec.x), requestTime)
 	defer cancel()

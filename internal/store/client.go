@@ -197,7 +197,7 @@ func (s *Store) UpdateClient(ctx context.Context, by keystone.Actor, id string, 
 		}
 		after = before
 		change(&after)
-		after.ID, after.Kind, after.BuiltIn = before.ID, before.Kind, false
+		after.ID, after.Kind, after.BuiltIn, after.CreatedAt, after.LastUsed = before.ID, before.Kind, false, before.CreatedAt, before.LastUsed
 		after = after.WithDefaults()
 		if err := after.Validate(); err != nil {
 			return err

@@ -58,6 +58,10 @@ func (s *Store) addSecret(ctx context.Context, by keystone.Actor, c keystone.Cli
 	if !c.Confidential() {
 		return "", keystone.ClientSecret{}, errPublicClient
 	}
+	// The client's row makes additions wait for one another, so that they count right.
+	if _, err := s.q.exec(ctx, `UPDATE clients SET version = version WHERE id = $1`, c.ID); err != nil {
+		return "", keystone.ClientSecret{}, err
+	}
 	now := s.now()
 	var living int
 	if _, err := s.row(ctx, `SELECT COUNT(*) FROM client_secrets WHERE client_id = $1 AND (expires_at = 0 OR expires_at > $2)`, []any{c.ID, micros(now)}, &living); err != nil {
@@ -67,7 +71,7 @@ func (s *Store) addSecret(ctx context.Context, by keystone.Actor, c keystone.Cli
 		return "", keystone.ClientSecret{}, errTooManySecrets
 	}
 	value := secret.New(secret.ClientSecret)
-	cs := keystone.ClientSecret{ID: keystone.NewID(now), ClientID: c.ID, Hint: value[len(value)-4:], CreatedAt: moment(micros(now)), ExpiresAt: expires}
+	cs := keystone.ClientSecret{ID: keystone.NewID(now), ClientID: c.ID, Hint: value[len(value)-4:], CreatedAt: moment(micros(now)), ExpiresAt: moment(micros(expires))}
 	_, err := s.q.exec(ctx, `INSERT INTO client_secrets (id, client_id, hash, hint, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,
 		cs.ID, c.ID, secret.Hash(value), cs.Hint, micros(now), micros(expires))
 	if err != nil {

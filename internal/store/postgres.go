@@ -63,12 +63,12 @@ func setDefault(params map[string]string, name, value string) {
 }
 
 func (p *postgres) exec(ctx context.Context, sql string, args ...any) (int64, error) {
-	tag, err := p.pool.Exec(ctx, sql, args...)
+	tag, err := p.pool.Exec(ctx, sql, storable(args)...)
 	return tag.RowsAffected(), err
 }
 
 func (p *postgres) query(ctx context.Context, sql string, args ...any) (rows, error) {
-	return p.pool.Query(ctx, sql, args...)
+	return p.pool.Query(ctx, sql, storable(args)...)
 }
 
 func (p *postgres) begin(ctx context.Context) (transaction, error) {
@@ -82,12 +82,12 @@ func (p *postgres) begin(ctx context.Context) (transaction, error) {
 type postgresTx struct{ tx pgx.Tx }
 
 func (t *postgresTx) exec(ctx context.Context, sql string, args ...any) (int64, error) {
-	tag, err := t.tx.Exec(ctx, sql, args...)
+	tag, err := t.tx.Exec(ctx, sql, storable(args)...)
 	return tag.RowsAffected(), err
 }
 
 func (t *postgresTx) query(ctx context.Context, sql string, args ...any) (rows, error) {
-	return t.tx.Query(ctx, sql, args...)
+	return t.tx.Query(ctx, sql, storable(args)...)
 }
 
 func (t *postgresTx) commit(ctx context.Context) error { return t.tx.Commit(ctx) }
@@ -110,7 +110,7 @@ func (p *postgres) runGroup(ctx context.Context, group []*hotWrite) error {
 	first := &pgx.Batch{}
 	first.Queue("begin")
 	for _, w := range group {
-		first.Queue(w.sql, w.args...)
+		first.Queue(w.sql, storable(w.args)...)
 	}
 	err = readBatch(conn.SendBatch(ctx, first), func(results pgx.BatchResults) error {
 		if _, err := results.Exec(); err != nil {
@@ -130,7 +130,7 @@ func (p *postgres) runGroup(ctx context.Context, group []*hotWrite) error {
 	second := &pgx.Batch{}
 	for _, w := range group {
 		for _, add := range w.additions() {
-			second.Queue(add.sql, add.args...)
+			second.Queue(add.sql, storable(add.args)...)
 		}
 	}
 	second.Queue("commit")

@@ -4,7 +4,21 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
+
+// storable makes every text in args one that both databases take: a NUL or what
+// is not UTF-8 becomes U+FFFD. No name or id has that in it, so a lookup by such
+// a text finds nothing, and what a browser says about itself is kept as well as
+// can be. The engines call it; nothing reaches a database around it.
+func storable(args []any) []any {
+	for i, a := range args {
+		if s, ok := a.(string); ok && (!utf8.ValidString(s) || strings.IndexByte(s, 0) >= 0) {
+			args[i] = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+		}
+	}
+	return args
+}
 
 // placeholders returns "$from, $from+1, …" for n values.
 func placeholders(from, n int) string {

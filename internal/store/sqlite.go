@@ -105,7 +105,7 @@ func (l *lite) exec(ctx context.Context, text string, args ...any) (int64, error
 	if err != nil {
 		return 0, err
 	}
-	res, err := stmt.ExecContext(ctx, args...)
+	res, err := stmt.ExecContext(ctx, storable(args)...)
 	if err != nil {
 		return 0, err
 	}
@@ -117,7 +117,7 @@ func (l *lite) query(ctx context.Context, text string, args ...any) (rows, error
 	if err != nil {
 		return nil, err
 	}
-	r, err := stmt.QueryContext(ctx, args...)
+	r, err := stmt.QueryContext(ctx, storable(args)...)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func (r liteRows) Close() { _ = r.Rows.Close() } // its error is Err's
 type liteTx struct{ tx *sql.Tx }
 
 func (t *liteTx) exec(ctx context.Context, text string, args ...any) (int64, error) {
-	res, err := t.tx.ExecContext(ctx, text, args...)
+	res, err := t.tx.ExecContext(ctx, text, storable(args)...)
 	if err != nil {
 		return 0, err
 	}
@@ -150,7 +150,7 @@ func (t *liteTx) exec(ctx context.Context, text string, args ...any) (int64, err
 }
 
 func (t *liteTx) query(ctx context.Context, text string, args ...any) (rows, error) {
-	r, err := t.tx.QueryContext(ctx, text, args...)
+	r, err := t.tx.QueryContext(ctx, text, storable(args)...)
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +185,7 @@ func (l *lite) runGroup(ctx context.Context, group []*hotWrite) error {
 func (l *lite) runHot(ctx context.Context, tx *sql.Tx, w *hotWrite) error {
 	stmt := tx.StmtContext(ctx, l.known(w.sql))
 	if w.dest == nil {
-		res, err := stmt.ExecContext(ctx, w.args...)
+		res, err := stmt.ExecContext(ctx, storable(w.args)...)
 		if err != nil {
 			return err
 		}
@@ -195,7 +195,7 @@ func (l *lite) runHot(ctx context.Context, tx *sql.Tx, w *hotWrite) error {
 		}
 		w.hit = n > 0
 	} else {
-		err := stmt.QueryRowContext(ctx, w.args...).Scan(w.dest...)
+		err := stmt.QueryRowContext(ctx, storable(w.args)...).Scan(w.dest...)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -204,9 +204,9 @@ func (l *lite) runHot(ctx context.Context, tx *sql.Tx, w *hotWrite) error {
 	for _, add := range w.additions() {
 		var err error
 		if known := l.known(add.sql); known != nil {
-			_, err = tx.StmtContext(ctx, known).ExecContext(ctx, add.args...)
+			_, err = tx.StmtContext(ctx, known).ExecContext(ctx, storable(add.args)...)
 		} else {
-			_, err = tx.ExecContext(ctx, add.sql, add.args...)
+			_, err = tx.ExecContext(ctx, add.sql, storable(add.args)...)
 		}
 		if err != nil {
 			return err

@@ -1,0 +1,57 @@
+package admin
+
+import (
+	"context"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+)
+
+// Key is a signing key in an answer. The keys themselves are at /oauth2/jwks,
+// their public halves only.
+type Key struct {
+	KID       string     `json:"kid" format:"uuid"`
+	Algorithm string     `json:"alg" doc:"RFC 7518."`
+	State     string     `json:"state" enum:"next,current,retired,expired,revoked" doc:"next is published and not yet used; current signs; retired verifies what it signed."`
+	CreatedAt time.Time  `json:"created_at"`
+	ActiveAt  time.Time  `json:"active_at" doc:"When it starts to sign."`
+	ExpiresAt *time.Time `json:"expires_at" nullable:"true" doc:"When it leaves the JWKS; null while no later key replaces it."`
+	RevokedAt *time.Time `json:"revoked_at" nullable:"true"`
+}
+
+func viewKey(k keystone.Key, now time.Time, all []keystone.Key) Key {
+	return Key{
+		KID: k.ID, Algorithm: k.Algorithm, State: string(k.StateAt(now, all)), CreatedAt: k.CreatedAt.UTC(), ActiveAt: k.ActiveAt.UTC(),
+		ExpiresAt: when(k.ExpiresAt), RevokedAt: when(k.RevokedAt),
+	}
+}
+
+type listKeysAnswer struct{ Body httpio.Collection[Key] }
+
+func (s *Slice) listKeys(ctx context.Context, _ *struct{}) (*listKeysAnswer, error) {
+	keys, err := s.Ring.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := s.Store.Now()
+	return &listKeysAnswer{httpio.Collect(keystone.List[keystone.Key]{Items: keys}, func(k keystone.Key) Key { return viewKey(k, now, keys) })}, nil
+}
+
+type keyAnswer struct{ Body Key }
+
+func (s *Slice) rotateKey(ctx context.Context, _ *struct{}) (*keyAnswer, error) {
+	k, err := s.Ring.Rotate(ctx, httpio.Actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return &keyAnswer{viewKey(k, s.Store.Now(), []keystone.Key{k})}, nil
+}
+
+type revokeKeyRequest struct {
+	KID string `path:"kid" maxLength:"100"`
+}
+
+func (s *Slice) revokeKey(ctx context.Context, in *revokeKeyRequest) (*empty, error) {
+	return nil, s.Ring.Revoke(ctx, httpio.Actor(ctx), in.KID)
+}

@@ -1,0 +1,188 @@
+package store_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/store"
+	"github.com/keystone-auth/keystone/internal/store/storetest"
+)
+
+// find returns the usernames of every page of a search.
+func find(t *testing.T, s *store.Store, search string, limit int, between func()) (names []string) {
+	t.Helper()
+	p := keystone.Page{Limit: limit}
+	for range 100 {
+		list := must[keystone.List[keystone.User]](t)(s.Users(ctx, search, p))
+		if len(list.Items) > limit {
+			t.Fatalf("a page of %d has %d", limit, len(list.Items))
+		}
+		for _, u := range list.Items {
+			names = append(names, u.Username)
+		}
+		if p.After = list.Next; p.After == "" {
+			return names
+		}
+		if between != nil {
+			between()
+		}
+	}
+	t.Fatal("the pages do not end")
+	return nil
+}
+
+func TestSearchUsers(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
+		for _, u := range []keystone.User{
+			{Username: "jane", Email: "jane@example.com", FirstName: "Jane", LastName: "Doe"},
+			{Username: "john", Email: "jdoe@example.com", FirstName: "John", LastName: "Doe"},
+			{Username: "per_cent", Email: "p@example.com", FirstName: "100%", LastName: "_x_"},
+			{Username: "иван", Email: "ivan@example.com", FirstName: "Иван", LastName: "Ёлкин"},
+			{Username: "finn", Email: "finn@example.com", FirstName: "\uFB01nn"}, // the ligature fi
+			{Username: "zoe", Email: "zoe@example.com", FirstName: "Zoë", LastName: "\U0010FFFD"[:0] + "Ångström"},
+			{Username: "back", Email: "back@example.com", FirstName: `a\b`, LastName: `'; DROP TABLE users; --`},
+		} {
+			clock.Move(time.Millisecond) // ids are by age
+			_, err := s.CreateUser(ctx, operator, u, "")
+			ok(t, err)
+		}
+		for _, test := range []struct{ search, want string }{
+			{"", "jane john per_cent иван finn zoe back"},
+			{"ja", "jane"},
+			{"JA", "jane"},
+			{"  Ja ", "jane"},
+			{"Ｊａ", "jane"},
+			{"j", "jane john"}, // each once, though several of their terms fit
+			{"doe", "jane john"},
+			{"jane doe", "jane"},
+			{"john d", "john"},
+			{"jdoe@", "john"},
+			{"ane", ""}, // prefixes only
+			{"%", ""},
+			{"_", "per_cent"},
+			{"100%", "per_cent"},
+			{"100", "per_cent"},
+			{"1__", ""},
+			{"j%", ""},
+			{"j_", ""},
+			{"*", ""},
+			{"ива", "иван"},
+			{"ёл", "иван"},
+			{"fi", "finn"},
+			{"zoë", "zoe"},
+			{"ång", "zoe"},
+			{`a\`, "back"},
+			{`'; drop`, "back"},
+			{"' OR '1'='1", ""},
+			{"\x00", ""},
+			{"ja\x00", ""},
+			{"\xff", ""},
+			{"\U0010FFFF", ""},
+			{strings.Repeat("j", 1<<20), ""},
+		} {
+			for _, limit := range []int{1, 2, 50} {
+				if got := strings.Join(find(t, s, test.search, limit, nil), " "); got != test.want {
+					t.Errorf("search %.20q by %d: got %q, want %q", test.search, limit, got, test.want)
+				}
+			}
+		}
+		if got := find(t, s, "   ", 2, nil); len(got) != 7 {
+			t.Errorf("a search for nothing finds %q", got)
+		}
+	})
+}
+
+// TestSearchFollowsChanges: what a user was called once finds them no more.
+func TestSearchFollowsChanges(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, _ *storetest.Clock) {
+		u := newUser(t, s, "jane")
+		_, err := s.UpdateUser(ctx, operator, u.ID, 0, keystone.UserPatch{Username: ptr("mary"), Email: ptr("mary@example.com")})
+		ok(t, err)
+		if old, now := find(t, s, "jane", 50, nil), find(t, s, "mary", 50, nil); len(old) != 0 || len(now) != 1 {
+			t.Fatalf("old %q, now %q", old, now)
+		}
+		ok(t, s.DeleteUser(ctx, operator, u.ID, 0))
+		if now := find(t, s, "mary", 50, nil); len(now) != 0 {
+			t.Fatalf("a deleted user is found: %q", now)
+		}
+	})
+}
+
+// TestUserPages: pages are complete and repeat nobody, while others are added
+// and removed between them.
+func TestUserPages(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
+		newRole(t, s, "auditor")
+		var before []string
+		for i := range 23 {
+			clock.Move(time.Millisecond)
+			u := newUser(t, s, fmt.Sprintf("u%02d", i*7%23), "user", "auditor")
+			before = append(before, u.Username)
+		}
+		for _, search := range []string{"", "u"} {
+			want := before
+			if search != "" {
+				want = keystone.SortedSet(before)
+			}
+			if got := find(t, s, search, 5, nil); !slices.Equal(got, want) {
+				t.Fatalf("search %q: got %q, want %q", search, got, want)
+			}
+			var more []string
+			added := 0
+			got := find(t, s, search, 5, func() {
+				added++
+				clock.Move(time.Millisecond)
+				more = append(more, newUser(t, s, fmt.Sprintf("u%02d-%d%s", added*5%23, added, search)).Username)
+			})
+			if len(keystone.SortedSet(got)) != len(got) {
+				t.Fatalf("search %q: somebody came twice: %q", search, got)
+			}
+			for _, name := range before {
+				if !slices.Contains(got, name) {
+					t.Fatalf("search %q: %s is missing in %q", search, name, got)
+				}
+			}
+			before = append(before, more...)
+		}
+		list := must[keystone.List[keystone.User]](t)(s.Users(ctx, "u00", keystone.Page{}))
+		want := must[keystone.User](t)(s.FindUser(ctx, "u00"))
+		if diff := cmp.Diff(want, list.Items[0], cmpopts.EquateEmpty()); diff != "" {
+			t.Fatal("a listed user is not the user:", diff)
+		}
+		roleless := must[keystone.List[keystone.User]](t)(s.Users(ctx, "u05-1", keystone.Page{})).Items[0]
+		if roleless.Roles == nil {
+			t.Error("no roles are an empty list, not none")
+		}
+	})
+}
+
+// TestForgedCursors: a cursor is whatever a caller makes of it, and never a fault.
+func TestForgedCursors(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, _ *storetest.Clock) {
+		newUser(t, s, "jane")
+		for _, after := range []string{"x", "\x00", "\xff", "\x1f", "a\x1fb", "a\x00\x1f" + keystone.NewID(time.Now()), "\xff\x1f" + keystone.NewID(time.Now()), "-1", "99999999999999999999",
+			"' OR 1=1 --", strings.Repeat("x", 1<<20), base64.StdEncoding.EncodeToString([]byte("jane"))} {
+			p := keystone.Page{After: after}
+			errs := map[string]error{}
+			_, errs["users"] = s.Users(ctx, "", p)
+			_, errs["search"] = s.Users(ctx, "j", p)
+			_, errs["roles"] = s.Roles(ctx, p)
+			_, errs["scopes"] = s.Scopes(ctx, p)
+			_, errs["clients"] = s.Clients(ctx, p)
+			_, errs["sessions"] = s.Sessions(ctx, "", p)
+			_, errs["audit"] = s.AuditEvents(ctx, keystone.AuditFilter{}, p)
+			for list, err := range errs {
+				if err != nil && keystone.KindOf(err) != keystone.Invalid {
+					t.Errorf("%s after %.20q: %v", list, after, err)
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package keystonetest_test
+
+const race = false
