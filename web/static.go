@@ -14,6 +14,7 @@ import (
 // contentTypes are the kinds of file that are served.
 var contentTypes = map[string]string{
 	".css": "text/css; charset=utf-8",
+	".js":  "text/javascript; charset=utf-8",
 	".svg": "image/svg+xml",
 }
 

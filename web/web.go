@@ -82,6 +82,10 @@ type Page struct {
 // Render answers with a page. It is rendered whole before the first byte
 // leaves, so that a fault gives an error and not half a page.
 func (p *Pages) Render(w http.ResponseWriter, status int, name string, page Page) error {
+	return p.render(w, status, name, page, policy)
+}
+
+func (p *Pages) render(w http.ResponseWriter, status int, name string, page Page, policy string) error {
 	t := p.templates[name]
 	if t == nil {
 		return errors.New("web: there is no page " + name)

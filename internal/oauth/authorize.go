@@ -18,7 +18,7 @@ import (
 func (s *Slice) authorize(w http.ResponseWriter, r *http.Request) error {
 	params, err := authorizeParams(r)
 	if err != nil {
-		return s.page(w, err)
+		return s.page(w, r, err)
 	}
 	if r.Method == http.MethodPost {
 		return s.pushThenGet(w, r, params)
@@ -55,11 +55,11 @@ func (s *Slice) resume(w http.ResponseWriter, r *http.Request) error {
 	browser := s.Cookies.Browser(r)
 	f, err := s.Store.Flow(r.Context(), browser, r.URL.Query().Get("flow"))
 	if err != nil {
-		return s.page(w, gone(err))
+		return s.page(w, r, gone(err))
 	}
 	c, err := s.Store.CachedClient(r.Context(), f.Request.ClientID)
 	if err != nil || !c.Enabled || !c.AllowsRedirect(f.Request.RedirectURI) {
-		return s.page(w, gone(err))
+		return s.page(w, r, gone(err))
 	}
 	facts, err := s.Store.Facts(r.Context(), browser, &f, c, s.Idle)
 	if err != nil {
@@ -72,7 +72,7 @@ func (s *Slice) resume(w http.ResponseWriter, r *http.Request) error {
 	if ended, err := s.Store.EndFlow(r.Context(), f.ID); err != nil {
 		return err
 	} else if !ended {
-		return s.page(w, errFlowGone)
+		return s.page(w, r, errFlowGone)
 	}
 	if step.Kind == keystone.StepRefuse {
 		return s.redirectError(w, r, f.Request, keystone.Fail(keystone.Forbidden, refusals[step.Code]).WithCode(step.Code))
@@ -104,7 +104,7 @@ func (s *Slice) answer(w http.ResponseWriter, r *http.Request, c keystone.Client
 		if _, ok, err := s.Store.UseOnce(r.Context(), singleUsePAR, f.Request.PushedAs); err != nil {
 			return err
 		} else if !ok {
-			return s.page(w, errRequestURI)
+			return s.page(w, r, errRequestURI)
 		}
 	}
 	scopes := keystone.Intersect(f.Request.Scopes, c.Scopes)

@@ -23,7 +23,7 @@ func (s *Slice) refuse(w http.ResponseWriter, r *http.Request, req keystone.Auth
 		return err
 	}
 	if req.RedirectURI == "" {
-		return s.page(w, err)
+		return s.page(w, r, err)
 	}
 	return s.redirectError(w, r, req, err)
 }
@@ -55,7 +55,7 @@ func (s *Slice) respond(w http.ResponseWriter, r *http.Request, req keystone.Aut
 		for name := range values {
 			hidden[name] = values.Get(name)
 		}
-		return s.Pages.RenderTo(w, http.StatusOK, "form_post", web.Page{Data: web.Form{Action: req.RedirectURI, Hidden: hidden, Submit: "Continue"}}, origin(req.RedirectURI))
+		return s.Pages.RenderTo(w, http.StatusOK, "form_post", web.Page{Data: web.Form{Action: req.RedirectURI, Hidden: hidden, Submit: "Continue"}})
 	case "fragment":
 		return redirect(w, req.RedirectURI+"#"+values.Encode())
 	}
@@ -64,15 +64,6 @@ func (s *Slice) respond(w http.ResponseWriter, r *http.Request, req keystone.Aut
 		separator = "&"
 	}
 	return redirect(w, req.RedirectURI+separator+values.Encode())
-}
-
-// origin is the origin of a URI, for the content security policy.
-func origin(uri string) string {
-	u, err := url.Parse(uri)
-	if err != nil || u.Host == "" {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host
 }
 
 // redirect answers with 303, which never repeats a POST (RFC 9700 section 4.12).
@@ -87,6 +78,7 @@ func redirect(w http.ResponseWriter, to string) error {
 
 // page shows an error to the person at the browser, who can do something about
 // it or at least say what it was.
-func (s *Slice) page(w http.ResponseWriter, err error) error {
-	return s.Pages.Problem(w, err)
+func (s *Slice) page(w http.ResponseWriter, r *http.Request, err error) error {
+	httpio.ExchangeOf(r.Context()).Err = err
+	return s.Pages.Problem(w, httpio.StatusOf(r, err), httpio.Actor(r.Context()).RequestID, err)
 }

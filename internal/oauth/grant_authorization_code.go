@@ -38,7 +38,7 @@ func authorizationCode(s *Slice, ctx context.Context, c keystone.Client, p param
 	}
 	u, err := s.Store.User(ctx, code.UserID)
 	if err != nil {
-		return token.Response{}, gone2(err)
+		return token.Response{}, noCode(err)
 	}
 	by := httpio.Actor(ctx)
 	by.Kind, by.ID, by.Name, by.ClientID, by.SessionID = keystone.ActorUser, u.ID, u.Username, c.ID, code.SessionID
@@ -64,7 +64,7 @@ func authorizationCode(s *Slice, ctx context.Context, c keystone.Client, p param
 	})
 }
 
-func gone2(err error) error {
+func noCode(err error) error {
 	if keystone.KindOf(err) == keystone.NotFound {
 		return errCode
 	}
@@ -89,7 +89,7 @@ func (s *Slice) checkCode(ctx context.Context, c keystone.Client, p params) (sto
 	}
 	code, used, err := s.Store.ReadCode(ctx, p.code)
 	if err != nil {
-		return code, gone2(err)
+		return code, noCode(err)
 	}
 	if code.Request.ClientID != c.ID {
 		return code, errCode

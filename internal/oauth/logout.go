@@ -28,11 +28,11 @@ var errLogoutURI = keystone.Fail(keystone.Invalid, "The address to return to is 
 func (s *Slice) logout(w http.ResponseWriter, r *http.Request) error {
 	params, err := authorizeParams(r)
 	if err != nil {
-		return s.page(w, err)
+		return s.page(w, r, err)
 	}
 	req, err := s.readLogout(r, params)
 	if err != nil {
-		return s.page(w, err)
+		return s.page(w, r, err)
 	}
 	browser := s.Cookies.Browser(r)
 	sessions, err := s.Store.BrowserSessions(r.Context(), browser, s.Idle)
@@ -49,7 +49,7 @@ func (s *Slice) logout(w http.ResponseWriter, r *http.Request) error {
 		sessions = sessions[mine : mine+1]
 	case confirmed:
 	default:
-		return s.Pages.Render(w, http.StatusOK, "logout", web.Page{Data: web.Form{Action: "logout", Submit: "Log out", SubmitID: "logout-confirm",
+		return s.Pages.RenderFlow(w, http.StatusOK, "logout", web.Page{Data: web.Form{Action: "logout", Submit: "Log out", SubmitID: "logout-confirm",
 			Hidden: map[string]string{"confirm": "yes", "post_logout_redirect_uri": params.Get("post_logout_redirect_uri"),
 				"client_id": params.Get("client_id"), "id_token_hint": params.Get("id_token_hint"), "state": params.Get("state")}}})
 	}

@@ -53,3 +53,27 @@ func (s *Store) CarrySession(ctx context.Context, old, renewed string, sessionID
 	})
 	return s.fail("carry session", err)
 }
+
+// RenewSession notes that a session's user has proved who they are again, where
+// session, account and password are still as they were when it was checked.
+func (s *Store) RenewSession(ctx context.Context, by keystone.Actor, sessionID string, login Login, clear []string) (bool, error) {
+	now := s.now()
+	w := &hotWrite{
+		sql: `UPDATE sessions SET last_seen = $1 WHERE id = $2 AND user_id = $3 AND ended_at = 0 AND expires_at > $1
+			AND EXISTS (SELECT 1 FROM users u JOIN passwords p ON p.user_id = u.id WHERE u.id = $3 AND u.enabled AND p.changed_at = $4)`,
+		args: []any{micros(now), sessionID, login.UserID, micros(login.ChangedAt)},
+	}
+	w.then = func(hit bool) []addition {
+		if !hit {
+			return nil
+		}
+		adds := []addition{{`UPDATE users SET last_login = $1 WHERE id = $2`, []any{micros(now), login.UserID}}}
+		for _, key := range clear {
+			adds = append(adds, addition{`DELETE FROM attempts WHERE key = $1`, []any{key}})
+		}
+		return append(adds, s.auditRow(by, keystone.AuditEvent{Action: keystone.ActSignInSucceeded, TargetKind: "session", TargetID: sessionID, TargetName: login.Username,
+			Detail: map[string]any{"renewed": true}}))
+	}
+	hit, err := s.hot(ctx, w)
+	return hit, s.fail("renew session", err)
+}

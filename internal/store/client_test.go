@@ -203,7 +203,9 @@ func TestSecretsAreBounded(t *testing.T) {
 	eachNodes(t, 2, func(t *testing.T, nodes []*store.Store, clock *storetest.Clock) {
 		s := nodes[0]
 		c, _ := newService(t, s)
-		errs := together(12, func(i int) error { return second(nodes[i%2].AddSecret(ctx, operator, c.ID, clock.Now().Add(time.Hour))) })
+		errs := together(12, func(i int) error {
+			return second(nodes[i%2].AddSecret(ctx, operator, c.ID, clock.Now().Add(time.Hour)))
+		})
 		for _, err := range errs {
 			if err != nil {
 				wantKind(t, err, keystone.Conflict)
