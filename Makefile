@@ -27,8 +27,8 @@ check: ## format, import rule, vet, generated files, linters
 lint: ## the linters alone
 	scripts/check.sh lint
 
-bench: build ## the load programs, each row beside the same machine's limit
-	scripts/with-services.sh go run ./bench $(ARGS)
+bench: ## the load programs, each row beside the same machine's limit (ARGS=-short)
+	scripts/bench.sh $(ARGS)
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	scripts/fuzz.sh

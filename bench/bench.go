@@ -30,7 +30,6 @@ type bench struct {
 	cleanup    []func()
 
 	report
-	foreign float64 // greatest share of the machine that others used during a row
 }
 
 // installation is a fixture and what runs on it.

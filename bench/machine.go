@@ -30,7 +30,7 @@ func (b *bench) describe() string {
 	if b.postmaster == 0 && b.database != "" {
 		line += " PostgreSQL runs elsewhere: its processor time is not known."
 	}
-	return line + fmt.Sprintf(" Load program, server and database share the processors; other programs took up to %.0f %% of them while a row was measured.", 100*b.foreign)
+	return line + " Load program, server and database share the processors."
 }
 
 // fieldOf returns the first value of "name: value" in a file of /proc.

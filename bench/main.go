@@ -81,6 +81,7 @@ func parse(args []string) (options, error) {
 	short := f.Bool("short", false, "one run each, less time: within 90 seconds")
 	full := f.Bool("full", false, "1,000,000 users in the lists, chains for a minute")
 	users := f.Int("users", 0, "users in the lists, 10,000 to 5,000,000")
+	pace := f.Float64("pace", 0, "every duration times this, 0.1 to 10")
 	runs := f.Int("runs", 0, "runs of each main row, 1 to 9; the median counts")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -97,11 +98,14 @@ func parse(args []string) (options, error) {
 	if *runs != 0 {
 		o.mode.runs = *runs
 	}
+	if *pace != 0 {
+		o.mode.pace = *pace
+	}
 	switch {
 	case f.NArg() > 0 || *short && *full:
 		return o, fmt.Errorf("%v: see go run ./bench -help", args)
-	case o.mode.users < 10_000 || o.mode.users > 5_000_000 || o.mode.runs < 1 || o.mode.runs > 9:
-		return o, fmt.Errorf("10,000 to 5,000,000 users, 1 to 9 runs")
+	case o.mode.users < 10_000 || o.mode.users > 5_000_000 || o.mode.runs < 1 || o.mode.runs > 9 || o.mode.pace < 0.1 || o.mode.pace > 10:
+		return o, fmt.Errorf("10,000 to 5,000,000 users, 1 to 9 runs, a pace of 0.1 to 10")
 	case o.postgres == "" && os.Getenv("CI") == "true":
 		return o, fmt.Errorf("TEST_POSTGRES_URL is not set; run scripts/bench.sh")
 	}

@@ -16,23 +16,62 @@ import (
 	"github.com/keystone-auth/keystone/bench/proc"
 )
 
-// shot is one load on one process, with what the operating system counted.
+// shot is a load on one process, with what the operating system counted.
 type shot struct {
 	load.Result
-	cpu      time.Duration // of the server, for each request; 0: not known
-	database time.Duration // of PostgreSQL, for each request; 0: not known
-	memory   int64         // of the server, resident at the end
-	foreign  float64       // share of the machine that others used meanwhile
+	used   cpuTimes
+	memory int64 // of the server, resident at the end
+}
+
+// merge adds a later shot of the same load.
+func (s *shot) merge(later shot) {
+	s.Merge(&later.Histogram)
+	s.Elapsed += later.Elapsed
+	s.Errors += later.Errors
+	if s.First == nil {
+		s.First = later.First
+	}
+	s.used = s.used.plus(later.used)
+	s.memory = later.memory
+}
+
+// cpu and database are the processor times of server and PostgreSQL for each
+// request; 0: not known.
+func (s *shot) cpu() time.Duration      { return s.each(s.used.server) }
+func (s *shot) database() time.Duration { return s.each(s.used.database) }
+
+func (s *shot) each(d time.Duration) time.Duration {
+	if s.Count() == 0 {
+		return 0
+	}
+	return d / time.Duration(s.Count())
 }
 
 // meter reads processor times at the edges of a load.
 type meter struct {
 	pid, postmaster int
-	begun           time.Time
 	from, used      cpuTimes
 }
 
+// cpuTimes are processor times: of the server, of PostgreSQL, of this program,
+// of the whole machine working, and of the machine in all.
 type cpuTimes struct{ server, database, own, busy, all time.Duration }
+
+func (t cpuTimes) plus(o cpuTimes) cpuTimes {
+	return cpuTimes{t.server + o.server, t.database + o.database, t.own + o.own, t.busy + o.busy, t.all + o.all}
+}
+
+func (t cpuTimes) minus(o cpuTimes) cpuTimes {
+	return cpuTimes{t.server - o.server, t.database - o.database, t.own - o.own, t.busy - o.busy, t.all - o.all}
+}
+
+// foreign is the share of the machine that other programs used.
+func (t cpuTimes) foreign() float64 {
+	if t.all <= 0 {
+		return 0
+	}
+	return max(0, float64(t.busy-t.server-t.database-t.own)/float64(t.all))
+}
 
 func (m *meter) read() (t cpuTimes) {
 	// What cannot be read stays 0 and is shown as a dash.
@@ -47,17 +86,7 @@ func (m *meter) read() (t cpuTimes) {
 
 func (m *meter) begin() { m.from = m.read() }
 
-func (m *meter) end() {
-	to := m.read()
-	m.used = cpuTimes{to.server - m.from.server, to.database - m.from.database, to.own - m.from.own, to.busy - m.from.busy, to.all - m.from.all}
-}
-
-func (m *meter) foreign() float64 {
-	if m.used.all <= 0 {
-		return 0
-	}
-	return max(0, float64(m.used.busy-m.used.server-m.used.database-m.used.own)/float64(m.used.all))
-}
+func (m *meter) end() { m.used = m.read().minus(m.from) }
 
 // shoot loads the process pid with plan; its durations are scaled by the mode.
 func (b *bench) shoot(ctx context.Context, pid int, plan load.Plan) (shot, error) {
@@ -68,14 +97,10 @@ func (b *bench) shoot(ctx context.Context, pid int, plan load.Plan) (shot, error
 	if err != nil {
 		return shot{}, err
 	}
-	s := shot{Result: r, foreign: m.foreign()}
-	if n := time.Duration(r.Count()); n > 0 {
-		s.cpu, s.database = m.used.server/n, m.used.database/n
-	}
+	s := shot{Result: r, used: m.used}
 	if mem, err := proc.ReadMemory(pid); err == nil {
 		s.memory = mem.Now
 	}
-	b.foreign = max(b.foreign, s.foreign)
 	return s, nil
 }
 
@@ -110,7 +135,7 @@ func (b *bench) profile(ctx context.Context, s *server, name string, f func() er
 }
 
 func (b *bench) saveProfile(ctx context.Context, s *server, name string) error {
-	seconds := max(1, int(b.mode.scale(2*time.Second)/time.Second))
+	seconds := max(1, int(b.mode.scale(2*counts)/time.Second))
 	address := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", s.management, seconds)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

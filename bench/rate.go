@@ -10,13 +10,13 @@ import (
 	"github.com/keystone-auth/keystone/bench/load"
 )
 
-// turn is one run of a row: the yardstick, the row, the bare endpoint, within
-// seconds.
+// turn is one run of a row: the yardstick, the row and the bare endpoint in
+// short slices one after the other, so that all three meet the same seconds.
 type turn struct {
 	shot
 	yard
 	limit float64 // of today; 0: none
-	bare  float64 // what the bare endpoint gave; 0: none
+	bare  shot    // the bare endpoint; empty: none
 }
 
 func (t turn) ratio() float64 {
@@ -28,8 +28,9 @@ func (t turn) ratio() float64 {
 
 // How long one run of a row takes.
 const (
-	warm   = 500 * time.Millisecond
-	counts = 2 * time.Second
+	rounds = 4
+	warm   = 150 * time.Millisecond // of each slice of time
+	counts = 2 * time.Second        // of all slices together
 )
 
 // rate measures a row of requests: three turns, the median counts, and any
@@ -41,7 +42,17 @@ func (b *bench) rate(ctx context.Context, r row, on *server, plan func(turn int)
 		if err != nil {
 			return err
 		}
-		t, err := b.turn(ctx, r, on, p, i == 0)
+		p.Addr, p.Conns = on.addr, r.conns
+		if p.For == 0 {
+			p.For = counts
+		}
+		var t turn
+		run := func() error { t, err = b.turn(ctx, r, on, p); return err }
+		if i == 0 {
+			err = b.profile(ctx, on, r.name, run)
+		} else {
+			err = run()
+		}
 		if err != nil {
 			return err
 		}
@@ -51,50 +62,42 @@ func (b *bench) rate(ctx context.Context, r row, on *server, plan func(turn int)
 	return nil
 }
 
-func (b *bench) turn(ctx context.Context, r row, on *server, p load.Plan, profiled bool) (t turn, err error) {
-	if r.by != nil {
-		if t.yard, err = r.by(ctx, b); err != nil {
+func (b *bench) turn(ctx context.Context, r row, on *server, p load.Plan) (t turn, err error) {
+	bare := load.Plan{}
+	if r.bare != "" {
+		if bare, err = b.barePlan(ctx, r); err != nil {
+			return t, fmt.Errorf("bare %s: %w", r.bare, err)
+		}
+		bare.Addr, bare.Conns, bare.Warm, bare.For = b.limits.addr, r.conns, warm, counts/2/rounds
+	}
+	p.Warm, p.For = warm, p.For/rounds
+	for range rounds {
+		if r.by != nil {
+			y, err := r.by(ctx, b)
+			if err != nil {
+				return t, err
+			}
+			t.speed += y.speed / rounds
+			t.work += y.work / rounds
+		}
+		s, err := b.shoot(ctx, on.pid, p)
+		if err != nil {
 			return t, err
 		}
-		t.limit = r.limit * t.speed
+		t.shot.merge(s)
+		if r.bare != "" {
+			s, err := b.shoot(ctx, b.limits.pid, bare)
+			if err == nil {
+				err = s.failed()
+			}
+			if err != nil {
+				return t, fmt.Errorf("bare %s: %w", r.bare, err)
+			}
+			t.bare.merge(s)
+		}
 	}
-	p.Addr, p.Conns = on.addr, r.conns
-	if p.For == 0 {
-		p.Warm, p.For = warm, counts
-	}
-	shoot := func() error {
-		t.shot, err = b.shoot(ctx, on.pid, p)
-		return err
-	}
-	if profiled {
-		err = b.profile(ctx, on, r.name, shoot)
-	} else {
-		err = shoot()
-	}
-	if err == nil {
-		err = t.failed()
-	}
-	if err == nil && r.bare != "" {
-		t.bare, err = b.bareRate(ctx, r)
-	}
-	return t, err
-}
-
-// bareRate loads the bare endpoint as the row loads Keystone.
-func (b *bench) bareRate(ctx context.Context, r row) (float64, error) {
-	p, err := b.barePlan(ctx, r)
-	if err != nil {
-		return 0, err
-	}
-	p.Addr, p.Conns, p.Warm, p.For = b.limits.addr, r.conns, 200*time.Millisecond, 1200*time.Millisecond
-	s, err := b.shoot(ctx, b.limits.pid, p)
-	if err == nil {
-		err = s.failed()
-	}
-	if err != nil {
-		return 0, fmt.Errorf("bare %s: %w", r.bare, err)
-	}
-	return s.Rate(), nil
+	t.limit = r.limit * t.speed
+	return t, t.failed()
 }
 
 func (b *bench) barePlan(ctx context.Context, r row) (load.Plan, error) {

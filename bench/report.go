@@ -78,22 +78,38 @@ func (l line) verdict() string {
 	if l.share > 0 && l.limit() > 0 && l.ratio() < l.share {
 		missed = append(missed, "rate")
 	}
-	if l.row.cpu > 0 && l.turn.cpu > l.mostCPU() {
+	if l.row.cpu > 0 && l.turn.cpu() > l.mostCPU() {
 		missed = append(missed, "CPU")
 	}
 	if l.p99 > 0 && l.Quantile(0.99) > l.p99 {
 		missed = append(missed, "p99")
 	}
+	beside := ""
+	if share := l.used.plus(l.turn.bare.used).foreign(); share > quietEnough {
+		beside = fmt.Sprintf(" (beside others: %.0f %%)", 100*share)
+	}
 	switch {
 	case l.target() == "–":
-		return "–"
+		return "–" + beside
 	case len(missed) > 0:
-		return "**no**: " + strings.Join(missed, ", ")
+		return "**no**: " + strings.Join(missed, ", ") + beside
 	}
-	return "yes"
+	return "yes" + beside
 }
 
+// quietEnough is the share of the machine that other programs may use before
+// the line says so.
+const quietEnough = 0.1
+
 func (l line) limit() float64 { return l.turn.limit }
+
+// bareCell is the bare endpoint: its rate and server time.
+func (l line) bareCell() string {
+	if l.turn.bare.Count() == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%s (%s)", thousands(l.turn.bare.Rate()), orDash(l.turn.bare.cpu(), microseconds))
+}
 
 func (l line) cells() []string {
 	ratio := func(of float64) string {
@@ -104,13 +120,12 @@ func (l line) cells() []string {
 	}
 	return []string{
 		l.name, strconv.Itoa(l.conns), thousands(l.Rate()), fmt.Sprintf("%.2f", milliseconds(l.Quantile(0.5))), fmt.Sprintf("%.2f", milliseconds(l.Quantile(0.99))),
-		orDash(l.turn.cpu, microseconds), orDash(l.database, microseconds), orDash(l.memory, func(n int64) float64 { return float64(n) / (1 << 20) }),
-		orDash(l.limit(), func(v float64) float64 { return v }), ratio(l.limit()), orDash(l.turn.bare, func(v float64) float64 { return v }), ratio(l.turn.bare),
-		l.target(), l.verdict(),
+		orDash(l.turn.cpu(), microseconds), orDash(l.database(), microseconds), orDash(l.memory, func(n int64) float64 { return float64(n) / (1 << 20) }),
+		orDash(l.limit(), func(v float64) float64 { return v }), ratio(l.limit()), l.bareCell(), ratio(l.turn.bare.Rate()), l.target(), l.verdict(),
 	}
 }
 
-var lineHead = []string{"operation", "c", "requests/s", "p50 ms", "p99 ms", "server CPU µs", "PostgreSQL CPU µs", "memory MiB", "limit today", "ratio", "bare endpoint", "ratio", "target", "held"}
+var lineHead = []string{"operation", "c", "requests/s", "p50 ms", "p99 ms", "server CPU µs", "PostgreSQL CPU µs", "memory MiB", "limit today", "ratio", "bare endpoint (CPU µs)", "ratio", "target", "held"}
 
 // print writes the tables as Markdown, to standard output and the file.
 func (b *bench) print() error {

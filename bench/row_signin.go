@@ -27,7 +27,7 @@ func signIn(ctx context.Context, b *bench, r row) error {
 	}
 	return b.rate(ctx, r, in.server, func(int) (load.Plan, error) {
 		p := signIns(in, r.conns)
-		p.Warm, p.For = warm, 2*counts
+		p.For = 2 * counts // a sign-in takes a hundred times as long as the rest
 		return p, nil
 	})
 }
@@ -39,7 +39,7 @@ func storm(ctx context.Context, b *bench, r row) error {
 		return err
 	}
 	cheap := func(d time.Duration) load.Plan {
-		return load.Plan{Addr: in.server.addr, Conns: r.conns, Warm: warm, For: d, Next: constant(serviceRequest(in.service)), Check: has("access_token")}
+		return load.Plan{Addr: in.server.addr, Conns: r.conns, Warm: 3 * warm, For: d, Next: constant(serviceRequest(in.service)), Check: has("access_token")}
 	}
 	turns := make([]turn, 0, b.mode.runs)
 	for range b.mode.runs {
@@ -51,7 +51,7 @@ func storm(ctx context.Context, b *bench, r row) error {
 			return err
 		}
 		p := signIns(in, 32)
-		p.Addr, p.Conns, p.Warm, p.For = in.server.addr, 32, b.mode.scale(warm), b.mode.scale(2*counts)
+		p.Addr, p.Conns, p.Warm, p.For = in.server.addr, 32, b.mode.scale(3*warm), b.mode.scale(2*counts)
 		signed := make(chan error, 1)
 		go func() {
 			r, err := load.Run(ctx, p)
@@ -60,7 +60,7 @@ func storm(ctx context.Context, b *bench, r row) error {
 			}
 			signed <- err
 		}()
-		s, err := b.shoot(ctx, in.server.pid, cheap(2*counts-warm/5))
+		s, err := b.shoot(ctx, in.server.pid, cheap(2*counts-warm))
 		if stormErr := <-signed; err == nil {
 			err = stormErr
 		}

@@ -28,6 +28,9 @@ type yard struct {
 	work  float64 // processor times then times this are processor times now; 0: not known
 }
 
+// yardTime is how long a yardstick is held to one slice.
+const yardTime = time.Second / rounds
+
 type yardstick func(context.Context, *bench) (yard, error)
 
 // byShape runs the token-shaped handler: HTTP Basic and a form in, JSON out, no
@@ -35,39 +38,39 @@ type yardstick func(context.Context, *bench) (yard, error)
 func byShape(ctx context.Context, b *bench) (yard, error) {
 	form := []byte("grant_type=client_credentials&scope=orders%3Aread+orders%3Awrite")
 	request := appendForm(nil, "/token", basic(limits.ClientID, limits.ClientSecret), form)
-	s, err := b.shoot(ctx, b.limits.pid, load.Plan{Addr: b.limits.addr, Conns: 64, Warm: 200 * time.Millisecond, For: time.Second, Next: constant(request), Check: has("access_token")})
+	s, err := b.shoot(ctx, b.limits.pid, load.Plan{Addr: b.limits.addr, Conns: 64, Warm: warm / 2, For: yardTime, Next: constant(request), Check: has("access_token")})
 	if err == nil {
 		err = s.failed()
 	}
-	return yard{speed: s.Rate() / thenShape, work: float64(s.cpu) / float64(thenShapeCPU)}, err
+	return yard{speed: s.Rate() / thenShape, work: float64(s.cpu()) / float64(thenShapeCPU)}, err
 }
 
 // byRotate runs the bare grouped rotation on PostgreSQL.
 func byRotate(ctx context.Context, b *bench) (yard, error) {
-	rate, err := b.limit(ctx, "rotate", "-postgres", b.limitsURL, "-workers", "64", "-for", b.mode.scale(time.Second).String())
+	rate, err := b.limit(ctx, "rotate", "-postgres", b.limitsURL, "-workers", "64", "-for", b.mode.scale(yardTime).String())
 	return yard{speed: rate / thenRotate}, err
 }
 
 // byInsert runs the bare grouped insert on PostgreSQL.
 func byInsert(ctx context.Context, b *bench) (yard, error) {
-	rate, err := b.limit(ctx, "insert", "-postgres", b.limitsURL, "-workers", "64", "-for", b.mode.scale(time.Second).String())
+	rate, err := b.limit(ctx, "insert", "-postgres", b.limitsURL, "-workers", "64", "-for", b.mode.scale(yardTime).String())
 	return yard{speed: rate / thenInsert}, err
 }
 
 // byLite runs the bare grouped insert on SQLite.
 func byLite(ctx context.Context, b *bench) (yard, error) {
-	rate, err := b.limit(ctx, "lite", "-sqlite", filepath.Join(b.dir, "limits.db"), "-workers", "64", "-for", b.mode.scale(time.Second).String())
+	rate, err := b.limit(ctx, "lite", "-sqlite", filepath.Join(b.dir, "limits.db"), "-workers", "64", "-for", b.mode.scale(yardTime).String())
 	return yard{speed: rate / thenLite}, err
 }
 
 // byHash is the bare hash itself: its limit is 1 hash/s times what it gives.
 func byHash(ctx context.Context, b *bench) (yard, error) {
-	rate, err := b.limit(ctx, "hash", "-workers", strconv.Itoa(b.slots), "-for", b.mode.scale(2*time.Second).String())
+	rate, err := b.limit(ctx, "hash", "-workers", strconv.Itoa(b.slots), "-for", b.mode.scale(2*yardTime).String())
 	return yard{speed: rate}, err
 }
 
 // byOwnHash is the same with Keystone's own code for the hash.
 func byOwnHash(ctx context.Context, b *bench) (yard, error) {
-	rate, err := b.limit(ctx, "own-hash", "-workers", strconv.Itoa(b.slots), "-for", b.mode.scale(2*time.Second).String())
+	rate, err := b.limit(ctx, "own-hash", "-workers", strconv.Itoa(b.slots), "-for", b.mode.scale(2*yardTime).String())
 	return yard{speed: rate}, err
 }

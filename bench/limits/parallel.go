@@ -2,8 +2,8 @@ package limits
 
 import (
 	"context"
-	"slices"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )

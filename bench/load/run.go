@@ -179,7 +179,7 @@ func (w *worker) work(ctx context.Context) {
 		now := time.Since(w.started)
 		if err != nil {
 			w.failed(err)
-		} else if sent >= w.Warm && !w.done.Load() {
+		} else if now >= w.Warm && !w.done.Load() { // what was under way at the beginning makes up for what is at the end
 			w.latency.Add(now - sent)
 		}
 		sent = now

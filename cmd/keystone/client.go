@@ -21,7 +21,8 @@ func clientCommand(a *app) *cobra.Command {
 
 // clientView is a client for scripts, in the shape of the API.
 type clientView struct {
-	ClientID            string     `json:"client_id"`
+	ID                  string     `json:"id"`
+	ClientID            string     `json:"client_id"`               // the id, under its name in OAuth
 	ClientSecret        string     `json:"client_secret,omitempty"` // of a new confidential client, shown this once
 	Name                string     `json:"name"`
 	Kind                string     `json:"kind"`
@@ -33,20 +34,25 @@ type clientView struct {
 	Audiences           []string   `json:"audiences"`
 	Grants              []string   `json:"grants"`
 	AccessTokenFormat   string     `json:"access_token_format"`
-	AccessTokenTTL      int64      `json:"access_token_ttl_seconds"` // 0: the server's setting
 	RotateRefreshTokens bool       `json:"rotate_refresh_tokens"`
-	LastUsed            *time.Time `json:"last_used"`
+	AccessTokenTTL      *int64     `json:"access_token_ttl_seconds"` // null: the server's setting
 	CreatedAt           time.Time  `json:"created_at"`
 	UpdatedAt           time.Time  `json:"updated_at"`
+	LastUsed            *time.Time `json:"last_used"`
 }
 
 func viewClient(c keystone.Client) clientView {
-	return clientView{
-		ClientID: c.ID, Name: c.Name, Kind: string(c.Kind), Enabled: c.Enabled, FirstParty: c.FirstParty, BuiltIn: c.BuiltIn,
+	v := clientView{
+		ID: c.ID, ClientID: c.ID, Name: c.Name, Kind: string(c.Kind), Enabled: c.Enabled, FirstParty: c.FirstParty, BuiltIn: c.BuiltIn,
 		RedirectURIs: names(c.RedirectURIs), Scopes: names(c.Scopes), Audiences: names(c.Audiences), Grants: names(c.Grants),
-		AccessTokenFormat: c.AccessTokenFormat, AccessTokenTTL: int64(c.AccessTokenTTL / time.Second), RotateRefreshTokens: c.RotateRefreshTokens,
+		AccessTokenFormat: c.AccessTokenFormat, RotateRefreshTokens: c.RotateRefreshTokens,
 		LastUsed: moment(c.LastUsed), CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
 	}
+	if c.AccessTokenTTL > 0 {
+		seconds := int64(c.AccessTokenTTL / time.Second)
+		v.AccessTokenTTL = &seconds
+	}
+	return v
 }
 
 var clientColumns = []column[clientView]{
@@ -68,10 +74,10 @@ var clientColumns = []column[clientView]{
 }
 
 func clientTokens(c clientView) string {
-	if c.AccessTokenTTL == 0 {
+	if c.AccessTokenTTL == nil {
 		return c.AccessTokenFormat
 	}
-	return c.AccessTokenFormat + ", " + (time.Duration(c.AccessTokenTTL) * time.Second).String()
+	return c.AccessTokenFormat + ", " + (time.Duration(*c.AccessTokenTTL) * time.Second).String()
 }
 
 func clientRefresh(c clientView) string {

@@ -15,18 +15,23 @@ func clientSecretCommand(a *app) *cobra.Command {
 		secretRotate(a), secretAdd(a), secretList(a), secretRemove(a))
 }
 
-// secretView is a client secret for scripts, in the shape of the API.
+// secretView is what is known about a client secret, in the shape of the API.
 type secretView struct {
-	ID           string     `json:"id"`
+	ID        string     `json:"id"`
+	Hint      string     `json:"hint"`
+	CreatedAt time.Time  `json:"created_at"`
+	ExpiresAt *time.Time `json:"expires_at"` // null: never
+}
+
+// newSecretView is a new secret, shown this once.
+type newSecretView struct {
 	ClientID     string     `json:"client_id"`
-	ClientSecret string     `json:"client_secret,omitempty"` // shown when it is made, never again
-	Hint         string     `json:"hint"`
-	CreatedAt    time.Time  `json:"created_at"`
-	ExpiresAt    *time.Time `json:"expires_at"`
+	ClientSecret string     `json:"client_secret"`
+	Secret       secretView `json:"secret"`
 }
 
 func viewSecret(s keystone.ClientSecret) secretView {
-	return secretView{ID: s.ID, ClientID: s.ClientID, Hint: s.Hint, CreatedAt: s.CreatedAt, ExpiresAt: moment(s.ExpiresAt)}
+	return secretView{ID: s.ID, Hint: s.Hint, CreatedAt: s.CreatedAt, ExpiresAt: moment(s.ExpiresAt)}
 }
 
 var secretColumns = []column[secretView]{
@@ -43,8 +48,10 @@ var secretColumns = []column[secretView]{
 
 func printSecret(a *app, value string, s keystone.ClientSecret) error {
 	v := viewSecret(s)
-	v.ClientSecret = value
-	if err := printOne(a, v, secretColumns); err != nil || a.json {
+	if a.json {
+		return a.document(newSecretView{ClientID: s.ClientID, ClientSecret: value, Secret: v})
+	}
+	if err := printOne(a, v, secretColumns); err != nil {
 		return err
 	}
 	return a.say("\nClient secret, shown this once: %s", value)

@@ -167,7 +167,7 @@ func dayOfClients(m *machine) {
 	if s := m.object("client", "secret", "rotate", id, "--overlap", "1h"); !strings.HasPrefix(text(s["client_secret"]), "ks_cs_") {
 		t.Errorf("secret rotate: %v", s)
 	}
-	added := m.object("client", "secret", "add", id, "--expires-in", "24h")
+	added, _ := m.object("client", "secret", "add", id, "--expires-in", "24h")["secret"].(map[string]any)
 	if end, err := time.Parse(time.RFC3339, text(added["expires_at"])); err != nil || time.Until(end) < 23*time.Hour {
 		t.Errorf("secret add: %v", added)
 	}
@@ -188,7 +188,7 @@ func dayOfKeys(m *machine) {
 		t.Error("listing keys made one")
 	}
 	next := m.object("key", "rotate")
-	if next["state"] != "next" || next["algorithm"] != "ES256" {
+	if next["state"] != "next" || next["alg"] != "ES256" {
 		t.Errorf("key rotate: %v", next)
 	}
 	m.refused("already published", "key", "rotate")

@@ -18,7 +18,7 @@ func keyCommand(a *app) *cobra.Command {
 // keyView is a signing key for scripts, in the shape of the API.
 type keyView struct {
 	KID       string     `json:"kid"`
-	Algorithm string     `json:"algorithm"`
+	Algorithm string     `json:"alg"`
 	State     string     `json:"state"`
 	CreatedAt time.Time  `json:"created_at"`
 	ActiveAt  time.Time  `json:"active_at"`

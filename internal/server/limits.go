@@ -53,7 +53,7 @@ func (l *Limits) atSource(rec *recorder, r *http.Request, limit httpio.Limit, op
 	default:
 		return nil
 	}
-	return l.count(rec, r, limit, "source:"+limitKey(rec.x.Actor.Source))
+	return l.count(rec, r, limit, ":source:", limitKey(rec.x.Actor.Source))
 }
 
 // atActor takes from the bucket of the actor.
@@ -61,7 +61,7 @@ func (l *Limits) atActor(rec *recorder, r *http.Request, limit httpio.Limit) err
 	if limit != httpio.LimitAPI {
 		return nil
 	}
-	return l.count(rec, r, limit, "actor:"+rec.x.Actor.ID)
+	return l.count(rec, r, limit, ":actor:", rec.x.Actor.ID)
 }
 
 // badToken takes from the bucket of the source for a token that was refused:
@@ -70,20 +70,21 @@ func (l *Limits) badToken(rec *recorder, r *http.Request, limit httpio.Limit) er
 	if limit != httpio.LimitAPI {
 		return nil
 	}
-	return l.count(rec, r, limit, "source:"+limitKey(rec.x.Actor.Source))
+	return l.count(rec, r, limit, ":source:", limitKey(rec.x.Actor.Source))
 }
 
 // count takes one and puts the state of the bucket into the answer.
-func (l *Limits) count(rec *recorder, r *http.Request, limit httpio.Limit, key string) error {
+func (l *Limits) count(rec *recorder, r *http.Request, limit httpio.Limit, kind, who string) error {
 	rate := l.rates[limit]
 	if rate.Off() {
 		return nil
 	}
-	v := l.counter.Take(r.Context(), string(limit)+":"+key, rate, 1)
+	v := l.counter.Take(r.Context(), string(limit)+kind+who, rate, 1)
 	h := rec.Header()
 	h["Ratelimit-Limit"] = l.headers[limit]
-	h["Ratelimit-Remaining"] = []string{strconv.Itoa(v.Remaining)}
-	h["Ratelimit-Reset"] = []string{strconv.FormatInt(seconds(v.ResetAfter), 10)}
+	values := []string{strconv.Itoa(v.Remaining), strconv.FormatInt(seconds(v.ResetAfter), 10)}
+	h["Ratelimit-Remaining"] = values[:1:1]
+	h["Ratelimit-Reset"] = values[1:]
 	if v.Allowed {
 		return nil
 	}
@@ -93,20 +94,18 @@ func (l *Limits) count(rec *recorder, r *http.Request, limit httpio.Limit, key s
 
 func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
 
-// Account takes from the bucket of an account for a sign-in, whoever asks: the
-// counterpart of the limit per source, and told apart from it by login.
+// Account takes from the bucket of an account for a sign-in, whoever asks. The
+// source that asks has paid at the route already. The account's bucket is larger
+// than that of one source: were they alike, one stranger could use up the
+// sign-ins of an account by trying it, and its owner would never get in.
 func (l *Limits) Account(ctx context.Context, account string) error {
-	return l.Take(ctx, httpio.LimitLogin, "account:"+account)
-}
-
-// Take takes from a bucket of the named limit, and refuses where it is empty.
-func (l *Limits) Take(ctx context.Context, limit httpio.Limit, key string) error {
-	rate := l.rates[limit]
+	rate := l.rates[httpio.LimitLogin]
 	if rate.Off() {
 		return nil
 	}
-	if v := l.counter.Take(ctx, string(limit)+":"+key, rate, 1); !v.Allowed {
-		l.metrics.limited[limit].Inc()
+	rate.Count *= wideFactor
+	if v := l.counter.Take(ctx, "login:account:"+account, rate, 1); !v.Allowed {
+		l.metrics.limited[httpio.LimitLogin].Inc()
 		return errLimited.After(v.RetryAfter)
 	}
 	return nil
@@ -155,8 +154,9 @@ func (l *Limits) ClientFailed(ctx context.Context, clientID, source string) {
 	}
 }
 
-// wideFactor is how many times the limit of one client at one source a source
-// may fail for all clients, and a client from all sources.
+// wideFactor is how many times the limit of one source an account may be tried
+// from all; and how many times the limit of one client at one source a source may
+// fail for all clients, and a client from all sources.
 const wideFactor = 10
 
 func spent(d ephemeral.Decision) bool { return !d.Allowed || d.Remaining == 0 }

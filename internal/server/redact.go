@@ -12,13 +12,19 @@ const redacted = "[redacted]"
 // secretNames are parts of attribute names whose values are never logged.
 var secretNames = []string{"password", "passwd", "secret", "token", "authorization", "cookie", "assertion", "credential", "private", "master_key", "passphrase", "otp", "signature"}
 
+// plainNames are those of every line, so that the common case is one look-up.
+var plainNames = map[string]bool{
+	slog.TimeKey: true, slog.LevelKey: true, slog.MessageKey: true, "request_id": true, "method": true, "route": true, "status": true,
+	"duration_us": true, "bytes": true, "source": true, "actor": true, "actor_kind": true, "client": true, "refused": true, "error": true,
+}
+
 // harmlessNames contain one of them and are no secret.
 var harmlessNames = map[string]bool{"token_type": true, "token_count": true, "tokens": true, "token_endpoint": true, "passwords": true}
 
 // redactAttr is the last look at every attribute before it is written: by name,
 // then by what the text looks like.
 func redactAttr(_ []string, a slog.Attr) slog.Attr {
-	if secretName(a.Key) {
+	if !plainNames[a.Key] && secretName(a.Key) {
 		if a.Value.Kind() == slog.KindString && a.Value.String() == "" {
 			return a
 		}
@@ -45,7 +51,9 @@ func redactAny(v any) slog.Value {
 		return slog.AnyValue(nil)
 	case error:
 		return slog.StringValue(Redact(v.Error()))
-	case slog.Level, *slog.Source:
+	case slog.Level:
+		return slog.StringValue(v.String()) // cheaper to write than as any
+	case *slog.Source:
 		return slog.AnyValue(v)
 	case fmt.Stringer:
 		return slog.StringValue(Redact(v.String()))

@@ -3,31 +3,60 @@ package server
 import (
 	"net/http"
 
+	"github.com/keystone-auth/keystone/internal/account"
+	"github.com/keystone-auth/keystone/internal/admin"
 	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/login"
 	"github.com/keystone-auth/keystone/internal/oauth"
 	"github.com/keystone-auth/keystone/internal/proof"
+	"github.com/keystone-auth/keystone/web"
 )
 
 // routes joins the lists of all slices: this is every request that the public
 // listener answers. `keystone routes` prints it.
-func (s *Server) routes() []httpio.Route {
-	p := s.parts
+func (s *Server) routes() ([]httpio.Route, error) {
+	p, c := s.parts, s.config
+	pages, err := web.New(c.AppName)
+	if err != nil {
+		return nil, err
+	}
 	check := &proof.Checker{Store: p.Store, Hasher: p.Hasher}
+	slices := [][]httpio.Route{
+		(&oauth.Slice{
+			Store: p.Store, Issuer: p.Issuer, Verifier: p.Verifier, Ring: p.Ring,
+			Allow: s.limits.AllowClient, Failed: s.limits.ClientFailed,
+		}).Routes(),
+		(&login.Slice{
+			Store: p.Store, Issuer: p.Issuer, Proof: check, Hasher: p.Hasher,
+			Allow: s.limits.Account, Observe: s.metrics.signIn,
+		}).Routes(),
+		(&account.Slice{
+			Store: p.Store, Proof: check, Hasher: p.Hasher, Policy: p.Policy, Pages: pages, AppName: c.AppName, Issuer: c.Issuer,
+			RegistrationOpen: c.Registration == "open", Allow: s.limits.Account,
+		}).Routes(),
+		(&admin.Slice{
+			Store: p.Store, Ring: p.Ring, Proof: check, Hasher: p.Hasher, Policy: p.Policy, AppName: c.AppName, Issuer: c.Issuer,
+			Settings: s.settings,
+		}).Routes(),
+		s.healthRoutes(c.MetricsPublic),
+		{httpio.Plain(http.MethodGet, "/openapi.json", httpio.Public, httpio.LimitNone, "This API as an OpenAPI 3.1 document", s.docs.openAPI,
+			httpio.DocContent(http.StatusOK, "application/json", "The document."))},
+	}
+	if c.Debug {
+		slices = append(slices, s.docs.routes())
+	}
 	var list []httpio.Route
-	list = append(list, (&oauth.Slice{
-		Store: p.Store, Issuer: p.Issuer, Verifier: p.Verifier, Ring: p.Ring,
-		Allow: s.limits.AllowClient, Failed: s.limits.ClientFailed,
-	}).Routes()...)
-	list = append(list, (&login.Slice{
-		Store: p.Store, Issuer: p.Issuer, Proof: check, Hasher: p.Hasher,
-		Allow: s.limits.Account, Observe: s.metrics.signIn,
-	}).Routes()...)
-	list = append(list, s.healthRoutes(s.config.MetricsPublic)...)
-	list = append(list, httpio.Plain(http.MethodGet, "/openapi.json", httpio.Public, httpio.LimitNone, "This API as an OpenAPI 3.1 document", s.docs.openAPI,
-		httpio.DocContent(http.StatusOK, "application/json", "The document.")))
-	if s.config.Debug {
-		list = append(list, s.docs.routes()...)
+	for _, routes := range slices {
+		list = append(list, routes...)
+	}
+	return list, nil
+}
+
+// settings are those of this process as administrators may see them.
+func (s *Server) settings() []admin.Setting {
+	var list []admin.Setting
+	for _, one := range s.config.Redacted() {
+		list = append(list, admin.Setting(one))
 	}
 	return list
 }

@@ -101,7 +101,10 @@ func (s *Server) build(ctx context.Context, o Options) (err error) {
 	if s.docs, err = newDocs(); err != nil {
 		return err
 	}
-	s.list = append(s.routes(), o.routes...)
+	if s.list, err = s.routes(); err != nil {
+		return err
+	}
+	s.list = append(s.list, o.routes...)
 	if err := s.mount(s.list); err != nil {
 		return err
 	}

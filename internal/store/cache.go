@@ -9,9 +9,13 @@ import (
 	"github.com/keystone-auth/keystone"
 )
 
-// staleness is how old a cached read may be: what one node changes holds on
-// every other within this time, with no message between them.
-const staleness = time.Second
+// staleness is how long a read is kept: what one node changes holds on every
+// other within a second, with no message between them. The rest of the second is
+// for the read itself: one that took longer than readSlack is not kept.
+const (
+	staleness = 900 * time.Millisecond
+	readSlack = 100 * time.Millisecond
+)
 
 // cacheEntries bounds each cache.
 const cacheEntries = 100_000
@@ -57,12 +61,20 @@ func cached[V any](ctx context.Context, s *Store, c *otter.Cache[string, V], key
 	if v, ok := c.GetIfPresent(key); ok {
 		return v, nil
 	}
-	return c.Get(ctx, key, otter.LoaderFunc[string, V](func(ctx context.Context, _ string) (V, error) {
+	slow := false
+	v, err := c.Get(ctx, key, otter.LoaderFunc[string, V](func(ctx context.Context, _ string) (V, error) {
 		// One caller's haste must not fail the others who share the load.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		return load(ctx)
+		begun := time.Now()
+		v, err := load(ctx)
+		slow = time.Since(begun) > readSlack
+		return v, err
 	}))
+	if slow {
+		c.Invalidate(key)
+	}
+	return v, err
 }
 
 // CacheStats are hits and misses since the start, for metrics.

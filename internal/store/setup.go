@@ -62,8 +62,8 @@ func (s *Store) SetupTokenGood(ctx context.Context, value string) (bool, error) 
 var errSetupLink = keystone.Fail(keystone.Unauthenticated, "This setup link was used or has expired. Run: keystone setup-link")
 
 // CreateFirstAdmin makes the first administrator, with a setup link's value or,
-// where token is empty, by whoever holds the server's configuration. Exactly one
-// caller ever succeeds.
+// where token is empty, by whoever holds the server's configuration: the
+// operator or Keystone itself. Exactly one caller ever succeeds.
 func (s *Store) CreateFirstAdmin(ctx context.Context, by keystone.Actor, token string, u keystone.User, passwordHash string) (keystone.User, error) {
 	u.Roles, u.Enabled = []string{keystone.RoleAdmin, keystone.RoleUser}, true
 	if err := u.Validate(); err != nil {
@@ -77,7 +77,7 @@ func (s *Store) CreateFirstAdmin(ctx context.Context, by keystone.Actor, token s
 		if !first {
 			return errSetupClosed
 		}
-		if token != "" {
+		if token != "" || by.Kind != keystone.ActorOperator && by.Kind != keystone.ActorSystem {
 			_, ok, err := tx.UseOnce(ctx, SingleUseSetup, token)
 			if err != nil {
 				return err

@@ -1,0 +1,83 @@
+package account
+
+import (
+	"context"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/patch"
+)
+
+// Match is the condition under which the account may be changed.
+type Match struct {
+	IfMatch string `header:"If-Match" doc:"The ETag of the account as you read it. 412 where it was changed since; left out, it is changed in any case."`
+}
+
+// empty is the answer of an operation that has nothing to say: 204.
+type empty struct{}
+
+func (s *Slice) readMe(ctx context.Context, _ *struct{}) (*userAnswer, error) {
+	return answerUser(s.Store.User(ctx, httpio.Actor(ctx).ID))
+}
+
+type updateMeRequest struct {
+	Match
+	Body struct {
+		Username        *string             `json:"username,omitempty" maxLength:"50"`
+		Email           *string             `json:"email,omitempty" maxLength:"254" doc:"A new address is unverified, and needs current_password: whoever has the address can get at the account."`
+		FirstName       patch.Field[string] `json:"first_name,omitempty" maxLength:"50"`
+		LastName        patch.Field[string] `json:"last_name,omitempty" maxLength:"50"`
+		CurrentPassword *string             `json:"current_password,omitempty" maxLength:"1024" doc:"Needed for a new address only."`
+	}
+}
+
+func (s *Slice) updateMe(ctx context.Context, in *updateMeRequest) (*userAnswer, error) {
+	version, err := httpio.Version(in.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	by, b := httpio.Actor(ctx), &in.Body
+	if b.Email != nil {
+		if err := s.mayChangeEmail(ctx, by, *b.Email, b.CurrentPassword); err != nil {
+			return nil, err
+		}
+	}
+	return answerUser(s.Store.UpdateUser(ctx, by, by.ID, version, keystone.UserPatch{
+		Username: b.Username, Email: b.Email, FirstName: b.FirstName.Change(), LastName: b.LastName.Change(),
+	}))
+}
+
+// mayChangeEmail asks for the password where the address is a new one.
+func (s *Slice) mayChangeEmail(ctx context.Context, by keystone.Actor, email string, current *string) error {
+	u, err := s.Store.User(ctx, by.ID)
+	if err != nil || u.Email == email {
+		return err
+	}
+	if _, err := keystone.FoldEmail(email); err != nil {
+		return err
+	}
+	if current == nil {
+		return keystone.FailField("current_password", "Send your password, too: it is needed for a new address.")
+	}
+	_, err = s.confirm(ctx, by, *current)
+	return err
+}
+
+type deleteMeRequest struct {
+	Match
+	Body struct {
+		CurrentPassword string `json:"current_password" maxLength:"1024"`
+	}
+}
+
+func (s *Slice) deleteMe(ctx context.Context, in *deleteMeRequest) (*empty, error) {
+	version, err := httpio.Version(in.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	by := httpio.Actor(ctx)
+	if _, err := s.confirm(ctx, by, in.Body.CurrentPassword); err != nil {
+		return nil, err
+	}
+	return nil, s.Store.DeleteUser(ctx, by, by.ID, version)
+}

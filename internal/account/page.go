@@ -1,0 +1,55 @@
+package account
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/password"
+	"github.com/keystone-auth/keystone/web"
+)
+
+// message is what the page "message" shows.
+type message struct {
+	Title   string
+	Lines   []string
+	Command string // for a terminal; empty: none
+}
+
+// asset serves GET /static/{file}.
+func (s *Slice) asset(w http.ResponseWriter, r *http.Request) error {
+	if !s.Pages.Asset(w, r, r.PathValue("file")) {
+		return keystone.Fail(keystone.NotFound, "There is no such file.")
+	}
+	return nil
+}
+
+// again shows the form once more, with what was wrong. What a person cannot
+// correct there is returned.
+func (s *Slice) again(w http.ResponseWriter, r *http.Request, page string, form web.Form, err error) error {
+	var e *keystone.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Kind {
+	case keystone.Invalid, keystone.Conflict:
+	case keystone.Limited, keystone.Unavailable:
+		seconds := math.Ceil(max(e.RetryAfter, time.Second).Seconds())
+		w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
+	default:
+		return err
+	}
+	httpio.ExchangeOf(r.Context()).Err = err // for the log
+	form.Fill(e.Msg, e.Fields)
+	return s.Pages.Render(w, httpio.StatusOf(r, err), page, web.Page{Failed: true, Data: form})
+}
+
+func (s *Slice) passwordField(label string) web.Field {
+	return web.Field{
+		Name: "password", Label: label, Type: "password", Autocomplete: "new-password", MaxLength: password.MaxBytes, Hints: s.Policy.Describe(),
+	}
+}

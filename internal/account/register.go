@@ -1,0 +1,42 @@
+package account
+
+import (
+	"context"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+)
+
+type registerRequest struct {
+	Body struct {
+		Username  string `json:"username" maxLength:"50"`
+		Email     string `json:"email" maxLength:"254"`
+		Password  string `json:"password" maxLength:"1024"`
+		FirstName string `json:"first_name,omitempty" maxLength:"50"`
+		LastName  string `json:"last_name,omitempty" maxLength:"50"`
+	}
+}
+
+var errClosed = keystone.Fail(keystone.Forbidden, "Registration is closed here. Ask an administrator for an account.")
+
+// register serves POST /api/v1/auth/register. An open registration has to say
+// that a name is taken; it costs the same work whether it is or not, and is
+// limited by source.
+func (s *Slice) register(ctx context.Context, in *registerRequest) (*userAnswer, error) {
+	by := httpio.Actor(ctx)
+	if !s.RegistrationOpen {
+		if err := s.Store.Record(ctx, by, keystone.AuditEvent{Action: keystone.ActAccessDenied, TargetKind: "server", Detail: map[string]any{"reason": "registration_closed"}}); err != nil {
+			return nil, err
+		}
+		return nil, errClosed
+	}
+	u := keystone.User{Username: in.Body.Username, Email: in.Body.Email, FirstName: in.Body.FirstName, LastName: in.Body.LastName}
+	if err := s.checkNew(u, in.Body.Password); err != nil {
+		return nil, err
+	}
+	hash, err := s.Hasher.Hash(ctx, in.Body.Password)
+	if err != nil {
+		return nil, err
+	}
+	return answerUser(s.Store.RegisterUser(ctx, by, u, hash))
+}

@@ -1,0 +1,77 @@
+package account
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/web"
+)
+
+type resetPasswordRequest struct {
+	Body struct {
+		Token    string `json:"token" maxLength:"100" doc:"From the reset link."`
+		Password string `json:"password" maxLength:"1024" doc:"The new one."`
+	}
+}
+
+// resetPassword serves POST /api/v1/auth/reset-password. Nobody is signed in
+// afterwards.
+func (s *Slice) resetPassword(ctx context.Context, in *resetPasswordRequest) (*empty, error) {
+	return nil, s.Proof.Reset(ctx, httpio.Actor(ctx), in.Body.Token, in.Body.Password, s.Policy)
+}
+
+// resetForm is what the reset page sends.
+type resetForm struct {
+	Token    string `json:"token"`
+	Password string `json:"password"`
+}
+
+// resetPage serves GET /reset, the same for people. It uses nothing up: mail
+// scanners follow links (K4).
+func (s *Slice) resetPage(w http.ResponseWriter, r *http.Request) error {
+	token := r.URL.Query().Get("token")
+	good, err := s.Proof.ResetGood(r.Context(), token)
+	if err != nil {
+		return err
+	}
+	if !good {
+		return s.refuseReset(w)
+	}
+	form := s.resetFields(token)
+	form.Fill("", nil)
+	return s.Pages.Render(w, http.StatusOK, "reset", web.Page{Data: form})
+}
+
+// reset serves POST /reset.
+func (s *Slice) reset(w http.ResponseWriter, r *http.Request) error {
+	values, err := httpio.Form(r, httpio.MaxForm)
+	if err != nil {
+		return err
+	}
+	token := values.Get("token")
+	err = s.Proof.Reset(r.Context(), httpio.Actor(r.Context()), token, values.Get("password"), s.Policy)
+	switch {
+	case keystone.KindOf(err) == keystone.Unauthenticated:
+		httpio.ExchangeOf(r.Context()).Err = err
+		return s.refuseReset(w)
+	case err != nil:
+		return s.again(w, r, "reset", s.resetFields(token), err)
+	}
+	return s.Pages.Render(w, http.StatusOK, "message", web.Page{Data: message{
+		Title: "Your password is set",
+		Lines: []string{"Sign in with it where you need to: nobody is signed in with the old one any more."},
+	}})
+}
+
+func (s *Slice) refuseReset(w http.ResponseWriter) error {
+	return s.Pages.Render(w, http.StatusUnauthorized, "message", web.Page{Failed: true, Data: message{
+		Title: "This link does not work",
+		Lines: []string{"A reset link works once, for one hour, until the next one is made.", "Ask the administrator who gave it to you for a new one."},
+	}})
+}
+
+func (s *Slice) resetFields(token string) web.Form {
+	return web.Form{Action: "reset", Submit: "Set the password", Hidden: map[string]string{"token": token}, Fields: []web.Field{s.passwordField("New password")}}
+}

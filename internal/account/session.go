@@ -1,0 +1,63 @@
+package account
+
+import (
+	"context"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+)
+
+// Session is one of the user's sessions in an answer.
+type Session struct {
+	ID        string    `json:"id" format:"uuid"`
+	Current   bool      `json:"current" doc:"The session that asks."`
+	ClientID  string    `json:"client_id" doc:"The client through which you signed in."`
+	Source    string    `json:"source" doc:"Address at sign-in."`
+	UserAgent string    `json:"user_agent"`
+	AMR       []string  `json:"amr" doc:"How you signed in (RFC 8176)."`
+	CreatedAt time.Time `json:"created_at"`
+	LastSeen  time.Time `json:"last_seen" doc:"Last sign-in or refresh."`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+type listSessionsAnswer struct {
+	Body httpio.Collection[Session]
+}
+
+func (s *Slice) listSessions(ctx context.Context, in *httpio.PageQuery) (*listSessionsAnswer, error) {
+	p, err := in.Page()
+	if err != nil {
+		return nil, err
+	}
+	by := httpio.Actor(ctx)
+	list, err := s.Store.Sessions(ctx, by.ID, p)
+	if err != nil {
+		return nil, err
+	}
+	return &listSessionsAnswer{httpio.Collect(list, func(ses keystone.Session) Session {
+		return Session{
+			ID: ses.ID, Current: ses.ID == by.SessionID, ClientID: ses.ClientID, Source: ses.Source, UserAgent: ses.UserAgent,
+			AMR: ses.AMR, CreatedAt: ses.CreatedAt, LastSeen: ses.LastSeen, ExpiresAt: ses.ExpiresAt,
+		}
+	})}, nil
+}
+
+type endSessionRequest struct {
+	ID string `path:"id" maxLength:"100"`
+}
+
+// endSession ends one session of the user; somebody else's is not found (I10).
+func (s *Slice) endSession(ctx context.Context, in *endSessionRequest) (*empty, error) {
+	if !keystone.IsID(in.ID) {
+		return nil, keystone.Fail(keystone.NotFound, "There is no such session.")
+	}
+	by := httpio.Actor(ctx)
+	return nil, s.Store.EndSession(ctx, by, in.ID, by.ID, keystone.EndRevoked)
+}
+
+func (s *Slice) endOtherSessions(ctx context.Context, _ *struct{}) (*empty, error) {
+	by := httpio.Actor(ctx)
+	_, err := s.Store.EndSessions(ctx, by, by.ID, by.SessionID, keystone.EndRevoked)
+	return nil, err
+}

@@ -1,0 +1,108 @@
+package account
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/web"
+)
+
+// setupForm is what the setup page sends. The token is what proves that the
+// sender has the link; without it no other site's form gets anywhere.
+type setupForm struct {
+	Token    string `json:"token"`
+	Username string `json:"username"`
+	Email    string `json:"email"`
+	Password string `json:"password"`
+}
+
+// setupDone is what the page after it shows.
+type setupDone struct{ Username, SignIn string }
+
+// setupPage serves GET /setup: whoever follows the link sees the form. It uses
+// nothing up.
+func (s *Slice) setupPage(w http.ResponseWriter, r *http.Request) error {
+	token := r.URL.Query().Get("token")
+	if done, err := s.refuseSetup(w, r, token); done || err != nil {
+		return err
+	}
+	form := s.setupFields(setupForm{Token: token})
+	form.Fill("", nil)
+	return s.Pages.Render(w, http.StatusOK, "setup", web.Page{Data: form})
+}
+
+// setup serves POST /setup: it makes the first administrator.
+func (s *Slice) setup(w http.ResponseWriter, r *http.Request) error {
+	values, err := httpio.Form(r, httpio.MaxForm)
+	if err != nil {
+		return err
+	}
+	in := setupForm{Token: values.Get("token"), Username: values.Get("username"), Email: values.Get("email"), Password: values.Get("password")}
+	if done, err := s.refuseSetup(w, r, in.Token); done || err != nil {
+		return err
+	}
+	u := keystone.User{Username: in.Username, Email: in.Email}
+	err = s.checkNew(u, in.Password)
+	var hash string
+	if err == nil {
+		hash, err = s.Hasher.Hash(r.Context(), in.Password)
+	}
+	if err == nil {
+		u, err = s.Store.CreateFirstAdmin(r.Context(), httpio.Actor(r.Context()), in.Token, u, hash)
+	}
+	if err != nil {
+		// Somebody else may have been faster: then neither the link nor the form is
+		// what is wrong.
+		if done, refusal := s.refuseSetup(w, r, in.Token); done || refusal != nil {
+			return refusal
+		}
+		return s.again(w, r, "setup", s.setupFields(in), err)
+	}
+	return s.Pages.Render(w, http.StatusOK, "setup_done", web.Page{Data: setupDone{
+		Username: u.Username,
+		SignIn:   "curl " + s.Issuer + "/api/v1/auth/login -H 'Content-Type: application/json' \\\n  -d '{\"username\":\"" + u.Username + "\",\"password\":\"…\"}'",
+	}})
+}
+
+// refuseSetup answers where the link is not good, or there is nothing to set up.
+// It asks in this order, because a link is used in the transaction that closes
+// the setup: whoever finds it used finds the setup closed.
+func (s *Slice) refuseSetup(w http.ResponseWriter, r *http.Request, token string) (done bool, err error) {
+	good, err := s.Store.SetupTokenGood(r.Context(), token)
+	if err != nil || good {
+		return false, err
+	}
+	needed, err := s.Store.NeedsSetup(r.Context())
+	if err != nil {
+		return false, err
+	}
+	httpio.ExchangeOf(r.Context()).Err = errSetupLink
+	if !needed {
+		return true, s.Pages.Render(w, http.StatusGone, "message", web.Page{Failed: true, Data: message{
+			Title: "Setup is done",
+			Lines: []string{"There is an administrator already. This page is closed for good, and no link opens it again.",
+				"If that was not you, ask whoever runs this server: the audit trail says when it was done and from where."},
+		}})
+	}
+	return true, s.Pages.Render(w, http.StatusUnauthorized, "message", web.Page{Failed: true, Data: message{
+		Title:   "This link does not work",
+		Lines:   []string{"A setup link works once, for one hour.", "Whoever runs this server makes a new one with this command:"},
+		Command: "keystone setup-link",
+	}})
+}
+
+var errSetupLink = errors.New("setup link is not good")
+
+func (s *Slice) setupFields(in setupForm) web.Form {
+	return web.Form{
+		Action: "setup", Submit: "Create the administrator", Hidden: map[string]string{"token": in.Token},
+		Fields: []web.Field{
+			{Name: "username", Label: "Username", Type: "text", Value: in.Username, Autocomplete: "username", MaxLength: 50,
+				Hints: []string{"One word of letters and digits; . - _ + may stand between them."}},
+			{Name: "email", Label: "E-mail address", Type: "email", Value: in.Email, Autocomplete: "email", MaxLength: 254},
+			s.passwordField("Password"),
+		},
+	}
+}

@@ -1,0 +1,58 @@
+package account
+
+import (
+	"errors"
+	"maps"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+)
+
+// User is the account in an answer.
+type User struct {
+	ID            string     `json:"id" format:"uuid"`
+	Username      string     `json:"username"`
+	Email         string     `json:"email"`
+	EmailVerified bool       `json:"email_verified"`
+	FirstName     string     `json:"first_name"`
+	LastName      string     `json:"last_name"`
+	Enabled       bool       `json:"enabled"`
+	Roles         []string   `json:"roles"`
+	LastLogin     *time.Time `json:"last_login" nullable:"true"`
+	CreatedAt     time.Time  `json:"created_at"`
+	UpdatedAt     time.Time  `json:"updated_at"`
+}
+
+type userAnswer struct {
+	ETag string `header:"ETag"`
+	Body User
+}
+
+func answerUser(u keystone.User, err error) (*userAnswer, error) {
+	if err != nil {
+		return nil, err
+	}
+	v := User{
+		ID: u.ID, Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified, FirstName: u.FirstName, LastName: u.LastName,
+		Enabled: u.Enabled, Roles: u.Roles, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt,
+	}
+	if !u.LastLogin.IsZero() {
+		v.LastLogin = &u.LastLogin
+	}
+	return &userAnswer{httpio.ETag(u.Version), v}, nil
+}
+
+// checkNew checks a new account and its password, and names everything that is
+// wrong in one answer.
+func (s *Slice) checkNew(u keystone.User, pass string) error {
+	err := u.Validate()
+	refused := s.Policy.Check(pass, u.Username, u.Email, u.FirstName, u.LastName, s.AppName)
+	var first, second *keystone.Error
+	if !errors.As(err, &first) || !errors.As(refused, &second) {
+		return errors.Join(err, refused) // at most one of them, or none
+	}
+	fields := maps.Clone(first.Fields)
+	maps.Copy(fields, second.Fields)
+	return first.WithFields(fields)
+}

@@ -1,0 +1,237 @@
+package store_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/store"
+	"github.com/keystone-auth/keystone/internal/store/storetest"
+)
+
+func TestTokenState(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
+		newRole(t, s, "auditor", keystone.AuditRead)
+		u := newUser(t, s, "jane", "auditor")
+		g := signIn(t, s, u)
+		c, _ := newService(t, s, keystone.UsersRead)
+		person := store.TokenRef{JTI: "j1", UserID: u.ID, ClientID: keystone.FirstPartyClientID, GrantID: g.ID}
+		service := store.TokenRef{JTI: "j2", ClientID: c.ID}
+
+		st := must[store.TokenState](t)(s.TokenState(ctx, person))
+		if !st.Active || st.Name != "jane" || len(st.Scopes) != 1 || st.Scopes[0] != keystone.AuditRead || !st.Client.FirstParty {
+			t.Fatalf("%+v", st)
+		}
+		st = must[store.TokenState](t)(s.TokenState(ctx, service))
+		if !st.Active || st.Name != "service" || len(st.Scopes) != 1 || st.Scopes[0] != keystone.UsersRead || st.Client.ID != c.ID {
+			t.Fatalf("%+v", st)
+		}
+		for name, ref := range map[string]store.TokenRef{
+			"unknown user":            {JTI: "x", UserID: keystone.NewID(clock.Now()), ClientID: c.ID, GrantID: g.ID},
+			"unknown client":          {JTI: "x", UserID: u.ID, ClientID: keystone.NewID(clock.Now()), GrantID: g.ID},
+			"no client":               {JTI: "x", UserID: u.ID, GrantID: g.ID},
+			"unknown family":          {JTI: "x", UserID: u.ID, ClientID: c.ID, GrantID: keystone.NewID(clock.Now())},
+			"a user without a family": {JTI: "x", UserID: u.ID, ClientID: c.ID},
+			"nothing":                 {},
+			"other bytes":             {JTI: "\x00", UserID: "\xff", ClientID: "\x00", GrantID: "\xff"},
+		} {
+			if st, err := s.TokenState(ctx, ref); st.Active || err != nil {
+				t.Errorf("%s: %+v, %v", name, st, err)
+			}
+		}
+		if _, err := s.UserState(ctx, keystone.NewID(clock.Now())); keystone.KindOf(err) != keystone.NotFound {
+			t.Error(err)
+		}
+		clock.Move(48 * time.Hour) // the family's end
+		later := person
+		if err := s.InTx(ctx, func(tx *store.Store) error { // reads past the cache, whose clock is the machine's
+			st, err := tx.TokenState(ctx, later)
+			if st.Active {
+				t.Error("a token outlives its family")
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestRevocationReach is promise P3 and SECURITY.md M1: whatever ends a token
+// holds on the node that did it at once, and on every other within a second,
+// however warm its caches are.
+func TestRevocationReach(t *testing.T) {
+	inactive := func(st store.TokenState) bool { return !st.Active }
+	scopeless := func(st store.TokenState) bool { return st.Active && len(st.Scopes) == 0 }
+	type subject struct {
+		user   keystone.User
+		role   keystone.Role // theirs alone
+		client keystone.Client
+		grant  keystone.Grant
+		jti    string
+	}
+	ends := []struct {
+		name    string
+		service bool // the client's own token
+		end     func(s *store.Store, x subject) error
+		holds   func(store.TokenState) bool
+	}{
+		{"user disabled", false, func(s *store.Store, x subject) error {
+			_, err := s.UpdateUser(ctx, operator, x.user.ID, 0, keystone.UserPatch{Enabled: ptr(false)})
+			return err
+		}, inactive},
+		{"user deleted", false, func(s *store.Store, x subject) error { return s.DeleteUser(ctx, operator, x.user.ID, 0) }, inactive},
+		{"roles removed", false, func(s *store.Store, x subject) error {
+			_, err := s.SetUserRoles(ctx, operator, x.user.ID, 0, nil)
+			return err
+		}, scopeless},
+		{"role loses its scopes", false, func(s *store.Store, x subject) error {
+			_, err := s.UpdateRole(ctx, operator, x.role.ID, 0, store.RolePatch{Scopes: &[]string{}})
+			return err
+		}, scopeless},
+		{"role deleted", false, func(s *store.Store, x subject) error { return s.DeleteRole(ctx, operator, x.role.ID, 0) }, scopeless},
+		{"scope deleted", false, func(s *store.Store, x subject) error {
+			return s.DeleteScope(ctx, operator, "scope:"+x.role.Name, 0)
+		}, scopeless},
+		{"password changed", false, func(s *store.Store, x subject) error { return s.SetPassword(ctx, operator, x.user.ID, "new", "") }, inactive},
+		{"session ended", false, func(s *store.Store, x subject) error {
+			return s.EndSession(ctx, operator, x.grant.SessionID, "", keystone.EndLogout)
+		}, inactive},
+		{"sessions ended", false, func(s *store.Store, x subject) error {
+			_, err := s.EndSessions(ctx, operator, x.user.ID, "", keystone.EndRevoked)
+			return err
+		}, inactive},
+		{"refresh token revoked", false, func(s *store.Store, x subject) error {
+			return s.RevokeGrant(ctx, operator, x.grant.ID, keystone.EndTokenRevoked)
+		}, inactive},
+		{"access token revoked", false, func(s *store.Store, x subject) error {
+			return s.RevokeAccessToken(ctx, operator, x.jti, x.client.ID, s.Now().Add(time.Hour))
+		}, inactive},
+		{"client disabled", true, func(s *store.Store, x subject) error {
+			_, err := s.UpdateClient(ctx, operator, x.client.ID, 0, func(c *keystone.Client) { c.Enabled = false })
+			return err
+		}, inactive},
+		{"client deleted", true, func(s *store.Store, x subject) error { return s.DeleteClient(ctx, operator, x.client.ID, 0) }, inactive},
+		{"client's scopes removed", true, func(s *store.Store, x subject) error {
+			_, err := s.UpdateClient(ctx, operator, x.client.ID, 0, func(c *keystone.Client) { c.Scopes = nil })
+			return err
+		}, scopeless},
+	}
+	eachNodes(t, 2, func(t *testing.T, nodes []*store.Store, clock *storetest.Clock) {
+		here, there := nodes[0], nodes[1]
+		subjects, refs := make([]subject, len(ends)), make([]store.TokenRef, len(ends))
+		for i, test := range ends {
+			x := subject{jti: keystone.NewID(clock.Now())}
+			name := fmt.Sprint("r", i)
+			newScope(t, here, "scope:"+name)
+			x.role = newRole(t, here, name, "scope:"+name)
+			x.user = newUser(t, here, fmt.Sprint("u", i), name)
+			x.client, _ = newService(t, here, keystone.UsersRead)
+			x.grant = signIn(t, here, x.user)
+			subjects[i], refs[i] = x, store.TokenRef{JTI: x.jti, UserID: x.user.ID, ClientID: keystone.FirstPartyClientID, GrantID: x.grant.ID}
+			if test.service {
+				refs[i] = store.TokenRef{JTI: x.jti, ClientID: x.client.ID}
+			}
+		}
+		for i, test := range ends {
+			for _, node := range nodes {
+				if st := must[store.TokenState](t)(node.TokenState(ctx, refs[i])); !st.Active || len(st.Scopes) != 1 {
+					t.Fatalf("%s: before, it is %+v", test.name, st)
+				}
+			}
+		}
+		ended := make([]time.Time, len(ends))
+		for i, test := range ends {
+			if err := test.end(here, subjects[i]); err != nil {
+				t.Fatalf("%s: %v", test.name, err)
+			}
+			ended[i] = time.Now()
+			if st := must[store.TokenState](t)(here.TokenState(ctx, refs[i])); !test.holds(st) {
+				t.Errorf("%s: on this node it holds late: %+v", test.name, st)
+			}
+		}
+		for i, test := range ends {
+			for !test.holds(must[store.TokenState](t)(there.TokenState(ctx, refs[i]))) {
+				if time.Since(ended[i]) > 1200*time.Millisecond {
+					t.Errorf("%s: on another node it does not hold after a second", test.name)
+					break
+				}
+				time.Sleep(10 * time.Millisecond) // the caches go by the machine's clock
+			}
+		}
+	})
+}
+
+// TestSecretReach: a removed secret proves nothing on another node within a second.
+func TestSecretReach(t *testing.T) {
+	eachNodes(t, 2, func(t *testing.T, nodes []*store.Store, _ *storetest.Clock) {
+		c, value := newService(t, nodes[0])
+		for _, node := range nodes {
+			if _, proven, err := node.ProveClient(ctx, c.ID, value); !proven || err != nil {
+				t.Fatal("does not prove before")
+			}
+		}
+		_, _, err := nodes[0].RotateSecret(ctx, operator, c.ID, 0)
+		ok(t, err)
+		ended := time.Now()
+		for {
+			_, proven, err := nodes[1].ProveClient(ctx, c.ID, value)
+			ok(t, err)
+			if !proven {
+				break
+			}
+			if time.Since(ended) > 1200*time.Millisecond {
+				t.Fatal("it proves for more than a second")
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
+}
+
+func TestAccessTokens(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
+		want := store.AccessToken{JTI: "j", UserID: "u", ClientID: "c", SessionID: "s", GrantID: "g", Scopes: []string{"a", "b"}, Audiences: []string{"x y", `"`},
+			IssuedAt: clock.Now(), ExpiresAt: clock.Now().Add(time.Hour)}
+		ok(t, s.SaveAccessToken(ctx, operator, []byte("hash"), want))
+		for range 2 { // from the database, then from the cache
+			if diff := cmp.Diff(want, must[store.AccessToken](t)(s.AccessTokenByHash(ctx, []byte("hash")))); diff != "" {
+				t.Fatal(diff)
+			}
+		}
+		_, err := s.AccessTokenByHash(ctx, []byte("other"))
+		wantKind(t, err, keystone.NotFound)
+		if n := s.Caches()["opaque"].Entries; n > 1 {
+			t.Errorf("unknown tokens fill the cache: %d", n)
+		}
+		if err := s.SaveAccessToken(ctx, operator, []byte("hash"), want); keystone.KindOf(err) != keystone.Conflict {
+			t.Error("a hash was stored twice:", err)
+		}
+		n := len(trail(t, s))
+		for range 3 { // revoking again does nothing
+			ok(t, s.RevokeAccessToken(ctx, operator, "j", "c", want.ExpiresAt))
+		}
+		if got := len(trail(t, s)); got != n+1 {
+			t.Errorf("%d rows for one revocation", got-n)
+		}
+	})
+}
+
+// TestCacheIsBounded: what anonymous callers make up is not kept.
+func TestCacheIsBounded(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
+		for range 100 {
+			id := keystone.NewID(clock.Now())
+			_, _ = s.CachedClient(ctx, id)
+			_, _, _ = s.ProveClient(ctx, id, "x")
+			_, _ = s.UserState(ctx, id)
+			_, _ = s.GrantFacts(ctx, id)
+			_, _ = s.AccessTokenByHash(ctx, []byte(id))
+		}
+		for name, c := range s.Caches() {
+			if c.Entries != 0 {
+				t.Errorf("%s keeps %d entries", name, c.Entries)
+			}
+		}
+	})
+}

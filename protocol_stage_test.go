@@ -1,0 +1,70 @@
+package keystone_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/store/storetest"
+	"github.com/keystone-auth/keystone/keystonetest"
+)
+
+// stage is a server with what a script has made and captured.
+type stage struct {
+	server *keystonetest.Server
+	http   *http.Client
+	url    string
+	vars   map[string]string
+}
+
+func newStage(t *testing.T, db string) *stage {
+	t.Helper()
+	var options []keystonetest.Option
+	if db == "postgres" {
+		options = append(options, keystonetest.WithPostgres(storetest.PostgresURL(t)))
+	}
+	s := keystonetest.Start(t, options...)
+	client := s.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &stage{server: s, http: client, url: s.URL, vars: map[string]string{"issuer": s.Issuer}}
+}
+
+// direct carries out one @ line.
+func (st *stage) direct(t *testing.T, line int, words []string) {
+	t.Helper()
+	s := st.server
+	switch words[0] {
+	case "clock":
+		s.Clock.Move(duration(t, words[1]))
+	case "scope":
+		s.CreateScope(words[1])
+	case "role":
+		s.CreateRole(words[1], list(words[2])...)
+	case "user":
+		u := s.CreateUser(words[1], list(options(words[2:])["roles"])...)
+		st.vars[words[1]+".id"], st.vars[words[1]+".password"] = u.ID, u.Password
+	case "client":
+		o := options(words[3:])
+		c := s.CreateClient(keystone.Client{
+			Name: words[1], Kind: keystone.ClientKind(words[2]), Scopes: list(o["scopes"]), Audiences: list(o["audiences"]),
+			Grants: list(o["grants"]), RedirectURIs: list(o["redirect"]), AccessTokenFormat: o["format"], FirstParty: o["first_party"] == "true",
+		})
+		st.vars[words[1]+".id"], st.vars[words[1]+".secret"] = c.ID, c.Secret
+	case "enable", "disable":
+		path := map[string]string{"user": "/api/v1/users/", "client": "/api/v1/admin/clients/"}[words[1]]
+		st.admin(t, line, http.MethodPatch, path+st.value(t, words[2]+".id"), map[string]any{"enabled": words[0] == "enable"})
+	case "roles":
+		st.admin(t, line, http.MethodPut, "/api/v1/users/"+st.value(t, words[1]+".id")+"/roles", map[string]any{"roles": list(words[2])})
+	default:
+		t.Fatalf("line %d: no directive @%s", line, strings.Join(words, " "))
+	}
+}
+
+// admin makes a change through the API, as an administrator.
+func (st *stage) admin(t *testing.T, line int, method, path string, body any) {
+	t.Helper()
+	if status := st.server.Call(method, path, st.server.Admin(), body, nil); status != http.StatusOK {
+		t.Fatalf("line %d: %s %s answered %d", line, method, path, status)
+	}
+}
