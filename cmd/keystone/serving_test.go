@@ -267,6 +267,15 @@ func dayOfServing(m *machine) {
 		t.Error("still locked after user unlock")
 	}
 
+	bearer := text(n.signIn("amy", password)["access_token"])
+	mine := func() int { status, _ := n.send(http.MethodGet, "/api/v1/users/me", bearer, nil); return status }
+	if status := mine(); status != http.StatusOK {
+		t.Errorf("own account: %d", status)
+	}
+	s.ok("user", "disable", "amy")
+	within(t, time.Second, "refused", func() bool { return mine() == http.StatusUnauthorized })
+	s.ok("user", "enable", "amy")
+
 	before := len(s.items("key", "list"))
 	if r := s.run("", "key", "rotate"); r.code != exitDone && !strings.Contains(r.err, "already published") {
 		t.Errorf("key rotate: %+v", r)

@@ -16,8 +16,8 @@ type Match struct {
 // empty is the answer of an operation that has nothing to say: 204.
 type empty struct{}
 
-func (s *Slice) readMe(ctx context.Context, _ *struct{}) (*userAnswer, error) {
-	return answerUser(s.Store.User(ctx, httpio.Actor(ctx).ID))
+func (s *Slice) readMe(ctx context.Context, _ *struct{}) (*accountAnswer, error) {
+	return answerAccount(s.Store.User(ctx, httpio.Actor(ctx).ID))
 }
 
 type updateMeRequest struct {
@@ -31,7 +31,7 @@ type updateMeRequest struct {
 	}
 }
 
-func (s *Slice) updateMe(ctx context.Context, in *updateMeRequest) (*userAnswer, error) {
+func (s *Slice) updateMe(ctx context.Context, in *updateMeRequest) (*accountAnswer, error) {
 	version, err := httpio.Version(in.IfMatch)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (s *Slice) updateMe(ctx context.Context, in *updateMeRequest) (*userAnswer,
 			return nil, err
 		}
 	}
-	return answerUser(s.Store.UpdateUser(ctx, by, by.ID, version, keystone.UserPatch{
+	return answerAccount(s.Store.UpdateUser(ctx, by, by.ID, version, keystone.UserPatch{
 		Username: b.Username, Email: b.Email, FirstName: b.FirstName.Change(), LastName: b.LastName.Change(),
 	}))
 }

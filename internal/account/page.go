@@ -44,7 +44,11 @@ func (s *Slice) again(w http.ResponseWriter, r *http.Request, page string, form 
 		return err
 	}
 	httpio.ExchangeOf(r.Context()).Err = err // for the log
-	form.Fill(e.Msg, e.Fields)
+	what := e.Msg
+	if len(e.Fields) > 0 {
+		what = "Correct what is marked and send the form again. The password has to be typed once more."
+	}
+	form.Fill(what, e.Fields)
 	return s.Pages.Render(w, httpio.StatusOf(r, err), page, web.Page{Failed: true, Data: form})
 }
 

@@ -22,7 +22,7 @@ var errClosed = keystone.Fail(keystone.Forbidden, "Registration is closed here. 
 // register serves POST /api/v1/auth/register. An open registration has to say
 // that a name is taken; it costs the same work whether it is or not, and is
 // limited by source.
-func (s *Slice) register(ctx context.Context, in *registerRequest) (*userAnswer, error) {
+func (s *Slice) register(ctx context.Context, in *registerRequest) (*accountAnswer, error) {
 	by := httpio.Actor(ctx)
 	if !s.RegistrationOpen {
 		if err := s.Store.Record(ctx, by, keystone.AuditEvent{Action: keystone.ActAccessDenied, TargetKind: "server", Detail: map[string]any{"reason": "registration_closed"}}); err != nil {
@@ -38,5 +38,5 @@ func (s *Slice) register(ctx context.Context, in *registerRequest) (*userAnswer,
 	if err != nil {
 		return nil, err
 	}
-	return answerUser(s.Store.RegisterUser(ctx, by, u, hash))
+	return answerAccount(s.Store.RegisterUser(ctx, by, u, hash))
 }

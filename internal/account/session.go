@@ -8,8 +8,8 @@ import (
 	"github.com/keystone-auth/keystone/internal/httpio"
 )
 
-// Session is one of the user's sessions in an answer.
-type Session struct {
+// OwnSession is one of the user's sessions in an answer.
+type OwnSession struct {
 	ID        string    `json:"id" format:"uuid"`
 	Current   bool      `json:"current" doc:"The session that asks."`
 	ClientID  string    `json:"client_id" doc:"The client through which you signed in."`
@@ -22,7 +22,7 @@ type Session struct {
 }
 
 type listSessionsAnswer struct {
-	Body httpio.Collection[Session]
+	Body httpio.Collection[OwnSession]
 }
 
 func (s *Slice) listSessions(ctx context.Context, in *httpio.PageQuery) (*listSessionsAnswer, error) {
@@ -35,8 +35,8 @@ func (s *Slice) listSessions(ctx context.Context, in *httpio.PageQuery) (*listSe
 	if err != nil {
 		return nil, err
 	}
-	return &listSessionsAnswer{httpio.Collect(list, func(ses keystone.Session) Session {
-		return Session{
+	return &listSessionsAnswer{httpio.Collect(list, func(ses keystone.Session) OwnSession {
+		return OwnSession{
 			ID: ses.ID, Current: ses.ID == by.SessionID, ClientID: ses.ClientID, Source: ses.Source, UserAgent: ses.UserAgent,
 			AMR: ses.AMR, CreatedAt: ses.CreatedAt, LastSeen: ses.LastSeen, ExpiresAt: ses.ExpiresAt,
 		}

@@ -99,8 +99,7 @@ func (s *Slice) setupFields(in setupForm) web.Form {
 	return web.Form{
 		Action: "setup", Submit: "Create the administrator", Hidden: map[string]string{"token": in.Token},
 		Fields: []web.Field{
-			{Name: "username", Label: "Username", Type: "text", Value: in.Username, Autocomplete: "username", MaxLength: 50,
-				Hints: []string{"One word of letters and digits; . - _ + may stand between them."}},
+			{Name: "username", Label: "Username", Type: "text", Value: in.Username, Autocomplete: "username", MaxLength: 50},
 			{Name: "email", Label: "E-mail address", Type: "email", Value: in.Email, Autocomplete: "email", MaxLength: 254},
 			s.passwordField("Password"),
 		},

@@ -46,7 +46,7 @@ func (s *Slice) resetPassword(ctx context.Context, in *ByID) (*resetPasswordAnsw
 	}
 	out := &resetPasswordAnswer{}
 	out.Body.ResetURL = s.Issuer + "/reset?token=" + url.QueryEscape(value)
-	out.Body.ExpiresAt = expires.UTC()
+	out.Body.ExpiresAt = expires
 	return out, nil
 }
 

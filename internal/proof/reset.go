@@ -30,7 +30,7 @@ var errReset = keystone.Fail(keystone.Unauthenticated, "This link was used, repl
 // administrator may start a reset, and does not get to know the password (OWASP
 // ASVS 6.4.6). Links made before stop working.
 func (c *Checker) StartReset(ctx context.Context, by keystone.Actor, userID string) (value string, expires time.Time, err error) {
-	value, expires = secret.New(secret.OneTime), c.Store.Now().Add(resetLife)
+	value, expires = secret.New(secret.OneTime), c.Store.Now().UTC().Add(resetLife).Truncate(time.Microsecond)
 	err = c.Store.InTx(ctx, func(tx *store.Store) error {
 		if err := tx.SetPassword(ctx, by, userID, "", ""); err != nil {
 			return err

@@ -24,15 +24,19 @@ const attemptMemory = 24 * time.Hour
 func (s *Store) CountAttempt(ctx context.Context, keys ...AttemptKey) (wait time.Duration, err error) {
 	now := s.now()
 	for _, k := range keys {
+		first := int64(0)
+		if k.Free <= 1 {
+			first = micros(now.Add(time.Second))
+		}
 		hit, err := s.hot(ctx, &hotWrite{
-			sql: `INSERT INTO attempts (key, failures, last_at, blocked_until) VALUES ($1, 1, $2, 0)
+			sql: `INSERT INTO attempts (key, failures, last_at, blocked_until) VALUES ($1, 1, $2, $5)
 				ON CONFLICT (key) DO UPDATE SET last_at = excluded.last_at,
 				failures = CASE WHEN attempts.last_at < $3 THEN 1 ELSE attempts.failures + 1 END,
-				blocked_until = CASE WHEN attempts.last_at < $3 OR attempts.failures + 1 < $4 THEN 0
+				blocked_until = CASE WHEN attempts.last_at < $3 THEN excluded.blocked_until WHEN attempts.failures + 1 < $4 THEN 0
 					WHEN attempts.failures + 1 < $4 + 10 THEN excluded.last_at + (1000000 << CAST(attempts.failures + 1 - $4 AS INTEGER))
 					ELSE excluded.last_at + 900000000 END
 				WHERE attempts.blocked_until <= $2`,
-			args: []any{k.Key, micros(now), micros(now.Add(-attemptMemory)), int64(k.Free)},
+			args: []any{k.Key, micros(now), micros(now.Add(-attemptMemory)), int64(k.Free), first},
 		})
 		if err != nil {
 			return 0, s.fail("count attempt", err)

@@ -38,7 +38,7 @@ func (s *Store) Claim(ctx context.Context, kind, holder string, n int, ttl time.
 		for _, id := range ids {
 			m := Message{ID: id, Kind: kind}
 			won, err := tx.row(ctx, `UPDATE outbox SET claimed_by = $1, claimed_until = $2, attempts = attempts + 1
-				WHERE id = $3 AND claimed_until <= $4 RETURNING payload, attempts`, []any{holder, micros(now.Add(ttl)), id, micros(now)}, &m.Payload, &m.Attempts)
+				WHERE id = $3 AND claimed_until <= $4 AND due_at <= $4 AND dead_at = 0 RETURNING payload, attempts`, []any{holder, micros(now.Add(ttl)), id, micros(now)}, &m.Payload, &m.Attempts)
 			if err != nil {
 				return err
 			}

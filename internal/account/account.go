@@ -9,8 +9,8 @@ import (
 	"github.com/keystone-auth/keystone/internal/httpio"
 )
 
-// User is the account in an answer.
-type User struct {
+// Account is the user in an answer to themselves: what users/{id} shows of them.
+type Account struct {
 	ID            string     `json:"id" format:"uuid"`
 	Username      string     `json:"username"`
 	Email         string     `json:"email"`
@@ -24,23 +24,23 @@ type User struct {
 	UpdatedAt     time.Time  `json:"updated_at"`
 }
 
-type userAnswer struct {
+type accountAnswer struct {
 	ETag string `header:"ETag"`
-	Body User
+	Body Account
 }
 
-func answerUser(u keystone.User, err error) (*userAnswer, error) {
+func answerAccount(u keystone.User, err error) (*accountAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := User{
+	v := Account{
 		ID: u.ID, Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified, FirstName: u.FirstName, LastName: u.LastName,
 		Enabled: u.Enabled, Roles: u.Roles, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt,
 	}
 	if !u.LastLogin.IsZero() {
 		v.LastLogin = &u.LastLogin
 	}
-	return &userAnswer{httpio.ETag(u.Version), v}, nil
+	return &accountAnswer{httpio.ETag(u.Version), v}, nil
 }
 
 // checkNew checks a new account and its password, and names everything that is
