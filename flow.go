@@ -18,8 +18,8 @@ type Flow struct {
 	SessionID string    // the session that carries it
 	SignedIn  time.Time // when somebody last proved who they are in this flow; zero: not in this flow
 	Chosen    bool      // the account was chosen by hand in this flow
-	Decided   bool      // consent was given or refused by hand in this flow
-	Granted   []string  // scopes that were consented to by hand, sorted
+	DecidedBy string    // the user who consented by hand in this flow; another account asks anew
+	Granted   []string  // scopes that they consented to, sorted
 	Denied    bool      // access was refused by hand
 }
 
@@ -93,7 +93,9 @@ type Facts struct {
 	AuthTime  time.Time // when that session's user last proved who they are
 	ACR       string    // the level that the session reached
 	Accounts  int       // living sessions in this browser
-	Consented []string  // scopes that the user allowed this client before, sorted
+	Offered   []string  // what consent can give: asked for, the client's, and held by the user; sorted
+	Connected bool      // the user allowed this client something before, perhaps no more than to know of them
+	Consented []string  // scopes that the user allowed it, sorted
 	Trusted   bool      // first-party: consent is not asked for
 }
 
@@ -124,9 +126,9 @@ func (f Flow) nextSignIn(a Facts, none bool) Step {
 	switch {
 	case f.signInNeeded(a) && none:
 		return Step{StepRefuse, "login_required"}
-	case !none && slices.Contains(f.Request.Prompt, PromptSelect) && !f.Chosen && f.SignedIn.IsZero() && a.Accounts > 0:
+	case !none && slices.Contains(f.Request.Prompt, PromptSelect) && !f.Chosen && !f.proved(a) && a.Accounts > 0:
 		return Step{Kind: StepChoose}
-	case f.signInNeeded(a) && !none && f.UserID == "" && a.Accounts > 1 && f.SignedIn.IsZero():
+	case f.signInNeeded(a) && !none && f.UserID == "" && a.Accounts > 1:
 		return Step{Kind: StepChoose}
 	case f.signInNeeded(a):
 		return Step{Kind: StepSignIn}
@@ -141,22 +143,40 @@ func (f Flow) signInNeeded(a Facts) bool {
 		return true
 	case f.Request.Subject != "" && a.Session.UserID != f.Request.Subject:
 		return true
-	case slices.Contains(f.Request.Prompt, PromptLogin) && f.SignedIn.IsZero():
+	case slices.Contains(f.Request.Prompt, PromptLogin) && !f.proved(a):
 		return true
-	case f.Request.MaxAge != nil && a.Now.Sub(a.AuthTime) > time.Duration(*f.Request.MaxAge)*time.Second && f.SignedIn.IsZero():
+	case f.Request.MaxAge != nil && a.Now.Sub(a.AuthTime) > time.Duration(*f.Request.MaxAge)*time.Second && !f.proved(a):
 		return true
 	}
 	return false
 }
 
+// proved reports whether the session's user has shown a proof in this flow. That
+// somebody else did, before this account was chosen, does not count.
+func (f Flow) proved(a Facts) bool {
+	return a.Session != nil && !f.SignedIn.IsZero() && !a.AuthTime.Before(f.SignedIn)
+}
+
 func (f Flow) needsConsent(a Facts) bool {
 	switch {
-	case f.Decided:
+	case f.DecidedBy != "" && f.DecidedBy == a.Session.UserID:
 		return false
 	case slices.Contains(f.Request.Prompt, PromptConsent):
 		return true
 	case a.Trusted:
 		return false
 	}
-	return !Subset(f.Request.Scopes, a.Consented)
+	return !a.Connected || !Subset(a.Offered, a.Consented)
+}
+
+// Answered returns the scopes of the answer to a flow that is done: never more
+// than was offered, and never more than the user allowed.
+func (f Flow) Answered(a Facts) []string {
+	switch {
+	case f.DecidedBy != "" && f.DecidedBy == a.Session.UserID:
+		return Intersect(a.Offered, f.Granted)
+	case a.Trusted:
+		return a.Offered
+	}
+	return Intersect(a.Offered, a.Consented)
 }

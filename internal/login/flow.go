@@ -1,12 +1,11 @@
 package login
 
 import (
-	"context"
+	"errors"
 	"net/http"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
-	"github.com/keystone-auth/keystone/internal/secret"
 )
 
 // visit is one request of a sign-in in the browser: the flow, the client it is
@@ -77,14 +76,13 @@ func (s *Slice) signInForm(w http.ResponseWriter, r *http.Request) error {
 		return s.choose(w, r, v, account)
 	}
 	err = s.proveAndCarry(w, r, &v, form.Get("login"), form.Get("password"))
-	switch keystone.KindOf(err) {
-	case keystone.Unknown, keystone.Unavailable:
-		if err != nil {
-			return err
-		}
-	default:
+	var refused *keystone.Error
+	if errors.As(err, &refused) && refused.Kind != keystone.Unavailable && refused.Kind != keystone.Unknown {
 		httpio.ExchangeOf(r.Context()).Err = err
-		return s.signInPage(w, v, httpio.StatusOf(r, err), err.(*keystone.Error).Msg, form.Get("login"))
+		return s.signInPage(w, v, httpio.StatusOf(r, err), refused.Msg, form.Get("login"))
+	}
+	if err != nil {
+		return err
 	}
 	return seeOther(w, "/login?flow="+v.flow.ID)
 }
@@ -103,8 +101,9 @@ func (s *Slice) proveAndCarry(w http.ResponseWriter, r *http.Request, v *visit, 
 		s.Observe(resultOf(err))
 		return err
 	}
-	now, renewed := s.Store.Now(), secret.New(secret.Browser)
-	if err := s.Store.CarrySession(ctx, v.browser, renewed, id, now); err != nil {
+	now := s.Store.Now()
+	renewed, err := s.Store.CarrySession(ctx, v.browser, id, now)
+	if err != nil {
 		return err
 	}
 	v.flow.UserID, v.flow.SessionID, v.flow.SignedIn = p.Login.UserID, id, now
@@ -135,8 +134,8 @@ func (s *Slice) choose(w http.ResponseWriter, r *http.Request, v visit, account 
 	return seeOther(w, "/login?flow="+v.flow.ID)
 }
 
-// decide serves POST /consent. What was allowed is what the page showed, whatever
-// the form says.
+// decide serves POST /consent. What is allowed is what the page showed, and never
+// more than there is to give.
 func (s *Slice) decide(w http.ResponseWriter, r *http.Request) error {
 	form, err := httpio.Form(r, httpio.MaxForm)
 	if err != nil {
@@ -149,13 +148,15 @@ func (s *Slice) decide(w http.ResponseWriter, r *http.Request) error {
 	if v.flow.Next(v.facts).Kind != keystone.StepConsent {
 		return seeOther(w, "/login?flow="+v.flow.ID)
 	}
+	// The answer counts for what the page showed. Where account or offer are others
+	// by now, the page is shown again.
+	if form.Get("account") != v.facts.Session.ID || form.Get("scope") != keystone.FormatScope(v.facts.Offered) {
+		return seeOther(w, "/login?flow="+v.flow.ID)
+	}
 	switch form.Get("decision") {
 	case "allow":
-		scopes, err := s.offered(r.Context(), v)
-		if err != nil {
-			return err
-		}
-		v.flow.Decided, v.flow.Granted = true, scopes
+		scopes := v.facts.Offered
+		v.flow.DecidedBy, v.flow.Granted = v.facts.Session.UserID, scopes
 		by := httpio.Actor(r.Context())
 		by.Kind, by.ID, by.Name, by.SessionID = keystone.ActorUser, v.facts.Session.UserID, v.facts.Session.Username, v.facts.Session.ID
 		if err := s.Store.AddConsent(r.Context(), by, v.facts.Session.UserID, v.client, scopes); err != nil {
@@ -174,15 +175,6 @@ func (s *Slice) decide(w http.ResponseWriter, r *http.Request) error {
 }
 
 var errDecision = keystone.Fail(keystone.Invalid, "Use one of the two buttons.")
-
-// offered is what consent can give: asked for, the client's, and the user's own.
-func (s *Slice) offered(ctx context.Context, v visit) ([]string, error) {
-	u, err := s.Store.UserState(ctx, v.facts.Session.UserID)
-	if err != nil {
-		return nil, err
-	}
-	return keystone.Intersect(keystone.Intersect(v.flow.Request.Scopes, v.client.Scopes), u.Scopes), nil
-}
 
 func seeOther(w http.ResponseWriter, to string) error {
 	h := w.Header()

@@ -55,17 +55,16 @@ type consentView struct {
 	Flow     string
 	Client   string
 	Username string
+	Session  string // the form gives back whose answer it is
+	Scope    string // and to what
 	Scopes   []keystone.Scope
 	ReturnTo string // where the browser goes afterwards, so that people can judge
 }
 
 func (s *Slice) consentPage(w http.ResponseWriter, r *http.Request, v visit) error {
-	names, err := s.offered(r.Context(), v)
-	if err != nil {
-		return err
-	}
-	view := consentView{Flow: v.flow.ID, Client: v.client.Name, Username: v.facts.Session.Username, ReturnTo: hostOf(v.flow.Request.RedirectURI)}
-	for _, name := range names {
+	view := consentView{Flow: v.flow.ID, Client: v.client.Name, Username: v.facts.Session.Username, ReturnTo: hostOf(v.flow.Request.RedirectURI),
+		Session: v.facts.Session.ID, Scope: keystone.FormatScope(v.facts.Offered)}
+	for _, name := range v.facts.Offered {
 		sc, err := s.Store.Scope(r.Context(), name)
 		if err != nil {
 			return err

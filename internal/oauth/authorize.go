@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
@@ -35,11 +36,11 @@ func (s *Slice) authorize(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch step := f.Next(facts); step.Kind {
 	case keystone.StepDone:
-		return s.answer(w, r, c, f, facts)
+		return s.answer(w, r, f, facts)
 	case keystone.StepRefuse:
 		return s.redirectError(w, r, req, keystone.Fail(keystone.Forbidden, refusals[step.Code]).WithCode(step.Code))
 	}
-	if browser == "" {
+	if !secret.WellFormed(secret.Browser, browser) {
 		browser = secret.New(secret.Browser)
 		s.Cookies.SetBrowser(w, browser)
 	}
@@ -77,7 +78,7 @@ func (s *Slice) resume(w http.ResponseWriter, r *http.Request) error {
 	if step.Kind == keystone.StepRefuse {
 		return s.redirectError(w, r, f.Request, keystone.Fail(keystone.Forbidden, refusals[step.Code]).WithCode(step.Code))
 	}
-	return s.answer(w, r, c, f, facts)
+	return s.answer(w, r, f, facts)
 }
 
 var errFlowGone = keystone.Fail(keystone.NotFound, "This sign-in has ended or belongs to another browser. Go back to the application and start again.")
@@ -99,22 +100,18 @@ var refusals = map[string]string{
 }
 
 // answer issues the code (RFC 6749 section 4.1.2).
-func (s *Slice) answer(w http.ResponseWriter, r *http.Request, c keystone.Client, f keystone.Flow, facts keystone.Facts) error {
+func (s *Slice) answer(w http.ResponseWriter, r *http.Request, f keystone.Flow, facts keystone.Facts) error {
 	if f.Request.PushedAs != "" {
-		if _, ok, err := s.Store.UseOnce(r.Context(), singleUsePAR, f.Request.PushedAs); err != nil {
+		if ok, err := s.Store.UseUp(r.Context(), singleUsePAR, f.Request.PushedAs); err != nil {
 			return err
 		} else if !ok {
 			return s.page(w, r, errRequestURI)
 		}
 	}
-	scopes := keystone.Intersect(f.Request.Scopes, c.Scopes)
-	if f.Decided {
-		scopes = keystone.Intersect(scopes, f.Granted)
-	}
 	value, now := secret.New(secret.AuthCode), s.Store.Now()
 	err := s.Store.AddCode(r.Context(), value, store.Code{
 		GrantID: keystone.NewID(now), UserID: facts.Session.UserID, SessionID: facts.Session.ID, AuthTime: facts.AuthTime,
-		AMR: facts.Session.AMR, ACR: facts.ACR, Scopes: scopes, Request: f.Request,
+		AMR: facts.Session.AMR, ACR: facts.ACR, Scopes: f.Answered(facts), Request: f.Request,
 	}, now.Add(codeLife))
 	if err != nil {
 		return err
@@ -181,7 +178,7 @@ func (s *Slice) readRequest(ctx context.Context, params url.Values) (keystone.Cl
 		return c, keystone.AuthRequest{}, errRedirectURI
 	}
 	req := keystone.AuthRequest{ClientID: c.ID, RedirectURI: params.Get("redirect_uri"), State: params.Get("state"), PushedAs: pushed}
-	if mode := params.Get("response_mode"); slices.Contains(responseModes, mode) {
+	if mode := params.Get("response_mode"); slices.Contains(responseModes, mode) && (mode != "form_post" || strings.HasPrefix(req.RedirectURI, "http")) {
 		req.ResponseMode = mode
 	} else if mode != "" {
 		return c, req, errResponseMode

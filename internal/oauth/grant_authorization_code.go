@@ -36,6 +36,13 @@ func authorizationCode(s *Slice, ctx context.Context, c keystone.Client, p param
 	if err != nil {
 		return token.Response{}, err
 	}
+	if !c.FirstParty {
+		consented, _, err := s.Store.Consented(ctx, code.UserID, c.ID)
+		if err != nil {
+			return token.Response{}, err
+		}
+		code.Scopes = keystone.Intersect(code.Scopes, consented) // what was taken back since is not given
+	}
 	u, err := s.Store.User(ctx, code.UserID)
 	if err != nil {
 		return token.Response{}, noCode(err)
@@ -48,7 +55,7 @@ func authorizationCode(s *Slice, ctx context.Context, c keystone.Client, p param
 		ID: &token.IDToken{Nonce: code.Request.Nonce, AuthTime: code.AuthTime, AMR: code.AMR, ACR: code.ACR, Claims: claims},
 		Write: func(ctx context.Context, d token.Decision) (token.Written, error) {
 			family, refresh := s.Issuer.CodeFamily(d, code, c.ID, ses.ExpiresAt)
-			ok, err := s.Store.RedeemCode(ctx, by, p.code, family)
+			ok, err := s.Store.RedeemCode(ctx, by, p.code, family, c.FirstParty)
 			if err != nil {
 				return token.Written{}, err
 			}

@@ -21,7 +21,7 @@ type logoutRequest struct {
 	back   string // where the browser goes afterwards; empty: nowhere
 }
 
-var errLogoutURI = keystone.Fail(keystone.Invalid, "The address to return to is not registered for this application, or the application is not certain. You can still log out here.")
+var errLogoutURI = keystone.Fail(keystone.Invalid, "The address to return to is not registered for this application, or it is not certain which application asks. Nobody was logged out.")
 
 // logout serves GET and POST /oauth2/logout. Only a page of our own, or an ID
 // token of this very session, ends the session without asking.
@@ -34,15 +34,21 @@ func (s *Slice) logout(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.page(w, r, err)
 	}
+	if r.Method == http.MethodPost && !sameOrigin(r) {
+		// Another site's form comes without our cookie (SameSite=Lax); the GET that
+		// follows brings it.
+		return redirect(w, "/oauth2/logout?"+params.Encode())
+	}
 	browser := s.Cookies.Browser(r)
 	sessions, err := s.Store.BrowserSessions(r.Context(), browser, s.Idle)
 	if err != nil {
 		return err
 	}
+	signedIn := len(sessions)
 	mine := slices.IndexFunc(sessions, func(b store.BrowserSession) bool {
 		return req.hinted && (b.ID == req.hint.SessionID || b.UserID == req.hint.Subject)
 	})
-	confirmed := r.Method == http.MethodPost && params.Get("confirm") == "yes" && sameOrigin(r)
+	confirmed := r.Method == http.MethodPost && params.Get("confirm") == "yes"
 	switch {
 	case len(sessions) == 0:
 	case mine >= 0:
@@ -59,6 +65,9 @@ func (s *Slice) logout(w http.ResponseWriter, r *http.Request) error {
 		if err := s.Store.EndSession(r.Context(), by, b.ID, b.UserID, keystone.EndLogout); err != nil && keystone.KindOf(err) != keystone.NotFound {
 			return err
 		}
+	}
+	if len(sessions) == signedIn && browser != "" {
+		s.Cookies.ClearBrowser(w)
 	}
 	if req.back != "" {
 		return redirect(w, req.back)

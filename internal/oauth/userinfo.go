@@ -55,14 +55,15 @@ var (
 
 // userinfo serves GET and POST /oauth2/userinfo (OpenID Connect Core section
 // 5.3). The token comes in the header, or in the form of a POST (RFC 6750
-// section 2.2), never in the address.
+// section 2.2), never in the address. A token for somebody else's API alone is
+// not one for here.
 func (s *Slice) userinfo(w http.ResponseWriter, r *http.Request) error {
 	raw, err := userinfoToken(r)
 	if err != nil {
 		return err
 	}
 	t, err := s.Verifier.Inspect(r.Context(), raw)
-	if keystone.KindOf(err) == keystone.Unauthenticated || err == nil && t.UserID() == "" {
+	if keystone.KindOf(err) == keystone.Unauthenticated || err == nil && (t.UserID() == "" || !slices.Contains(t.Audiences, s.Issuer.Options.Issuer)) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="keystone", error="invalid_token"`)
 		return errUserinfoToken
 	}

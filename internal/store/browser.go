@@ -34,11 +34,12 @@ func (s *Store) BrowserSessions(ctx context.Context, browser string, idle time.D
 	return list, s.fail("read browser sessions", err)
 }
 
-// CarrySession gives a session to a browser under a new cookie value: whatever
-// the old value carried, flows in progress too, moves to the new one and the old
-// one is worth nothing (session id renewal at each proof).
-func (s *Store) CarrySession(ctx context.Context, old, renewed string, sessionID string, authTime time.Time) error {
-	err := s.InTx(ctx, func(tx *Store) error {
+// CarrySession gives a session to a browser under a new cookie value, which it
+// returns: whatever the old value carried, flows in progress too, moves to the
+// new one and the old one is worth nothing (session id renewal at each proof).
+func (s *Store) CarrySession(ctx context.Context, old, sessionID string, authTime time.Time) (renewed string, err error) {
+	renewed = secret.New(secret.Browser)
+	err = s.InTx(ctx, func(tx *Store) error {
 		if old != "" {
 			for _, q := range []string{`UPDATE browser_sessions SET browser = $1 WHERE browser = $2`, `UPDATE flows SET browser = $1 WHERE browser = $2`} {
 				if _, err := tx.q.exec(ctx, q, secret.Hash(renewed), secret.Hash(old)); err != nil {
@@ -51,7 +52,7 @@ func (s *Store) CarrySession(ctx context.Context, old, renewed string, sessionID
 			sessionID, secret.Hash(renewed), micros(authTime))
 		return err
 	})
-	return s.fail("carry session", err)
+	return renewed, s.fail("carry session", err)
 }
 
 // RenewSession notes that a session's user has proved who they are again, where
@@ -60,7 +61,7 @@ func (s *Store) RenewSession(ctx context.Context, by keystone.Actor, sessionID s
 	now := s.now()
 	w := &hotWrite{
 		sql: `UPDATE sessions SET last_seen = $1 WHERE id = $2 AND user_id = $3 AND ended_at = 0 AND expires_at > $1
-			AND EXISTS (SELECT 1 FROM users u JOIN passwords p ON p.user_id = u.id WHERE u.id = $3 AND u.enabled AND p.changed_at = $4)`,
+			AND EXISTS (SELECT 1 FROM users u WHERE u.id = $3 AND u.enabled AND u.password_at = $4)`,
 		args: []any{micros(now), sessionID, login.UserID, micros(login.ChangedAt)},
 	}
 	w.then = func(hit bool) []addition {

@@ -24,13 +24,27 @@ type Code struct {
 	Request   keystone.AuthRequest `json:"request"`
 }
 
-// AddCode stores a code under the hash of its value until expires.
+// usedEvery is how exactly the last use of a browser's session is known.
+const usedEvery = time.Minute
+
+// AddCode stores a code under the hash of its value until expires. It is a use
+// of the browser's session.
 func (s *Store) AddCode(ctx context.Context, value string, c Code, expires time.Time) error {
 	payload, err := json.Marshal(c)
 	if err != nil {
 		return err
 	}
-	return s.AddSingleUse(ctx, SingleUseCode, value, string(payload), expires)
+	now := s.now()
+	w := &hotWrite{
+		sql:  insertSingleUse,
+		args: []any{SingleUseCode, secret.Hash(value), string(payload), micros(now), micros(expires)},
+	}
+	w.then = func(bool) []addition {
+		return []addition{{`UPDATE browser_sessions SET last_used = $1 WHERE session_id = $2 AND last_used < $3`,
+			[]any{micros(now), c.SessionID, micros(now.Add(-usedEvery))}}}
+	}
+	_, err = s.hot(ctx, w)
+	return s.fail("add code", err)
 }
 
 // ReadCode returns what a code stands for without using it. used reports that it
@@ -56,8 +70,10 @@ func (s *Store) BurnCode(ctx context.Context, value string) error {
 
 // RedeemCode uses a code and begins its grant, in one transaction: of any number
 // of simultaneous uses, on any nodes, one gets true. The session that the code
-// was issued under must still be alive.
-func (s *Store) RedeemCode(ctx context.Context, by keystone.Actor, value string, g keystone.Grant) (bool, error) {
+// was issued under must still be alive, and the consent there, unless trusted:
+// the grant is written only after a write to the session's row, where whoever
+// ends the session or takes the consent back either waits or has been.
+func (s *Store) RedeemCode(ctx context.Context, by keystone.Actor, value string, g keystone.Grant, trusted bool) (bool, error) {
 	now := s.now()
 	w := &hotWrite{
 		sql: `UPDATE single_use SET used_at = $1 WHERE kind = $2 AND hash = $3 AND used_at = 0 AND expires_at > $1
@@ -68,8 +84,10 @@ func (s *Store) RedeemCode(ctx context.Context, by keystone.Actor, value string,
 		if !hit {
 			return nil
 		}
-		return []addition{insertGrant(g), s.auditRow(by, keystone.AuditEvent{Action: keystone.ActCodeRedeemed, TargetKind: "grant", TargetID: g.ID,
-			Detail: map[string]any{"scopes": g.Scopes}})}
+		return []addition{
+			{`UPDATE sessions SET last_seen = $1 WHERE id = $2`, []any{micros(now), g.SessionID}},
+			insertGrantWhile(g, trusted), s.auditRow(by, keystone.AuditEvent{Action: keystone.ActCodeRedeemed, TargetKind: "grant", TargetID: g.ID,
+				Detail: map[string]any{"scopes": g.Scopes}})}
 	}
 	hit, err := s.hot(ctx, w)
 	return hit, s.fail("redeem code", err)

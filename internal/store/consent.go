@@ -16,18 +16,19 @@ type Consent struct {
 	UpdatedAt  time.Time
 }
 
-// Consented returns the scopes that the user allowed the client, sorted.
-func (s *Store) Consented(ctx context.Context, userID, clientID string) ([]string, error) {
+// Consented returns the scopes that the user allowed the client, sorted, and
+// whether they allowed it anything: no scope is something too.
+func (s *Store) Consented(ctx context.Context, userID, clientID string) (list []string, found bool, err error) {
 	var scopes string
-	_, err := s.row(ctx, `SELECT scopes FROM consents WHERE user_id = $1 AND client_id = $2`, []any{userID, clientID}, &scopes)
-	return unwords(scopes), s.fail("read consent", err)
+	found, err = s.row(ctx, `SELECT scopes FROM consents WHERE user_id = $1 AND client_id = $2`, []any{userID, clientID}, &scopes)
+	return unwords(scopes), found, s.fail("read consent", err)
 }
 
 // AddConsent remembers that the user allowed the client these scopes, besides
 // those they allowed before.
 func (s *Store) AddConsent(ctx context.Context, by keystone.Actor, userID string, c keystone.Client, scopes []string) error {
 	err := s.InTx(ctx, func(tx *Store) error {
-		before, err := tx.Consented(ctx, userID, c.ID)
+		before, _, err := tx.Consented(ctx, userID, c.ID)
 		if err != nil {
 			return err
 		}
@@ -55,9 +56,14 @@ func (s *Store) Consents(ctx context.Context, userID string) ([]Consent, error) 
 	return list, s.fail("list consents", err)
 }
 
-// RevokeConsent takes back what a user allowed a client, with its tokens.
+// RevokeConsent takes back what a user allowed a client, with its tokens. It first
+// writes to the user's sessions, as RedeemCode does: a code that is redeemed at
+// this moment either finds no consent, or its grant is found here.
 func (s *Store) RevokeConsent(ctx context.Context, by keystone.Actor, userID, clientID string) error {
 	err := s.InTx(ctx, func(tx *Store) error {
+		if _, err := tx.q.exec(ctx, `UPDATE sessions SET last_seen = last_seen WHERE user_id = $1 AND ended_at = 0`, userID); err != nil {
+			return err
+		}
 		n, err := tx.q.exec(ctx, `DELETE FROM consents WHERE user_id = $1 AND client_id = $2`, userID, clientID)
 		if err != nil {
 			return err

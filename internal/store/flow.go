@@ -9,12 +9,12 @@ import (
 	"github.com/keystone-auth/keystone/internal/secret"
 )
 
-const flowColumns = `id, request, user_id, session_id, signed_in, chosen, decided, granted, denied, created_at, expires_at`
+const flowColumns = `id, request, user_id, session_id, signed_in, chosen, decided_by, granted, denied, created_at, expires_at`
 
 func scanFlow(scan func(...any) error) (f keystone.Flow, err error) {
 	var request, granted string
 	var signedIn, created, expires int64
-	err = scan(&f.ID, &request, &f.UserID, &f.SessionID, &signedIn, &f.Chosen, &f.Decided, &granted, &f.Denied, &created, &expires)
+	err = scan(&f.ID, &request, &f.UserID, &f.SessionID, &signedIn, &f.Chosen, &f.DecidedBy, &granted, &f.Denied, &created, &expires)
 	if err != nil {
 		return f, err
 	}
@@ -30,7 +30,7 @@ func (s *Store) CreateFlow(ctx context.Context, browser string, f keystone.Flow)
 		return err
 	}
 	_, err = s.hot(ctx, &hotWrite{
-		sql:  `INSERT INTO flows (` + flowColumns + `, browser) VALUES ($1, $2, $3, $4, 0, FALSE, FALSE, '', FALSE, $5, $6, $7)`,
+		sql:  `INSERT INTO flows (` + flowColumns + `, browser) VALUES ($1, $2, $3, $4, 0, FALSE, '', '', FALSE, $5, $6, $7)`,
 		args: []any{f.ID, string(request), f.UserID, f.SessionID, micros(f.CreatedAt), micros(f.ExpiresAt), secret.Hash(browser)},
 	})
 	return s.fail("create flow", err)
@@ -55,8 +55,8 @@ func (s *Store) Flow(ctx context.Context, browser, id string) (keystone.Flow, er
 // SaveFlow writes what a step has shown.
 func (s *Store) SaveFlow(ctx context.Context, f keystone.Flow) error {
 	_, err := s.hot(ctx, &hotWrite{
-		sql:  `UPDATE flows SET user_id = $1, session_id = $2, signed_in = $3, chosen = $4, decided = $5, granted = $6, denied = $7 WHERE id = $8`,
-		args: []any{f.UserID, f.SessionID, micros(f.SignedIn), f.Chosen, f.Decided, words(f.Granted), f.Denied, f.ID},
+		sql:  `UPDATE flows SET user_id = $1, session_id = $2, signed_in = $3, chosen = $4, decided_by = $5, granted = $6, denied = $7 WHERE id = $8`,
+		args: []any{f.UserID, f.SessionID, micros(f.SignedIn), f.Chosen, f.DecidedBy, words(f.Granted), f.Denied, f.ID},
 	})
 	return s.fail("save flow", err)
 }
@@ -92,6 +92,11 @@ func (s *Store) Facts(ctx context.Context, browser string, f *keystone.Flow, c k
 	if a.Session == nil {
 		return a, nil
 	}
-	a.Consented, err = s.Consented(ctx, a.Session.UserID, c.ID)
+	u, err := s.UserState(ctx, a.Session.UserID)
+	if err != nil {
+		return a, err
+	}
+	a.Offered = keystone.Intersect(keystone.Intersect(f.Request.Scopes, c.Scopes), u.Scopes)
+	a.Consented, a.Connected, err = s.Consented(ctx, a.Session.UserID, c.ID)
 	return a, err
 }

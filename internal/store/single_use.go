@@ -12,10 +12,12 @@ const (
 	SingleUseSetup = "setup" // the link that makes the first administrator
 )
 
+const insertSingleUse = `INSERT INTO single_use (kind, hash, payload, created_at, expires_at, used_at) VALUES ($1, $2, $3, $4, $5, 0)`
+
 // AddSingleUse stores an item under the hash of its bearer value until expires.
 func (s *Store) AddSingleUse(ctx context.Context, kind, value, payload string, expires time.Time) error {
 	_, err := s.hot(ctx, &hotWrite{
-		sql:  `INSERT INTO single_use (kind, hash, payload, created_at, expires_at, used_at) VALUES ($1, $2, $3, $4, $5, 0)`,
+		sql:  insertSingleUse,
 		args: []any{kind, secret.Hash(value), payload, micros(s.now()), micros(expires)},
 	})
 	return s.fail("add single-use item", err)
@@ -31,6 +33,16 @@ func (s *Store) UseOnce(ctx context.Context, kind, value string) (payload string
 	}
 	ok, err = s.hot(ctx, w)
 	return payload, ok, s.fail("use single-use item", err)
+}
+
+// UseUp consumes an item that was read while it was good, though it may have
+// expired since: of any number of simultaneous uses, on any nodes, one gets true.
+func (s *Store) UseUp(ctx context.Context, kind, value string) (bool, error) {
+	ok, err := s.hot(ctx, &hotWrite{
+		sql:  `UPDATE single_use SET used_at = $1 WHERE kind = $2 AND hash = $3 AND used_at = 0`,
+		args: []any{micros(s.now()), kind, secret.Hash(value)},
+	})
+	return ok, s.fail("use up single-use item", err)
 }
 
 // ReadOnce returns the payload of an item that could be used now, without using

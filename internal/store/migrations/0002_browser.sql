@@ -18,7 +18,7 @@ CREATE TABLE flows (
   session_id TEXT NOT NULL,
   signed_in  BIGINT NOT NULL,
   chosen     BOOLEAN NOT NULL,
-  decided    BOOLEAN NOT NULL,
+  decided_by TEXT NOT NULL,
   granted    TEXT NOT NULL,
   denied     BOOLEAN NOT NULL,
   created_at BIGINT NOT NULL,
