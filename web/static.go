@@ -46,7 +46,7 @@ func (p *Pages) address(name string) (string, error) {
 	if !ok {
 		return "", errors.New("there is no static file " + name)
 	}
-	return "static/" + name + "?v=" + a.tag, nil
+	return p.root + "static/" + name + "?v=" + a.tag, nil
 }
 
 // Asset answers with the named static file and reports whether there is one.

@@ -59,7 +59,7 @@ func (s *Slice) dispatch(w http.ResponseWriter, r *http.Request) error {
 	case step.Kind == keystone.StepConsent:
 		return s.consentPage(w, r, v)
 	}
-	return seeOther(w, "/oauth2/resume?flow="+v.flow.ID)
+	return seeOther(w, "oauth2/resume?flow="+v.flow.ID)
 }
 
 // signInForm serves POST /login: a proof, or the choice of an account.
@@ -84,7 +84,7 @@ func (s *Slice) signInForm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return seeOther(w, "/login?flow="+v.flow.ID)
+	return seeOther(w, "login?flow="+v.flow.ID)
 }
 
 // proveAndCarry checks the password, begins or renews the browser's session, and
@@ -131,7 +131,7 @@ func (s *Slice) choose(w http.ResponseWriter, r *http.Request, v visit, account 
 			break
 		}
 	}
-	return seeOther(w, "/login?flow="+v.flow.ID)
+	return seeOther(w, "login?flow="+v.flow.ID)
 }
 
 // decide serves POST /consent. What is allowed is what the page showed, and never
@@ -146,12 +146,12 @@ func (s *Slice) decide(w http.ResponseWriter, r *http.Request) error {
 		return s.problem(w, r, err)
 	}
 	if v.flow.Next(v.facts).Kind != keystone.StepConsent {
-		return seeOther(w, "/login?flow="+v.flow.ID)
+		return seeOther(w, "login?flow="+v.flow.ID)
 	}
 	// The answer counts for what the page showed. Where account or offer are others
 	// by now, the page is shown again.
 	if form.Get("account") != v.facts.Session.ID || form.Get("scope") != keystone.FormatScope(v.facts.Offered) {
-		return seeOther(w, "/login?flow="+v.flow.ID)
+		return seeOther(w, "login?flow="+v.flow.ID)
 	}
 	switch form.Get("decision") {
 	case "allow":
@@ -171,7 +171,7 @@ func (s *Slice) decide(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Store.SaveFlow(r.Context(), v.flow); err != nil {
 		return err
 	}
-	return seeOther(w, "/login?flow="+v.flow.ID)
+	return seeOther(w, "login?flow="+v.flow.ID)
 }
 
 var errDecision = keystone.Fail(keystone.Invalid, "Use one of the two buttons.")

@@ -47,7 +47,7 @@ func (s *Slice) authorize(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Store.CreateFlow(r.Context(), browser, f); err != nil {
 		return err
 	}
-	return redirect(w, "/login?flow="+f.ID)
+	return redirect(w, "../login?flow="+f.ID)
 }
 
 // resume serves GET /oauth2/resume: the sign-in pages send the browser here when
@@ -68,7 +68,7 @@ func (s *Slice) resume(w http.ResponseWriter, r *http.Request) error {
 	}
 	step := f.Next(facts)
 	if step.Kind != keystone.StepDone && step.Kind != keystone.StepRefuse {
-		return redirect(w, "/login?flow="+f.ID)
+		return redirect(w, "../login?flow="+f.ID)
 	}
 	if ended, err := s.Store.EndFlow(r.Context(), f.ID); err != nil {
 		return err
@@ -142,7 +142,7 @@ func authorizeParams(r *http.Request) (url.Values, error) {
 // brings this site's cookies (SameSite=Lax).
 func (s *Slice) pushThenGet(w http.ResponseWriter, r *http.Request, params url.Values) error {
 	if params.Get("request_uri") != "" {
-		return redirect(w, "/oauth2/authorize?"+params.Encode())
+		return redirect(w, "authorize?"+params.Encode())
 	}
 	_, req, err := s.readRequest(r.Context(), params)
 	if err != nil {
@@ -152,7 +152,7 @@ func (s *Slice) pushThenGet(w http.ResponseWriter, r *http.Request, params url.V
 	if err != nil {
 		return err
 	}
-	return redirect(w, "/oauth2/authorize?"+url.Values{"client_id": {req.ClientID}, "request_uri": {uri}}.Encode())
+	return redirect(w, "authorize?"+url.Values{"client_id": {req.ClientID}, "request_uri": {uri}}.Encode())
 }
 
 // readRequest checks an authorization request. Where it fails before client and

@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -31,15 +30,7 @@ func (s *Slice) refuse(w http.ResponseWriter, r *http.Request, req keystone.Auth
 // redirectError sends an error to the client (RFC 6749 section 4.1.2.1).
 func (s *Slice) redirectError(w http.ResponseWriter, r *http.Request, req keystone.AuthRequest, err error) error {
 	httpio.ExchangeOf(r.Context()).Err = err
-	code, text := "invalid_request", ""
-	var e *keystone.Error
-	if errors.As(err, &e) {
-		text = e.Msg
-		if e.Code != "" {
-			code = e.Code
-		}
-	}
-	return s.respond(w, r, req, url.Values{"error": {code}, "error_description": {text}})
+	return s.respond(w, r, req, httpio.ErrorValues(err))
 }
 
 // respond sends values to the client in the mode that it asked for, with state

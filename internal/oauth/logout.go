@@ -37,7 +37,7 @@ func (s *Slice) logout(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodPost && !sameOrigin(r) {
 		// Another site's form comes without our cookie (SameSite=Lax); the GET that
 		// follows brings it.
-		return redirect(w, "/oauth2/logout?"+params.Encode())
+		return redirect(w, "logout?"+params.Encode())
 	}
 	browser := s.Cookies.Browser(r)
 	sessions, err := s.Store.BrowserSessions(r.Context(), browser, s.Idle)

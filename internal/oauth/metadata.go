@@ -63,6 +63,7 @@ func (s *Slice) facts() Metadata {
 		ResponseModes:         responseModes,
 		ChallengeMethods:      []string{"S256"},
 		IssInResponses:        true,
+		ClaimsParameter:       true,
 		SubjectTypes:          []string{"public"},
 		IDTokenAlgs:           []string{keystone.RS256},
 		Claims:                claimsSupported(),

@@ -20,13 +20,17 @@ func (s *Server) routes() ([]httpio.Route, error) {
 	if err != nil {
 		return nil, err
 	}
+	below, err := web.NewBelow(c.AppName)
+	if err != nil {
+		return nil, err
+	}
 	cookies := httpio.NewCookies(https(c.Issuer))
 	check := &proof.Checker{Store: p.Store, Hasher: p.Hasher}
 	slices := [][]httpio.Route{
 		(&oauth.Slice{
 			Store: p.Store, Issuer: p.Issuer, Verifier: p.Verifier, Ring: p.Ring,
 			Allow: s.limits.AllowClient, Failed: s.limits.ClientFailed,
-			Pages: pages, Cookies: cookies, Idle: c.SessionIdle,
+			Pages: below, Cookies: cookies, Idle: c.SessionIdle,
 		}).Routes(),
 		(&login.Slice{
 			Store: p.Store, Issuer: p.Issuer, Proof: check, Hasher: p.Hasher,

@@ -45,15 +45,15 @@ func (s *Store) AddConsent(ctx context.Context, by keystone.Actor, userID string
 }
 
 // Consents lists what a user allowed, by client id.
-func (s *Store) Consents(ctx context.Context, userID string) ([]Consent, error) {
+func (s *Store) Consents(ctx context.Context, userID string, p keystone.Page) (keystone.List[Consent], error) {
 	list, err := all(ctx, s, func(scan func(...any) error) (c Consent, err error) {
 		var scopes string
 		var created, updated int64
 		err = scan(&c.ClientID, &c.ClientName, &scopes, &created, &updated)
 		c.Scopes, c.CreatedAt, c.UpdatedAt = unwords(scopes), moment(created), moment(updated)
 		return c, err
-	}, `SELECT c.client_id, k.name, c.scopes, c.created_at, c.updated_at FROM consents c JOIN clients k ON k.id = c.client_id WHERE c.user_id = $1 ORDER BY c.client_id`, userID)
-	return list, s.fail("list consents", err)
+	}, `SELECT c.client_id, k.name, c.scopes, c.created_at, c.updated_at FROM consents c JOIN clients k ON k.id = c.client_id WHERE c.user_id = $1 AND c.client_id > $2 ORDER BY c.client_id LIMIT $3`, userID, p.After, p.Size()+1)
+	return page(list, p.Size(), func(c Consent) string { return c.ClientID }), s.fail("list consents", err)
 }
 
 // RevokeConsent takes back what a user allowed a client, with its tokens. It first
