@@ -33,6 +33,7 @@ const (
 	ActUserUnlocked        = "user.unlocked"
 	ActPasswordChanged     = "password.changed"
 	ActPasswordRehashed    = "password.rehashed"
+	ActPasswordReset       = "password.reset_started"
 	ActSignInSucceeded     = "sign_in.succeeded"
 	ActSignInFailed        = "sign_in.failed"
 	ActSessionEnded        = "session.ended"

@@ -207,3 +207,59 @@ func webClient(s *keystonetest.Server, scopes ...string) keystonetest.Client {
 	}
 	return s.CreateClient(keystone.Client{Name: "Orders", Kind: keystone.ClientWeb, RedirectURIs: []string{callback}, Scopes: scopes})
 }
+
+// crossPost is a form of another site: it comes without the cookies that are
+// SameSite=Lax; the redirects that follow have them again.
+func (b *browser) crossPost(path string, form url.Values) {
+	b.t.Helper()
+	req, err := http.NewRequest(http.MethodPost, b.server.URL+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Origin", "https://evil.example")
+	req.Header.Set("Sec-Fetch-Site", "cross-site")
+	resp, err := b.server.Client().Transport.RoundTrip(req)
+	if err == nil && resp.StatusCode == http.StatusSeeOther {
+		to, _ := resp.Location()
+		_ = resp.Body.Close()
+		b.page = page{url: to, status: resp.StatusCode, header: resp.Header}
+		if strings.HasPrefix(to.String(), b.server.URL) {
+			b.open(to.String())
+		}
+		return
+	}
+	b.arriveAt(req, resp, err)
+}
+
+func (b *browser) arriveAt(req *http.Request, resp *http.Response, err error) {
+	b.t.Helper()
+	if resp != nil {
+		resp.Request = req
+	}
+	b.arrive(resp, err)
+}
+
+// cookie is the value that the browser carries, or "".
+func (b *browser) cookie() string {
+	u, _ := url.Parse(b.server.URL)
+	for _, c := range b.http.Jar.Cookies(u) {
+		return c.Value
+	}
+	return ""
+}
+
+// postForm posts a form, as programs do.
+func postForm(t *testing.T, s *keystonetest.Server, path string, form url.Values) (int, map[string]any) {
+	t.Helper()
+	resp, err := s.Client().PostForm(s.URL+path, form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer := map[string]any{}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil && err != io.EOF {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, answer
+}

@@ -37,6 +37,9 @@ func validRoleName(s string) error {
 	if s == "" || len(s) > maxRoleName {
 		return FailField("name", say)
 	}
+	if IsID(s) {
+		return FailField("name", "A role name cannot have the form of an id.")
+	}
 	for i := range len(s) {
 		c := s[i]
 		ok := c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || i > 0 && (c == '.' || c == ':' || c == '_' || c == '-')

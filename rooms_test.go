@@ -39,6 +39,7 @@ var rooms = []struct{ name, may, why string }{
 	{"internal/server", "keystone internal/* web", "builds everything once"},
 	{"cmd", "keystone config server store token secret password proof", "enters at the store, with the operator as actor"},
 	{"verify", "", "other people's programs import it; it drags nothing of ours along"},
+	{"verify/cmd", "verify", "programs that use it as a stranger would"},
 	{"keystonetest", "keystone internal/* verify", "boots the real server inside a test"},
 	{"bench", "keystone internal/* verify keystonetest", "measures every part"},
 }
@@ -82,7 +83,7 @@ var powers = []struct {
 		imports: "golang.org/x/sync/errgroup",
 		why: "server starts and joins what outlives a request; store writes groups and sweeps, ephemeral expires, " +
 			"password hashes in slots, verify refreshes keys, cmd waits for signals; a handler starts none"},
-	{name: "leaving the process", rooms: "cmd bench", tests: true,
+	{name: "leaving the process", rooms: "cmd verify/cmd bench", tests: true,
 		calls: "os.Exit log.Fatal log.Fatalf log.Fatalln",
 		why:   "everything else returns an error, so that main can finish what is in flight"},
 	{name: "func init",

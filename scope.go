@@ -81,6 +81,9 @@ const (
 func (s Scope) Validate() error {
 	f := fields{}
 	f.check("name", ValidScopeName(s.Name))
+	if IsID(s.Name) {
+		f["name"] = "A scope name cannot have the form of an id."
+	}
 	f.check("description", validText("description", s.Description, maxDescription))
 	return f.err()
 }

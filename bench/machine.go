@@ -3,8 +3,10 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +29,9 @@ func (b *bench) describe() string {
 	}
 	parts = append(parts, time.Now().UTC().Format("2006-01-02 15:04 UTC"), fmt.Sprintf("mode %s, %.0f s", b.mode.name, b.took.Seconds()))
 	line := strings.Join(parts, "; ") + "."
+	if len(b.set) > 0 { // not their values: some are secret
+		line += " Servers with settings of their own: " + strings.Join(slices.Sorted(maps.Keys(b.set)), ", ") + "."
+	}
 	if b.postmaster == 0 && b.database != "" {
 		line += " PostgreSQL runs elsewhere: its processor time is not known."
 	}

@@ -15,11 +15,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"regexp"
+	"strings"
 	"syscall"
 	"time"
 
@@ -54,11 +56,12 @@ func command(ctx context.Context, args []string) error {
 
 // options are the flags of the table.
 type options struct {
-	server   string         // the keystone binary
-	postgres string         // a database server to make databases on; empty: without
-	only     *regexp.Regexp // names of rows; nil: all
-	out      string         // file for the table besides standard output
-	profiles string         // folder for CPU profiles; empty: none are taken
+	server   string            // the keystone binary
+	postgres string            // a database server to make databases on; empty: without
+	only     *regexp.Regexp    // names of rows; nil: all
+	out      string            // file for the table besides standard output
+	profiles string            // folder for CPU profiles; empty: none are taken
+	set      map[string]string // more environment for the measured servers
 	mode     mode
 }
 
@@ -77,6 +80,17 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.server, "server", "bin/keystone", "the binary to measure")
 	f.StringVar(&o.out, "o", "", "also write the table to this `file`")
 	f.StringVar(&o.profiles, "profile", "", "also save a CPU profile of the server for each row, in this `folder` (costs some speed)")
+	f.Func("set", "`NAME=VALUE` for the measured servers besides their defaults, such as REDIS_URL=…; may repeat", func(s string) error {
+		name, value, found := strings.Cut(s, "=")
+		if !found || name == "" {
+			return errors.New("write NAME=VALUE")
+		}
+		if o.set == nil {
+			o.set = map[string]string{}
+		}
+		o.set[name] = value
+		return nil
+	})
 	only := f.String("only", "", "measure only rows whose name fits this `regexp`")
 	short := f.Bool("short", false, "one run each, less time: within 90 seconds")
 	full := f.Bool("full", false, "1,000,000 users in the lists, chains for a minute")
@@ -87,7 +101,7 @@ func parse(args []string) (options, error) {
 		return o, err
 	}
 	if *short {
-		o.mode = mode{name: "short", runs: 1, pace: 0.5, users: 20_000, chains: 5 * time.Second}
+		o.mode = mode{name: "short", runs: 1, pace: 0.35, users: 20_000, chains: 3 * time.Second}
 	}
 	if *full {
 		o.mode.name, o.mode.users, o.mode.chains = "full", 1_000_000, time.Minute

@@ -135,7 +135,7 @@ func (b *bench) profile(ctx context.Context, s *server, name string, f func() er
 }
 
 func (b *bench) saveProfile(ctx context.Context, s *server, name string) error {
-	seconds := max(1, int(b.mode.scale(2*counts)/time.Second))
+	seconds := max(1, int(b.mode.scale(3*counts)/time.Second))
 	address := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", s.management, seconds)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

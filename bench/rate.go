@@ -29,8 +29,8 @@ func (t turn) ratio() float64 {
 // How long one run of a row takes.
 const (
 	rounds = 4
-	warm   = 150 * time.Millisecond // of each slice of time
-	counts = 2 * time.Second        // of all slices together
+	warm   = 150 * time.Millisecond  // of each slice of time
+	counts = 1500 * time.Millisecond // of all slices together
 )
 
 // rate measures a row of requests: three turns, the median counts, and any

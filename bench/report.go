@@ -23,7 +23,6 @@ type report struct {
 type line struct {
 	row
 	turn
-	broken error // the row failed; nothing else is known
 }
 
 func lineOf(r row, t turn) line { return line{row: r, turn: t} }

@@ -59,6 +59,7 @@ func (b *bench) start(ctx context.Context, f *fixture, more map[string]string) (
 	if b.profiles != "" {
 		env["DEBUG"] = "true"
 	}
+	maps.Copy(env, b.set)
 	maps.Copy(env, more)
 
 	s := &server{addr: "127.0.0.1:" + env["PORT"], management: env["MANAGEMENT_ADDR"], ended: make(chan struct{})}

@@ -29,7 +29,7 @@ type yard struct {
 }
 
 // yardTime is how long a yardstick is held to one slice.
-const yardTime = time.Second / rounds
+const yardTime = 800 * time.Millisecond / rounds
 
 type yardstick func(context.Context, *bench) (yard, error)
 

@@ -9,9 +9,8 @@
 //	}
 //
 // Nothing is a stand-in. What differs from a server in production is stated:
-// rate limits are off and passwords are hashed with little work, both so that
-// tests are fast, and the clock can be moved forward ([Clock]). WithSettings
-// brings any setting back to what production has.
+// rate limits are off, and the clock can be moved forward ([Clock]).
+// WithSettings brings any setting back to what production has.
 //
 // The package is for programs that are protected by Keystone as much as for
 // Keystone's own tests, so nothing of Keystone's internals shows in it. It must

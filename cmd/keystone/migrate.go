@@ -53,8 +53,8 @@ version before goes on working beside this one.`,
 			}
 			return printMigrations(a, applied, "Nothing to apply: the schema is this version's.", "Applied: %d")
 		}}
-	c.Flags().BoolVar(&status, "status", false, "list every step and whether it is applied; changes nothing")
-	c.Flags().BoolVar(&dryRun, "dry-run", false, "list what would be applied; changes nothing")
+	c.Flags().BoolVar(&status, "status", false, "list every step and whether it is applied; applies none")
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "list what would be applied; applies nothing")
 	c.MarkFlagsMutuallyExclusive("status", "dry-run")
 	return c
 }

@@ -93,6 +93,8 @@ func (a *app) announce(ctx context.Context, d database, management net.Addr) err
 			return err
 		}
 	}
+	slog.InfoContext(ctx, "started", "version", version, "url", v.URL, "issuer", v.Issuer, "management", v.Management,
+		"postgresql", d.cfg.Postgres(), "redis", d.cfg.RedisURL.IsSet())
 	if a.json {
 		return a.document(v)
 	}

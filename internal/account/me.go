@@ -17,7 +17,8 @@ type Match struct {
 type empty struct{}
 
 func (s *Slice) readMe(ctx context.Context, _ *struct{}) (*accountAnswer, error) {
-	return answerAccount(s.Store.User(ctx, httpio.Actor(ctx).ID))
+	st, err := s.Store.UserState(ctx, httpio.Actor(ctx).ID) // read often, and a second old at most
+	return answerAccount(st.User, err)
 }
 
 type updateMeRequest struct {

@@ -63,18 +63,7 @@ func (a *API) operation(rt Route) *huma.Operation {
 		MaxBodyBytes: maxJSONBody + 1, // huma refuses at its limit, ours is inclusive
 		Responses:    map[string]*huma.Response{},
 	}
-	refuse := func(status int, headers ...string) {
-		res := &huma.Response{Description: http.StatusText(status), Content: map[string]*huma.MediaType{
-			"application/json": {Schema: &huma.Schema{Ref: "#/components/schemas/Error"}},
-		}}
-		for _, name := range headers {
-			if res.Headers == nil {
-				res.Headers = map[string]*huma.Param{}
-			}
-			res.Headers[name] = &huma.Param{Schema: &huma.Schema{Type: huma.TypeString}}
-		}
-		op.Responses[strconv.Itoa(status)] = res
-	}
+	refuse := func(status int, headers ...string) { refuses(op, status, headers...) }
 	refuse(http.StatusBadRequest)
 	refuse(http.StatusInternalServerError)
 	refuse(http.StatusServiceUnavailable, "Retry-After")
@@ -108,6 +97,20 @@ func (a *API) operation(rt Route) *huma.Operation {
 		op.Security = []map[string][]string{{"bearer": {}}}
 	}
 	return op
+}
+
+// refuses says that the operation may answer status with an Error.
+func refuses(op *huma.Operation, status int, headers ...string) {
+	res := &huma.Response{Description: http.StatusText(status), Content: map[string]*huma.MediaType{
+		"application/json": {Schema: &huma.Schema{Ref: "#/components/schemas/Error"}},
+	}}
+	for _, name := range headers {
+		if res.Headers == nil {
+			res.Headers = map[string]*huma.Param{}
+		}
+		res.Headers[name] = &huma.Param{Schema: &huma.Schema{Type: huma.TypeString}}
+	}
+	op.Responses[strconv.Itoa(status)] = res
 }
 
 // operationID makes getApiV1UsersById out of GET /api/v1/users/{id}.

@@ -2,6 +2,7 @@ package httpio
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/keystone-auth/keystone"
 )
@@ -15,6 +16,7 @@ type Exchange struct {
 	TokenSent bool           // an Authorization header came with the request
 	Err       error          // the refusal that was answered, for the log
 	ClientID  string         // set by OAuth endpoints once the client is known, for the log
+	Header    http.Header    // of the answer, for limits that are asked inside of a handler; may be nil
 }
 
 type exchangeKey struct{}

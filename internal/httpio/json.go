@@ -21,11 +21,11 @@ const maxJSONBody = 1 << 20
 // request before it.
 func buildJSON[I, O any](a *API, op *huma.Operation, h func(context.Context, *I) (*O, error)) http.Handler {
 	if _, ok := reflect.TypeFor[I]().FieldByName("Body"); ok {
-		op.Responses["413"] = op.Responses["400"]
-		op.Responses["415"] = op.Responses["400"]
+		refuses(op, http.StatusRequestEntityTooLarge)
+		refuses(op, http.StatusUnsupportedMediaType)
 	}
 	if headerOf(reflect.TypeFor[I](), "If-Match") {
-		op.Responses["412"] = op.Responses["400"]
+		refuses(op, http.StatusPreconditionFailed)
 	}
 	status := statusField(reflect.TypeFor[O]())
 	huma.Register(a.api, *op, func(ctx context.Context, in *I) (*O, error) {

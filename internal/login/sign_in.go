@@ -24,7 +24,7 @@ type signInRequest struct {
 	}
 }
 
-type signInAnswer struct{ Body token.Body }
+type signInAnswer struct{ Body token.TokenResponse }
 
 var errClient = keystone.Fail(keystone.Forbidden, "This client may not use the sign-in API. It is for first-party clients; others use the OAuth endpoints.")
 

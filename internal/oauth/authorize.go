@@ -119,11 +119,17 @@ func (s *Slice) answer(w http.ResponseWriter, r *http.Request, f keystone.Flow, 
 	return s.respond(w, r, f.Request, url.Values{"code": {value}})
 }
 
+// maxQuery is more than any request needs that is not meant to be pushed.
+const maxQuery = 32 << 10
+
 // authorizeParams reads the parameters of an authorization request, each once
 // (RFC 6749 section 3.1; resource may repeat, RFC 8707).
 func authorizeParams(r *http.Request) (url.Values, error) {
 	if r.Method == http.MethodPost {
 		return httpio.Form(r, httpio.MaxForm)
+	}
+	if len(r.URL.RawQuery) > maxQuery {
+		return nil, errRequest
 	}
 	params, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {

@@ -20,7 +20,7 @@ type jsonTokenRequest struct {
 	}
 }
 
-type jsonTokenAnswer struct{ Body token.Body }
+type jsonTokenAnswer struct{ Body token.TokenResponse }
 
 // jsonToken serves POST /api/v1/auth/token.
 func (s *Slice) jsonToken(ctx context.Context, in *jsonTokenRequest) (*jsonTokenAnswer, error) {

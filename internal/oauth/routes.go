@@ -33,7 +33,7 @@ func (s *Slice) Routes() []httpio.Route {
 	return []httpio.Route{
 		httpio.Plain(http.MethodPost, "/oauth2/token", httpio.ClientAuth, httpio.LimitToken,
 			"Get tokens (RFC 6749 section 3.2)", s.token,
-			httpio.DocForm[tokenForm](), httpio.DocAnswer[token.Body](http.StatusOK, "The tokens.")),
+			httpio.DocForm[tokenForm](), httpio.DocAnswer[token.TokenResponse](http.StatusOK, "The tokens.")),
 		httpio.Plain(http.MethodGet, "/oauth2/authorize", httpio.Public, httpio.LimitAPI,
 			"Ask for a code in the browser (RFC 6749 section 3.1)", s.authorize, httpio.DocContent(http.StatusSeeOther, "", "To the sign-in pages or back to the client.")),
 		httpio.Plain(http.MethodPost, "/oauth2/authorize", httpio.CrossSite, httpio.LimitAPI,

@@ -65,7 +65,7 @@ func (s *Slice) token(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// writeTokens is WriteJSON of a token.Body for the hot path: every value is
+// writeTokens is WriteJSON of a token.TokenResponse for the hot path: every value is
 // printable ASCII without quotes or backslashes, so none needs escaping.
 func writeTokens(w http.ResponseWriter, t token.Response) {
 	b := make([]byte, 0, len(t.AccessToken)+len(t.RefreshToken)+320)

@@ -13,12 +13,6 @@ import (
 	"github.com/keystone-auth/keystone/internal/store"
 )
 
-// singleUseReset is the kind of single-use item behind a reset link.
-const singleUseReset = "password_reset"
-
-// actResetStarted is the audit action of a reset that began.
-const actResetStarted = "password.reset_started"
-
 // resetLife is how long a reset link works.
 const resetLife = time.Hour
 
@@ -39,10 +33,10 @@ func (c *Checker) StartReset(ctx context.Context, by keystone.Actor, userID stri
 		if err != nil {
 			return err
 		}
-		if err := tx.AddSingleUse(ctx, singleUseReset, value, resetPayload(login), expires); err != nil {
+		if err := tx.AddSingleUse(ctx, store.SingleUseReset, value, resetPayload(login), expires); err != nil {
 			return err
 		}
-		return tx.Record(ctx, by, keystone.AuditEvent{Action: actResetStarted, TargetKind: "user", TargetID: userID, TargetName: login.Username,
+		return tx.Record(ctx, by, keystone.AuditEvent{Action: keystone.ActPasswordReset, TargetKind: "user", TargetID: userID, TargetName: login.Username,
 			Detail: map[string]any{"expires_at": expires.UTC().Format(time.RFC3339)}})
 	})
 	return value, expires, err
@@ -60,7 +54,7 @@ func (c *Checker) ResetGood(ctx context.Context, value string) (bool, error) {
 	if !secret.WellFormed(secret.OneTime, value) {
 		return false, nil
 	}
-	return c.Store.PeekOnce(ctx, singleUseReset, value)
+	return c.Store.PeekOnce(ctx, store.SingleUseReset, value)
 }
 
 // Reset uses a reset link and sets the password. The link is used up only where
@@ -82,7 +76,7 @@ func (c *Checker) Reset(ctx context.Context, by keystone.Actor, value, newPasswo
 		return err
 	}
 	err = c.Store.InTx(ctx, func(tx *store.Store) error {
-		payload, ok, err := tx.UseOnce(ctx, singleUseReset, value)
+		payload, ok, err := tx.UseOnce(ctx, store.SingleUseReset, value)
 		if err != nil {
 			return err
 		}

@@ -61,12 +61,17 @@ var actors = map[string]keystone.Actor{
 // settings loads settings as a process would, in a folder of the test.
 func settings(t testing.TB, env ...string) *config.Config {
 	t.Helper()
-	dir := t.TempDir()
-	c, err := config.Load(config.Options{Dir: dir, Environ: append([]string{"DATA_DIR=" + dir, "MANAGEMENT_ADDR=127.0.0.1:0", "HASH_SLOTS=1"}, env...)})
+	c, err := trySettings(t, env...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
+}
+
+func trySettings(t testing.TB, env ...string) (*config.Config, error) {
+	t.Helper()
+	dir := t.TempDir()
+	return config.Load(config.Options{Dir: dir, Environ: append([]string{"DATA_DIR=" + dir, "MANAGEMENT_ADDR=127.0.0.1:0", "HASH_SLOTS=1"}, env...)})
 }
 
 // boot makes a server on SQLite whose bearer tokens are those of actors, with

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
 )
 
 // denials writes refused rights into the audit trail, each combination of actor
@@ -34,17 +35,39 @@ func (s *Server) denied(ctx context.Context, actor keystone.Actor, route, want s
 	s.denials.note(ctx, actor, route, want)
 }
 
+// clientFailed counts and records a failed client authentication.
+func (s *Server) clientFailed(ctx context.Context, clientID, source string) {
+	s.limits.ClientFailed(ctx, clientID, source)
+	s.denials.clientFailed(ctx, httpio.Actor(ctx), clientID)
+}
+
 func (d *denials) note(ctx context.Context, actor keystone.Actor, route, want string) {
 	d.count.Inc()
-	if !d.first(string(actor.Kind) + actor.ID + route) {
+	d.write(ctx, actor, string(actor.Kind)+actor.ID+route, keystone.AuditEvent{
+		Action: keystone.ActAccessDenied, TargetKind: "server", TargetName: route,
+		Detail: map[string]any{"demands": want},
+	})
+}
+
+// clientFailed records a failed client authentication. A name that no client can
+// have comes from the caller and is not kept.
+func (d *denials) clientFailed(ctx context.Context, actor keystone.Actor, clientID string) {
+	if !keystone.IsID(clientID) && clientID != keystone.FirstPartyClientID {
+		clientID = ""
+	}
+	d.write(ctx, actor, "client|"+pairKey(clientID, limitKey(actor.Source)), keystone.AuditEvent{
+		Action: keystone.ActClientAuthFailed, TargetKind: "client", TargetID: clientID,
+	})
+}
+
+// write adds the event, unless one like it (key) was added in the last minute.
+func (d *denials) write(ctx context.Context, actor keystone.Actor, key string, e keystone.AuditEvent) {
+	if !d.first(key) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
-	err := d.record(ctx, actor, keystone.AuditEvent{
-		Action: keystone.ActAccessDenied, TargetKind: "server", TargetName: route,
-		Detail: map[string]any{"demands": want},
-	})
+	err := d.record(ctx, actor, e)
 	if err != nil { // the request is refused all the same
 		d.log.ErrorContext(ctx, "denial not recorded", "error", err)
 	}

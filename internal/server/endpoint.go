@@ -43,6 +43,10 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e.handler.ServeHTTP(w, r)
+	if keystone.KindOf(rec.x.Err) == keystone.Forbidden && rec.x.Actor.Kind != keystone.ActorAnonymous {
+		// Decided behind the route: what the actor wanted is more than they hold.
+		e.s.denied(r.Context(), rec.x.Actor, e.pattern, "more than the actor holds")
+	}
 }
 
 // admit runs the checks in their order. Limits per source come first, because

@@ -80,16 +80,30 @@ func (l *Limits) count(rec *recorder, r *http.Request, limit httpio.Limit, kind,
 		return nil
 	}
 	v := l.counter.Take(r.Context(), string(limit)+kind+who, rate, 1)
-	h := rec.Header()
-	h["Ratelimit-Limit"] = l.headers[limit]
-	values := []string{strconv.Itoa(v.Remaining), strconv.FormatInt(seconds(v.ResetAfter), 10)}
-	h["Ratelimit-Remaining"] = values[:1:1]
-	h["Ratelimit-Reset"] = values[1:]
+	l.tell(rec.Header(), limit, v.Remaining, v.ResetAfter)
 	if v.Allowed {
 		return nil
 	}
 	l.metrics.limited[limit].Inc()
 	return errLimited.After(v.RetryAfter)
+}
+
+// tell puts the state of a bucket into the answer.
+func (l *Limits) tell(h http.Header, limit httpio.Limit, remaining int, reset time.Duration) {
+	if h == nil {
+		return
+	}
+	values := []string{strconv.Itoa(remaining), strconv.FormatInt(seconds(reset), 10)}
+	h["Ratelimit-Limit"] = l.headers[limit]
+	h["Ratelimit-Remaining"] = values[:1:1]
+	h["Ratelimit-Reset"] = values[1:]
+}
+
+// refuse is the answer of a limit that is asked inside of a handler.
+func (l *Limits) refuse(ctx context.Context, limit httpio.Limit, retry, reset time.Duration) error {
+	l.tell(httpio.ExchangeOf(ctx).Header, limit, 0, reset)
+	l.metrics.limited[limit].Inc()
+	return errLimited.After(retry)
 }
 
 func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
@@ -105,8 +119,7 @@ func (l *Limits) Account(ctx context.Context, account string) error {
 	}
 	rate.Count *= wideFactor
 	if v := l.counter.Take(ctx, "login:account:"+account, rate, 1); !v.Allowed {
-		l.metrics.limited[httpio.LimitLogin].Inc()
-		return errLimited.After(v.RetryAfter)
+		return l.refuse(ctx, httpio.LimitLogin, v.RetryAfter, v.ResetAfter)
 	}
 	return nil
 }
@@ -116,7 +129,7 @@ func (l *Limits) Account(ctx context.Context, account string) error {
 // memory, because it stands before every token: that a bucket is empty is
 // learned by the failure that emptied it (ClientFailed). Another node learns it
 // by the next failure there.
-func (l *Limits) AllowClient(_ context.Context, clientID, source string) error {
+func (l *Limits) AllowClient(ctx context.Context, clientID, source string) error {
 	if l.blocked.empty() {
 		return nil
 	}
@@ -126,8 +139,7 @@ func (l *Limits) AllowClient(_ context.Context, clientID, source string) error {
 	if wait <= 0 {
 		return nil
 	}
-	l.metrics.limited[httpio.LimitToken].Inc()
-	return errLimited.After(wait)
+	return l.refuse(ctx, httpio.LimitToken, wait, wait)
 }
 
 // ClientFailed counts one failed client authentication: for the client at this

@@ -199,3 +199,19 @@ func TestJ7LimitAccount(t *testing.T) {
 		t.Errorf("another account: %v", err)
 	}
 }
+
+// TestG9Answer: what a client that failed too often is told.
+func TestG9Answer(t *testing.T) {
+	s, _ := boot(t, []string{"RATE_LIMIT_TOKEN=2/minute"})
+	client := keystone.NewID(time.Now())
+	for i, status := range []int{401, 401, 429, 429} {
+		w := send(s, "POST", "/oauth2/token", "grant_type=client_credentials&client_id="+client+"&client_secret=wrong", "Content-Type: application/x-www-form-urlencoded")
+		if w.Code != status {
+			t.Errorf("%d: %d %s", i, w.Code, w.Body)
+		}
+		h := w.Header()
+		if w.Code == 429 && (h.Get("RateLimit-Limit") != "2" || h.Get("RateLimit-Remaining") != "0" || h.Get("RateLimit-Reset") == "" || h.Get("Retry-After") == "") {
+			t.Errorf("%d: %v", i, h)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"runtime"
 	"time"
@@ -144,6 +145,8 @@ type storeCollector struct{ s *store.Store }
 var (
 	poolDesc   = prometheus.NewDesc("keystone_pool_connections", "Connections to the database by state.", []string{"state"}, nil)
 	waitedDesc = prometheus.NewDesc("keystone_pool_waits_total", "Times a request had to wait for a connection.", nil, nil)
+	tailDesc   = prometheus.NewDesc("keystone_audit_unsealed", "Audit rows that are not sealed yet. It grows where no node seals.", nil, nil)
+	outboxDesc = prometheus.NewDesc("keystone_outbox_waiting", "Messages that wait to be delivered.", nil, nil)
 	cacheDesc  = prometheus.NewDesc("keystone_cache_entries", "Entries of the read-through caches.", []string{"cache"}, nil)
 )
 
@@ -152,6 +155,8 @@ func (c storeCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- poolDesc
 	ch <- waitedDesc
 	ch <- cacheDesc
+	ch <- tailDesc
+	ch <- outboxDesc
 }
 
 // Collect reads the counts.
@@ -164,4 +169,12 @@ func (c storeCollector) Collect(ch chan<- prometheus.Metric) {
 	for name, cache := range c.s.Caches() {
 		ch <- prometheus.MustNewConstMetric(cacheDesc, prometheus.GaugeValue, float64(cache.Entries), name)
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	b, err := c.s.Backlog(ctx)
+	if err != nil {
+		return // without a database there is nothing to say; keystone_pool and /ready tell of it
+	}
+	ch <- prometheus.MustNewConstMetric(tailDesc, prometheus.GaugeValue, float64(b.Unsealed))
+	ch <- prometheus.MustNewConstMetric(outboxDesc, prometheus.GaugeValue, float64(b.Outbox))
 }

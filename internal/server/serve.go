@@ -108,7 +108,7 @@ func (s *Server) ServeOn(ctx context.Context, public, management net.Listener) e
 	stopJobs()
 	work.wait()
 	err = errors.Join(err, s.flush(end))
-	s.log.LogAttrs(end, slog.LevelInfo, "stopped", slog.Duration("took", time.Since(began).Round(time.Millisecond)))
+	s.log.LogAttrs(end, slog.LevelInfo, "stopped", slog.Int64("took_ms", time.Since(began).Milliseconds()))
 	return err
 }
 
@@ -181,13 +181,10 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 		IdleTimeout:       s.bounds.idle,
 		MaxHeaderBytes:    maxHeaderBytes,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second, WriteByteTimeout: s.bounds.write},
-		ErrorLog:          slog.NewLogLogger(quiet{s.log.Handler()}, slog.LevelDebug),
+		// Broken handshakes and connections: anybody can cause them.
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 }
-
-// quiet keeps net/http's own lines about broken handshakes and connections at
-// the level debug: anybody can cause them.
-type quiet struct{ slog.Handler }
 
 func https(issuer string) bool { return strings.HasPrefix(issuer, "https://") }
 

@@ -63,7 +63,7 @@ func New(ctx context.Context, c *config.Config, o Options) (*Server, error) {
 		}
 	}
 	var err error
-	if s.tracer, err = newTracer(ctx, c.OTLPEndpoint, c.AppName, o.Version); err != nil {
+	if s.tracer, err = newTracer(ctx, c.OTLPEndpoint, c.AppName, o.Version, o.Log); err != nil {
 		return nil, err
 	}
 	if s.crossOrigin, err = crossOrigin(c); err != nil {

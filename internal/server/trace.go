@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -29,7 +30,7 @@ type tracer struct {
 
 // newTracer sends traces to an OTLP/HTTP collector. The provider is also set for
 // the whole process, because that is where the database driver looks for it.
-func newTracer(ctx context.Context, endpoint, name, version string) (tracer, error) {
+func newTracer(ctx context.Context, endpoint, name, version string, log *slog.Logger) (tracer, error) {
 	if endpoint == "" {
 		return tracer{}, nil
 	}
@@ -42,6 +43,9 @@ func newTracer(ctx context.Context, endpoint, name, version string) (tracer, err
 		sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", strings.ToLower(name)), attribute.String("service.version", version))),
 	)
 	otel.SetTracerProvider(provider)
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		log.WarnContext(ctx, "traces not sent", "error", err)
+	}))
 	return tracer{tracer: provider.Tracer("github.com/keystone-auth/keystone/internal/server"), provider: provider}, nil
 }
 

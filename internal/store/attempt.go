@@ -29,6 +29,7 @@ func (s *Store) CountAttempt(ctx context.Context, keys ...AttemptKey) (wait time
 			first = micros(now.Add(time.Second))
 		}
 		hit, err := s.hot(ctx, &hotWrite{
+			lock: lockAttempt(k.Key),
 			sql: `INSERT INTO attempts (key, failures, last_at, blocked_until) VALUES ($1, 1, $2, $5)
 				ON CONFLICT (key) DO UPDATE SET last_at = excluded.last_at,
 				failures = CASE WHEN attempts.last_at < $3 THEN 1 ELSE attempts.failures + 1 END,

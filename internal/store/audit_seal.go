@@ -1,9 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -112,7 +114,7 @@ func (s *Store) lateRows(ctx context.Context, before int64, now time.Time) ([]tr
 		return nil, nil
 	}
 	oldest := recent[len(recent)-1].first
-	seqs, err := all(ctx, s, func(scan func(...any) error) (n int64, err error) { return n, scan(&n) }, `SELECT seq FROM audit WHERE seq >= $1 AND seq < $2 ORDER BY seq`, oldest, before)
+	seqs, err := all(ctx, s, scanSeq, `SELECT seq FROM audit WHERE seq >= $1 AND seq < $2 ORDER BY seq`, oldest, before)
 	if err != nil {
 		return nil, err
 	}
@@ -129,6 +131,8 @@ func (s *Store) lateRows(ctx context.Context, before int64, now time.Time) ([]tr
 	}
 	return late, nil
 }
+
+func scanSeq(scan func(...any) error) (seq int64, err error) { return seq, scan(&seq) }
 
 func (s *Store) auditRange(ctx context.Context, first, last int64) ([]trailRow, error) {
 	return all(ctx, s, scanTrailRow, `SELECT `+auditColumns+` FROM audit WHERE seq >= $1 AND seq <= $2 ORDER BY seq`, first, last)
@@ -182,17 +186,22 @@ type AuditFinding struct {
 // of an earlier report: it must still be in the chain.
 func (s *Store) VerifyAudit(ctx context.Context, expectHead string) (AuditReport, error) {
 	var r AuditReport
-	late, headSeen, err := s.verifyChain(ctx, &r, expectHead)
+	pruned, err := s.prunedThrough(ctx)
+	if err != nil {
+		return r, s.fail("verify audit", err)
+	}
+	late, headSeen, err := s.verifyChain(ctx, &r, pruned, expectHead)
 	if err != nil {
 		return r, s.fail("verify audit", err)
 	}
 	if expectHead != "" && !headSeen {
 		r.find(0, 0, "seal missing")
 	}
-	tip, err := s.verifyRows(ctx, &r, late)
+	tip, err := s.verifyRows(ctx, &r, pruned, late)
 	if err != nil {
 		return r, s.fail("verify audit", err)
 	}
+	slices.SortFunc(r.Findings, func(a, b AuditFinding) int { return cmp.Or(cmp.Compare(a.Seal, b.Seal), cmp.Compare(a.Seq, b.Seq)) })
 	_, err = s.row(ctx, `SELECT COUNT(*) FROM audit WHERE seq > $1`, []any{tip}, &r.Unsealed)
 	return r, s.fail("verify audit", err)
 }
@@ -202,16 +211,12 @@ func (r *AuditReport) find(n, seq int64, what string) {
 }
 
 // verifyChain checks the links and collects the rows that were sealed late.
-func (s *Store) verifyChain(ctx context.Context, r *AuditReport, expectHead string) (late map[int64]string, headSeen bool, err error) {
+func (s *Store) verifyChain(ctx context.Context, r *AuditReport, pruned int64, expectHead string) (late map[int64]string, headSeen bool, err error) {
 	late = map[int64]string{}
 	before := seal{hash: make([]byte, 32)}
 	err = s.eachSeal(ctx, func(l seal) error {
 		if r.Seals == 0 && l.n > 1 { // the beginning was pruned, if the trail says so
-			pruned, err := s.pruned(ctx, l.n-1)
-			if err != nil {
-				return err
-			}
-			if !pruned {
+			if l.n-1 > pruned {
 				r.find(1, 0, "seal missing")
 			}
 			before = seal{n: l.n - 1, last: l.first - 1, hash: l.previous}
@@ -235,9 +240,19 @@ func (s *Store) verifyChain(ctx context.Context, r *AuditReport, expectHead stri
 	return late, headSeen, err
 }
 
-// verifyRows compares every sealed row with its digest.
-func (s *Store) verifyRows(ctx context.Context, r *AuditReport, late map[int64]string) (tip int64, err error) {
+// verifyRows compares every sealed row with its digest. Rows of seals that are
+// being pruned may be gone already.
+func (s *Store) verifyRows(ctx context.Context, r *AuditReport, pruned int64, late map[int64]string) (tip int64, err error) {
 	err = s.eachSeal(ctx, func(l seal) error {
+		if tip == 0 { // nothing can be before the first seal
+			before, err := all(ctx, s, scanSeq, `SELECT seq FROM audit WHERE seq < $1 ORDER BY seq LIMIT 100`, l.first)
+			if err != nil {
+				return err
+			}
+			for _, seq := range before {
+				r.find(0, seq, "inserted")
+			}
+		}
 		tip = l.last
 		want := entriesOf(l.entries)
 		for seq, digest := range late {
@@ -262,7 +277,7 @@ func (s *Store) verifyRows(ctx context.Context, r *AuditReport, late map[int64]s
 			r.Rows++
 		}
 		for seq := range want {
-			if seq >= l.first {
+			if seq >= l.first && l.n > pruned {
 				r.find(l.n, seq, "removed")
 			}
 		}
@@ -287,19 +302,20 @@ func (s *Store) eachSeal(ctx context.Context, f func(seal) error) error {
 	}
 }
 
-// pruned reports whether the trail itself says that it was pruned up to seal n.
-func (s *Store) pruned(ctx context.Context, n int64) (bool, error) {
-	rows, err := all(ctx, s, scanTrailRow, `SELECT `+auditColumns+` FROM audit WHERE action = 'audit.pruned' ORDER BY seq DESC LIMIT 5`)
+// prunedThrough returns the last seal that the trail itself says was pruned.
+func (s *Store) prunedThrough(ctx context.Context) (n int64, err error) {
+	rows, err := all(ctx, s, scanTrailRow, `SELECT `+auditColumns+` FROM audit WHERE action = 'audit.pruned' ORDER BY seq DESC LIMIT 1`)
 	for _, e := range rows {
-		if through, ok := e.Detail["through_seal"].(float64); ok && int64(through) == n {
-			return true, err
+		if through, ok := e.Detail["through_seal"].(float64); ok {
+			n = int64(through)
 		}
 	}
-	return false, err
+	return n, err
 }
 
 // PruneAudit removes whole seals, and the rows they cover, that are older than
-// keep, and says so in the trail. It returns the number of rows removed.
+// keep. The trail says so first: whenever this stops half way, what is left
+// verifies, and the next call goes on. It returns the number of rows removed.
 func (s *Store) PruneAudit(ctx context.Context, keep time.Duration) (removed int64, err error) {
 	cut := micros(s.now().Add(-keep))
 	list, err := all(ctx, s, scanSeal, `SELECT `+sealColumns+` FROM audit_seals WHERE sealed_at < $1
@@ -308,6 +324,9 @@ func (s *Store) PruneAudit(ctx context.Context, keep time.Duration) (removed int
 		return 0, s.fail("prune audit", err)
 	}
 	through := list[0]
+	if err := s.announcePrune(ctx, through); err != nil {
+		return 0, s.fail("prune audit", err)
+	}
 	for {
 		n, err := s.q.exec(ctx, `DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE seq <= $1 ORDER BY seq LIMIT 500)`, through.last)
 		if err != nil {
@@ -318,12 +337,20 @@ func (s *Store) PruneAudit(ctx context.Context, keep time.Duration) (removed int
 			break
 		}
 	}
-	err = s.InTx(ctx, func(tx *Store) error {
-		if _, err := tx.q.exec(ctx, `DELETE FROM audit_seals WHERE n <= $1`, through.n); err != nil {
+	_, err = s.q.exec(ctx, `DELETE FROM audit_seals WHERE n <= $1`, through.n)
+	return removed, s.fail("prune audit", err)
+}
+
+func (s *Store) announcePrune(ctx context.Context, through seal) error {
+	return s.InTx(ctx, func(tx *Store) error {
+		if done, err := tx.prunedThrough(ctx); err != nil || done >= through.n {
+			return err
+		}
+		var rows int64
+		if _, err := tx.row(ctx, `SELECT COUNT(*) FROM audit WHERE seq <= $1`, []any{through.last}, &rows); err != nil {
 			return err
 		}
 		return tx.audit(ctx, keystone.System("retention"), keystone.AuditEvent{Action: keystone.ActAuditPruned, TargetKind: "server",
-			Detail: map[string]any{"through_seal": through.n, "through_seq": through.last, "head": hex.EncodeToString(through.hash), "rows": removed}})
+			Detail: map[string]any{"through_seal": through.n, "through_seq": through.last, "head": hex.EncodeToString(through.hash), "rows": rows}})
 	})
-	return removed, s.fail("prune audit", err)
 }

@@ -60,6 +60,7 @@ func (s *Store) CarrySession(ctx context.Context, old, sessionID string, authTim
 func (s *Store) RenewSession(ctx context.Context, by keystone.Actor, sessionID string, login Login, clear []string) (bool, error) {
 	now := s.now()
 	w := &hotWrite{
+		lock: lockSession(sessionID),
 		sql: `UPDATE sessions SET last_seen = $1 WHERE id = $2 AND user_id = $3 AND ended_at = 0 AND expires_at > $1
 			AND EXISTS (SELECT 1 FROM users u WHERE u.id = $3 AND u.enabled AND u.password_at = $4)`,
 		args: []any{micros(now), sessionID, login.UserID, micros(login.ChangedAt)},

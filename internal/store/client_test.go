@@ -233,6 +233,30 @@ func TestSecretsAreBounded(t *testing.T) {
 	})
 }
 
+// TestFirstPartyClient: a first-party client manages the account of everybody who
+// signs in through it, so only who may write users makes, changes or has one.
+func TestFirstPartyClient(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, _ *storetest.Clock) {
+		manager, both := holder(keystone.ClientsWrite), holder(keystone.ClientsWrite, keystone.UsersWrite)
+		in := keystone.Client{Name: "app", Kind: keystone.ClientSPA, Enabled: true, FirstParty: true}
+		_, _, err := s.CreateClient(ctx, manager, in)
+		wantKind(t, err, keystone.Forbidden)
+		own, _, err := s.CreateClient(ctx, both, in)
+		ok(t, err)
+		plain, _, err := s.CreateClient(ctx, manager, keystone.Client{Name: "app", Kind: keystone.ClientSPA, Enabled: true})
+		ok(t, err)
+		_, err = s.UpdateClient(ctx, manager, plain.ID, 0, func(c *keystone.Client) { c.FirstParty = true })
+		wantKind(t, err, keystone.Forbidden)
+		_, err = s.UpdateClient(ctx, manager, own.ID, 0, func(c *keystone.Client) { c.RedirectURIs = []string{"https://evil.example/cb"} })
+		wantKind(t, err, keystone.Forbidden)
+		_, err = s.UpdateClient(ctx, manager, own.ID, 0, func(c *keystone.Client) { c.FirstParty = false })
+		wantKind(t, err, keystone.Forbidden)
+		wantKind(t, s.DeleteClient(ctx, manager, own.ID, 0), keystone.Forbidden)
+		_, err = s.UpdateClient(ctx, both, plain.ID, 0, func(c *keystone.Client) { c.FirstParty = true })
+		ok(t, err)
+	})
+}
+
 // TestDisabledClient ends its refresh tokens, for good.
 func TestDisabledClient(t *testing.T) {
 	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {

@@ -36,6 +36,7 @@ func (s *Store) AddCode(ctx context.Context, value string, c Code, expires time.
 	}
 	now := s.now()
 	w := &hotWrite{
+		lock: lockOnce(secret.Hash(value)),
 		sql:  insertSingleUse,
 		args: []any{SingleUseCode, secret.Hash(value), string(payload), micros(now), micros(expires)},
 	}
@@ -71,11 +72,12 @@ func (s *Store) BurnCode(ctx context.Context, value string) error {
 // RedeemCode uses a code and begins its grant, in one transaction: of any number
 // of simultaneous uses, on any nodes, one gets true. The session that the code
 // was issued under must still be alive, and the consent there, unless trusted:
-// the grant is written only after a write to the session's row, where whoever
+// the grant is written only after a write to the rows of both, where whoever
 // ends the session or takes the consent back either waits or has been.
 func (s *Store) RedeemCode(ctx context.Context, by keystone.Actor, value string, g keystone.Grant, trusted bool) (bool, error) {
 	now := s.now()
 	w := &hotWrite{
+		lock: lockOnce(secret.Hash(value)),
 		sql: `UPDATE single_use SET used_at = $1 WHERE kind = $2 AND hash = $3 AND used_at = 0 AND expires_at > $1
 			AND EXISTS (SELECT 1 FROM sessions WHERE id = $4 AND ended_at = 0 AND expires_at > $1)`,
 		args: []any{micros(now), SingleUseCode, secret.Hash(value), g.SessionID},
@@ -84,10 +86,12 @@ func (s *Store) RedeemCode(ctx context.Context, by keystone.Actor, value string,
 		if !hit {
 			return nil
 		}
-		return []addition{
-			{`UPDATE sessions SET last_seen = $1 WHERE id = $2`, []any{micros(now), g.SessionID}},
-			insertGrantWhile(g, trusted), s.auditRow(by, keystone.AuditEvent{Action: keystone.ActCodeRedeemed, TargetKind: "grant", TargetID: g.ID,
-				Detail: map[string]any{"scopes": g.Scopes}})}
+		adds := []addition{{`UPDATE sessions SET last_seen = $1 WHERE id = $2`, []any{micros(now), g.SessionID}}}
+		if !trusted {
+			adds = append(adds, addition{`UPDATE consents SET updated_at = updated_at WHERE user_id = $1 AND client_id = $2`, []any{g.UserID, g.ClientID}})
+		}
+		return append(adds, insertGrantWhile(g, trusted), s.auditRow(by, keystone.AuditEvent{Action: keystone.ActCodeRedeemed, TargetKind: "grant", TargetID: g.ID,
+			Detail: map[string]any{"scopes": g.Scopes}}))
 	}
 	hit, err := s.hot(ctx, w)
 	return hit, s.fail("redeem code", err)

@@ -56,14 +56,10 @@ func (s *Store) Consents(ctx context.Context, userID string, p keystone.Page) (k
 	return page(list, p.Size(), func(c Consent) string { return c.ClientID }), s.fail("list consents", err)
 }
 
-// RevokeConsent takes back what a user allowed a client, with its tokens. It first
-// writes to the user's sessions, as RedeemCode does: a code that is redeemed at
-// this moment either finds no consent, or its grant is found here.
+// RevokeConsent takes back what a user allowed a client, with its tokens. A code that is redeemed
+// at this moment either finds no consent, or its grant is found here.
 func (s *Store) RevokeConsent(ctx context.Context, by keystone.Actor, userID, clientID string) error {
 	err := s.InTx(ctx, func(tx *Store) error {
-		if _, err := tx.q.exec(ctx, `UPDATE sessions SET last_seen = last_seen WHERE user_id = $1 AND ended_at = 0`, userID); err != nil {
-			return err
-		}
 		n, err := tx.q.exec(ctx, `DELETE FROM consents WHERE user_id = $1 AND client_id = $2`, userID, clientID)
 		if err != nil {
 			return err

@@ -42,6 +42,7 @@ type database interface {
 	begin(ctx context.Context) (transaction, error)
 	runGroup(ctx context.Context, group []*hotWrite) error
 	classify(err error) fault
+	findTable() string // a query for the name of table $1
 	migrations() fs.FS
 	migrationDB() *sql.DB
 	groupWriters() int

@@ -80,3 +80,10 @@ func (s *Store) Dump(ctx context.Context, except ...string) (map[string][]string
 	}
 	return dump, nil
 }
+
+// BareHot runs one grouped statement on a grant and nothing else: what a
+// rotation costs without its rules and its audit row.
+func (s *Store) BareHot(ctx context.Context, id string) error {
+	_, err := s.hot(ctx, &hotWrite{sql: `UPDATE grants SET generation = generation + 1 WHERE id = $1`, args: []any{id}, lock: lockGrant(id)})
+	return err
+}

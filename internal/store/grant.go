@@ -85,6 +85,7 @@ func (s *Store) Rotate(ctx context.Context, by keystone.Actor, id string, presen
 		step = 0
 	}
 	w := &hotWrite{
+		lock: lockGrant(id),
 		sql: `UPDATE grants SET generation = generation + $1, rotated_at = $2,
 			expires_at = CASE WHEN ends_at < $3 THEN ends_at ELSE $3 END
 			WHERE id = $4 AND generation = $5 AND revoked_at = 0 AND expires_at > $2 AND ends_at > $2 AND rotated_at > $6`,

@@ -77,11 +77,18 @@ func (s *Store) Migrations(ctx context.Context) ([]Migration, error) {
 	if err != nil {
 		return nil, err
 	}
+	var out []Migration
+	// On a database without its table of versions, goose would make one.
+	if begun, err := s.row(ctx, s.db.findTable(), []any{goose.DefaultTablename}, new(string)); err != nil || !begun {
+		for _, source := range provider.ListSources() {
+			out = append(out, Migration{Version: source.Version, Name: path.Base(source.Path)})
+		}
+		return out, s.fail("migration status", err)
+	}
 	status, err := provider.Status(ctx)
 	if err != nil {
 		return nil, s.fail("migration status", err)
 	}
-	var out []Migration
 	for _, m := range status {
 		out = append(out, Migration{Version: m.Source.Version, Name: path.Base(m.Source.Path), Applied: m.State == goose.StateApplied})
 	}

@@ -213,6 +213,10 @@ func (p *postgres) migrations() fs.FS {
 	return dialectFS{"{{KEY}}": `TEXT COLLATE "C"`, "{{SERIAL}}": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"}
 }
 
+func (p *postgres) findTable() string {
+	return `SELECT CAST(table_name AS TEXT) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1`
+}
+
 func (p *postgres) groupWriters() int { return 2 }
 
 func (p *postgres) ping(ctx context.Context) error { return p.pool.Ping(ctx) }

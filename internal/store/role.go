@@ -66,7 +66,7 @@ func (s *Store) writeScopesOf(ctx context.Context, noun, id string, scopes []str
 
 // Role returns one role by id or name.
 func (s *Store) Role(ctx context.Context, idOrName string) (keystone.Role, error) {
-	r, err := s.readRole(ctx, `id = $1 OR name = $1`, idOrName)
+	r, err := s.readRole(ctx, idOr("name", idOrName), idOrName)
 	return r, s.fail("read role", err)
 }
 

@@ -209,3 +209,23 @@ func TestScopePages(t *testing.T) {
 		}
 	})
 }
+
+// TestNamesAreNotIDs: a role or scope may not be called like an id, and a lookup
+// by id never finds a name. Otherwise an impostor would take the place of a role
+// that was deleted.
+func TestNamesAreNotIDs(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, _ *storetest.Clock) {
+		id := keystone.NewID(s.Now())
+		_, err := s.CreateRole(ctx, operator, keystone.Role{Name: id})
+		wantKind(t, err, keystone.Invalid)
+		_, err = s.CreateScope(ctx, operator, keystone.Scope{Name: id})
+		wantKind(t, err, keystone.Invalid)
+		r, err := s.CreateRole(ctx, operator, keystone.Role{Name: "clerk"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Role(ctx, r.ID); err != nil || got.Name != "clerk" {
+			t.Fatal(got, err)
+		}
+	})
+}

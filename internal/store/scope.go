@@ -43,7 +43,7 @@ func (s *Store) CreateScope(ctx context.Context, by keystone.Actor, sc keystone.
 
 // Scope returns one scope by id or name.
 func (s *Store) Scope(ctx context.Context, idOrName string) (keystone.Scope, error) {
-	list, err := all(ctx, s, scanScope, `SELECT `+scopeColumns+` FROM scopes WHERE id = $1 OR name = $1`, idOrName)
+	list, err := all(ctx, s, scanScope, `SELECT `+scopeColumns+` FROM scopes WHERE `+idOr("name", idOrName), idOrName)
 	if err != nil {
 		return keystone.Scope{}, s.fail("read scope", err)
 	}

@@ -23,6 +23,7 @@ type SignIn struct {
 func (s *Store) StartSession(ctx context.Context, by keystone.Actor, in SignIn) (bool, error) {
 	ses, g := in.Session, in.Grant
 	w := &hotWrite{
+		lock: lockUser(ses.UserID),
 		sql:  `UPDATE users SET last_login = $1 WHERE id = $2 AND enabled AND password_at = $3`,
 		args: []any{micros(ses.CreatedAt), ses.UserID, micros(in.Login.ChangedAt)},
 	}
@@ -43,6 +44,7 @@ func (s *Store) StartSession(ctx context.Context, by keystone.Actor, in SignIn) 
 			Detail: map[string]any{"amr": ses.AMR, "scopes": g.Scopes}}))
 	}
 	hit, err := s.hot(ctx, w)
+	s.cache.users.Invalidate(ses.UserID) // the last login is part of it
 	return hit, s.fail("start session", err)
 }
 
@@ -82,7 +84,8 @@ func (s *Store) Session(ctx context.Context, id string) (keystone.Session, error
 }
 
 // EndSession ends one session with its refresh tokens. With a userID, only a
-// session of that user: somebody else's is not found.
+// session of that user: somebody else's is not found. Whoever ends somebody
+// else's session must hold what they hold.
 func (s *Store) EndSession(ctx context.Context, by keystone.Actor, id, userID, reason string) error {
 	err := s.InTx(ctx, func(tx *Store) error {
 		ses, err := tx.Session(ctx, id)
@@ -92,11 +95,17 @@ func (s *Store) EndSession(ctx context.Context, by keystone.Actor, id, userID, r
 		if userID != "" && ses.UserID != userID || !ses.Alive(tx.now()) {
 			return notFound("session")
 		}
+		if _, err := tx.manageable(ctx, by, ses.UserID); err != nil {
+			return err
+		}
+		if err := tx.revokeGrants(ctx, "session_id", id, reason); err != nil {
+			return err
+		}
 		_, err = tx.q.exec(ctx, `UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at = 0`, micros(tx.now()), reason, id)
 		if err != nil {
 			return err
 		}
-		if err := tx.revokeGrants(ctx, "session_id", id, reason); err != nil {
+		if err := tx.revokeGrants(ctx, "session_id", id, reason); err != nil { // of a code that was redeemed meanwhile, see RedeemCode
 			return err
 		}
 		return tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActSessionEnded, TargetKind: "session", TargetID: id, TargetName: ses.Username,
@@ -109,7 +118,7 @@ func (s *Store) EndSession(ctx context.Context, by keystone.Actor, id, userID, r
 // refresh tokens, and returns how many there were.
 func (s *Store) EndSessions(ctx context.Context, by keystone.Actor, userID, keep, reason string) (ended int64, err error) {
 	err = s.InTx(ctx, func(tx *Store) error {
-		u, err := tx.User(ctx, userID)
+		u, err := tx.manageable(ctx, by, userID)
 		if err != nil {
 			return err
 		}
@@ -124,15 +133,21 @@ func (s *Store) EndSessions(ctx context.Context, by keystone.Actor, userID, keep
 
 // endSessions ends a user's sessions inside the transaction of whatever ends them.
 func (s *Store) endSessions(ctx context.Context, userID, keep, reason string) (int64, error) {
-	now := s.now()
-	n, err := s.q.exec(ctx, `UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE user_id = $3 AND id <> $4 AND ended_at = 0`, micros(now), reason, userID, keep)
+	if err := s.revokeGrantsOf(ctx, userID, keep, reason); err != nil {
+		return 0, err
+	}
+	n, err := s.q.exec(ctx, `UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE user_id = $3 AND id <> $4 AND ended_at = 0`, micros(s.now()), reason, userID, keep)
 	if err != nil {
 		return 0, err
 	}
+	return n, s.revokeGrantsOf(ctx, userID, keep, reason) // of codes that were redeemed meanwhile, see RedeemCode
+}
+
+func (s *Store) revokeGrantsOf(ctx context.Context, userID, keep, reason string) error {
 	ids, err := s.texts(ctx, `UPDATE grants SET revoked_at = $1, reason = $2 WHERE user_id = $3 AND session_id <> $4 AND revoked_at = 0 RETURNING id`,
-		micros(now), reason, userID, keep)
+		micros(s.now()), reason, userID, keep)
 	s.dropGrants(ids)
-	return n, err
+	return err
 }
 
 // sessionRetention is how long after its end a session is kept for people to see.

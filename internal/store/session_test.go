@@ -220,3 +220,24 @@ func TestTextFromOutside(t *testing.T) {
 		}
 	})
 }
+
+// TestEndingWhoHoldsMore: a manager of sessions does not sign an administrator
+// out; everybody signs themselves out.
+func TestEndingWhoHoldsMore(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, _ *storetest.Clock) {
+		admin := newUser(t, s, "root", "admin")
+		g := signIn(t, s, admin)
+		manager := holder(keystone.SessionsWrite)
+		wantKind(t, s.EndSession(ctx, manager, g.SessionID, "", keystone.EndRevoked), keystone.Forbidden)
+		_, err := s.EndSessions(ctx, manager, admin.ID, "", keystone.EndRevoked)
+		wantKind(t, err, keystone.Forbidden)
+		if !alive(t, s, g) {
+			t.Fatal("a refusal ended it")
+		}
+		ok(t, s.EndSession(ctx, keystone.Actor{Kind: keystone.ActorUser, ID: admin.ID}, g.SessionID, admin.ID, keystone.EndLogout))
+		signIn(t, s, newUser(t, s, "jane", "user"))
+		if n, err := s.EndSessions(ctx, manager, must[keystone.User](t)(s.FindUser(ctx, "jane")).ID, "", keystone.EndRevoked); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+	})
+}

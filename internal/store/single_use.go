@@ -9,16 +9,19 @@ import (
 
 // Kinds of single-use items.
 const (
-	SingleUseSetup = "setup" // the link that makes the first administrator
+	SingleUseSetup = "setup"          // the link that makes the first administrator
+	SingleUseReset = "password_reset" // the link under which somebody chooses a new password
 )
 
 const insertSingleUse = `INSERT INTO single_use (kind, hash, payload, created_at, expires_at, used_at) VALUES ($1, $2, $3, $4, $5, 0)`
 
 // AddSingleUse stores an item under the hash of its bearer value until expires.
 func (s *Store) AddSingleUse(ctx context.Context, kind, value, payload string, expires time.Time) error {
+	hash := secret.Hash(value)
 	_, err := s.hot(ctx, &hotWrite{
+		lock: lockOnce(hash),
 		sql:  insertSingleUse,
-		args: []any{kind, secret.Hash(value), payload, micros(s.now()), micros(expires)},
+		args: []any{kind, hash, payload, micros(s.now()), micros(expires)},
 	})
 	return s.fail("add single-use item", err)
 }
@@ -26,9 +29,11 @@ func (s *Store) AddSingleUse(ctx context.Context, kind, value, payload string, e
 // UseOnce consumes an item in one statement: of any number of simultaneous uses,
 // on any nodes, one gets the payload and true.
 func (s *Store) UseOnce(ctx context.Context, kind, value string) (payload string, ok bool, err error) {
+	hash := secret.Hash(value)
 	w := &hotWrite{
+		lock: lockOnce(hash),
 		sql:  `UPDATE single_use SET used_at = $1 WHERE kind = $2 AND hash = $3 AND used_at = 0 AND expires_at > $1 RETURNING payload`,
-		args: []any{micros(s.now()), kind, secret.Hash(value)},
+		args: []any{micros(s.now()), kind, hash},
 		dest: []any{&payload},
 	}
 	ok, err = s.hot(ctx, w)
@@ -39,6 +44,7 @@ func (s *Store) UseOnce(ctx context.Context, kind, value string) (payload string
 // expired since: of any number of simultaneous uses, on any nodes, one gets true.
 func (s *Store) UseUp(ctx context.Context, kind, value string) (bool, error) {
 	ok, err := s.hot(ctx, &hotWrite{
+		lock: lockOnce(secret.Hash(value)),
 		sql:  `UPDATE single_use SET used_at = $1 WHERE kind = $2 AND hash = $3 AND used_at = 0`,
 		args: []any{micros(s.now()), kind, secret.Hash(value)},
 	})
@@ -64,11 +70,12 @@ func (s *Store) PeekOnce(ctx context.Context, kind, value string) (bool, error) 
 // FirstSeen remembers a value that its sender chose (an assertion's jti) until
 // expires and reports whether this is its first appearance anywhere.
 func (s *Store) FirstSeen(ctx context.Context, kind, value string, expires time.Time) (bool, error) {
-	now := micros(s.now())
+	now, hash := micros(s.now()), secret.Hash(value)
 	hit, err := s.hot(ctx, &hotWrite{
+		lock: lockOnce(hash),
 		sql: `INSERT INTO single_use (kind, hash, payload, created_at, expires_at, used_at) VALUES ($1, $2, '', $3, $4, $3)
 			ON CONFLICT (kind, hash) DO NOTHING`,
-		args: []any{kind, secret.Hash(value), now, micros(expires)},
+		args: []any{kind, hash, now, micros(expires)},
 	})
 	return hit, s.fail("remember value", err)
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+
+	"github.com/keystone-auth/keystone"
 	"unicode/utf8"
 )
 
@@ -30,6 +32,16 @@ func placeholders(from, n int) string {
 		b.WriteString("$" + strconv.Itoa(from+i))
 	}
 	return b.String()
+}
+
+// idOr is the condition under which $1 names a row: by its id where it has the
+// form of one, else by the column. Names never have that form (see
+// keystone.Role.Validate), so no name can stand in for an id.
+func idOr(column, value string) string {
+	if keystone.IsID(value) {
+		return "id = $1"
+	}
+	return column + " = $1"
 }
 
 // encodeList and decodeList are the stored form of a list of strings.

@@ -247,6 +247,10 @@ func (l *lite) migrations() fs.FS {
 	return dialectFS{"{{KEY}}": "TEXT", "{{SERIAL}}": "INTEGER PRIMARY KEY AUTOINCREMENT"}
 }
 
+func (l *lite) findTable() string {
+	return `SELECT name FROM sqlite_master WHERE type = 'table' AND name = $1`
+}
+
 func (l *lite) groupWriters() int { return 1 }
 
 func (l *lite) ping(ctx context.Context) error { return l.reader.PingContext(ctx) }

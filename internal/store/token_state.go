@@ -24,9 +24,8 @@ type TokenState struct {
 
 // UserState is what the token path knows about a user.
 type UserState struct {
-	Username string
-	Enabled  bool
-	Scopes   []string // what their roles carry, sorted
+	keystone.User
+	Scopes []string // what their roles carry, sorted
 }
 
 // TokenState reports whether user, client, refresh token family and the token
@@ -65,21 +64,15 @@ func absent(err error) error {
 	return err
 }
 
-// UserState returns whether a user is enabled and what they hold, at most a
-// second old.
+// UserState returns a user and what they hold, at most a second old.
 func (s *Store) UserState(ctx context.Context, id string) (UserState, error) {
 	st, err := cached(ctx, s, s.cache.users, id, func(ctx context.Context) (UserState, error) {
-		var st UserState
-		found, err := s.row(ctx, `SELECT username, enabled FROM users WHERE id = $1`, []any{id}, &st.Username, &st.Enabled)
+		u, err := s.User(ctx, id)
 		if err != nil {
-			return st, err
+			return UserState{}, err
 		}
-		if !found {
-			return st, notFound("user")
-		}
-		st.Scopes, err = s.heldScopes(ctx, id)
-		st.Scopes = keystone.SortedSet(append(st.Scopes, keystone.OpenIDScopeNames()...)) // everybody's own
-		return st, err
+		scopes, err := s.heldScopes(ctx, id)
+		return UserState{u, keystone.SortedSet(append(scopes, keystone.OpenIDScopeNames()...))}, err // those are everybody's own
 	})
 	return st, s.fail("read user state", err)
 }

@@ -34,6 +34,14 @@ func TestTokenState(t *testing.T) {
 		if !st.Active || st.Name != "service" || len(st.Scopes) != 1 || st.Scopes[0] != keystone.UsersRead || st.Client.ID != c.ID {
 			t.Fatalf("%+v", st)
 		}
+		// A user's token says no more than its client may have now.
+		spa, _, err := s.CreateClient(ctx, operator, keystone.Client{Name: "app", Kind: keystone.ClientSPA, Enabled: true, Scopes: []string{keystone.UsersRead}})
+		ok(t, err)
+		through := person
+		through.ClientID = spa.ID
+		if st = must[store.TokenState](t)(s.TokenState(ctx, through)); !st.Active || len(st.Scopes) != 0 || st.Client.ID != spa.ID {
+			t.Fatalf("%+v", st)
+		}
 		for name, ref := range map[string]store.TokenRef{
 			"unknown user":            {JTI: "x", UserID: keystone.NewID(clock.Now()), ClientID: c.ID, GrantID: g.ID},
 			"unknown client":          {JTI: "x", UserID: u.ID, ClientID: keystone.NewID(clock.Now()), GrantID: g.ID},

@@ -7,8 +7,8 @@ import (
 	"github.com/keystone-auth/keystone"
 )
 
-// Body is the JSON answer with tokens (RFC 6749 section 5.1).
-type Body struct {
+// TokenResponse is the JSON answer with tokens (RFC 6749 section 5.1).
+type TokenResponse struct { //nolint:revive // the contract's name for it, and so the schema's {
 	AccessToken  string `json:"access_token" doc:"Send it as Authorization: Bearer."`
 	RefreshToken string `json:"refresh_token,omitempty" doc:"Good once: each use answers with the next one."`
 	IDToken      string `json:"id_token,omitempty" doc:"Who signed in (OpenID Connect Core section 2)."`
@@ -19,8 +19,8 @@ type Body struct {
 }
 
 // Body returns the answer's JSON form.
-func (r Response) Body() Body {
-	return Body{AccessToken: r.AccessToken, RefreshToken: r.RefreshToken, IDToken: r.IDToken, TokenType: "Bearer",
+func (r Response) Body() TokenResponse {
+	return TokenResponse{AccessToken: r.AccessToken, RefreshToken: r.RefreshToken, IDToken: r.IDToken, TokenType: "Bearer",
 		ExpiresIn: int64(r.ExpiresIn / time.Second), Scope: keystone.FormatScope(r.Scopes), JTI: r.JTI}
 }
 

@@ -1,0 +1,60 @@
+package server
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/keystone-auth/keystone/internal/secret"
+)
+
+// TestStartRefuses: what is wrong is said before anything listens.
+func TestStartRefuses(t *testing.T) {
+	dir := t.TempDir()
+	open := filepath.Join(dir, "open")
+	if err := os.MkdirAll(open, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(open, "master.key"), []byte(secret.NewMasterKey().Encode()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(open, "master.key"), 0o644); err != nil { //nolint:gosec // that is what is tested
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		env  []string
+		want string
+	}{
+		"key file that others read (S6)": {[]string{"DATA_DIR=" + open}, "chmod 600"},
+		"database that is a folder":      {[]string{"DATABASE_URL=" + dir}, ""},
+		"database that is away":          {[]string{"DATABASE_URL=postgres://x:y@127.0.0.1:1/z", "MASTER_KEY=" + secret.NewMasterKey().Encode()}, ""},
+		"redis that is no address":       {[]string{"REDIS_URL=redis://127.0.0.1:6379/x"}, "REDIS_URL"},
+	} {
+		c, err := tryServer(t, test.env)
+		if err == nil {
+			c.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "y@") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	s, err := tryServer(t, []string{"MASTER_KEY=" + secret.NewMasterKey().Encode()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(s.config.MasterKeyFile()); err == nil {
+		t.Error("a key file is made although MASTER_KEY is set")
+	}
+	s.Close()
+}
+
+func tryServer(t *testing.T, env []string) (s *Server, err error) {
+	t.Helper()
+	c, err := trySettings(t, env...)
+	if err != nil {
+		return nil, err
+	}
+	return New(context.Background(), c, Options{})
+}

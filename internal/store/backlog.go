@@ -1,0 +1,21 @@
+package store
+
+import "context"
+
+// Backlog is work that waits for a background job.
+type Backlog struct {
+	Unsealed int64 // audit rows behind the last seal
+	Outbox   int64 // messages to deliver
+}
+
+// Backlog counts what waits, for metrics. Rows behind the last seal are told by
+// their numbers, so that the count costs two index look-ups.
+func (s *Store) Backlog(ctx context.Context) (b Backlog, err error) {
+	_, err = s.row(ctx, `SELECT COALESCE((SELECT MAX(seq) FROM audit), 0) - COALESCE((SELECT last_seq FROM audit_seals ORDER BY n DESC LIMIT 1), 0)`, nil, &b.Unsealed)
+	if err != nil {
+		return b, s.fail("count backlog", err)
+	}
+	_, err = s.row(ctx, `SELECT COUNT(*) FROM outbox WHERE dead_at = 0`, nil, &b.Outbox)
+	b.Unsealed = max(b.Unsealed, 0)
+	return b, s.fail("count backlog", err)
+}

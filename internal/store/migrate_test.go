@@ -1,0 +1,197 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/store"
+	"github.com/keystone-auth/keystone/internal/store/storetest"
+)
+
+// eachEmpty runs f with n handles on an empty database that nobody migrated.
+func eachEmpty(t *testing.T, n int, f func(t *testing.T, nodes []*store.Store)) {
+	t.Helper()
+	run := func(t *testing.T, url string) {
+		nodes := make([]*store.Store, n)
+		for i := range nodes {
+			nodes[i] = must[*store.Store](t)(store.Open(ctx, url, store.Options{Master: storetest.Master, PoolSize: 4}))
+			t.Cleanup(nodes[i].Close)
+		}
+		f(t, nodes)
+	}
+	t.Run("sqlite", func(t *testing.T) { run(t, filepath.Join(t.TempDir(), "test.db")) })
+	t.Run("postgres", func(t *testing.T) {
+		url := storetest.PostgresURL(t) // migrated: empty it
+		s := must[*store.Store](t)(store.Open(ctx, url, store.Options{Master: storetest.Master, PoolSize: 2}))
+		for _, sql := range []string{`DROP SCHEMA public CASCADE`, `CREATE SCHEMA public`} {
+			if _, err := s.Raw(ctx, sql); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Close()
+		run(t, url)
+	})
+}
+
+func TestMigrate(t *testing.T) {
+	eachEmpty(t, 1, func(t *testing.T, nodes []*store.Store) {
+		s := nodes[0]
+		status := must[[]store.Migration](t)(s.Migrations(ctx))
+		if len(status) == 0 || status[0].Applied || status[0].Version != 1 || !strings.HasSuffix(status[0].Name, ".sql") {
+			t.Fatalf("%+v", status)
+		}
+		if columns := must[[]string](t)(s.Columns(ctx)); len(columns) != 0 {
+			t.Errorf("looking at the status made %q", columns)
+		}
+		if versions, err := s.RawTexts(ctx, `SELECT version_id FROM goose_db_version`); err == nil {
+			t.Errorf("looking at the status made the table of versions: %q", versions)
+		}
+		applied := must[[]store.Migration](t)(s.Migrate(ctx))
+		for i := range status {
+			status[i].Applied = true
+		}
+		if diff := cmp.Diff(status, applied); diff != "" {
+			t.Fatal(diff)
+		}
+		if diff := cmp.Diff(status, must[[]store.Migration](t)(s.Migrations(ctx))); diff != "" {
+			t.Fatal(diff)
+		}
+		before := must[map[string][]string](t)(s.Dump(ctx))
+		if again := must[[]store.Migration](t)(s.Migrate(ctx)); len(again) != 0 {
+			t.Fatalf("applied twice: %+v", again)
+		}
+		if diff := cmp.Diff(before, must[map[string][]string](t)(s.Dump(ctx))); diff != "" {
+			t.Fatal("the second time is no no-op:", diff)
+		}
+	})
+}
+
+// TestNodesMigrateTogether: four nodes that start on an empty database at once
+// apply each step once, and all of them can go on.
+func TestNodesMigrateTogether(t *testing.T) {
+	eachEmpty(t, 4, func(t *testing.T, nodes []*store.Store) {
+		steps := len(must[[]store.Migration](t)(nodes[0].Migrations(ctx)))
+		type outcome struct {
+			applied int
+			err     error
+		}
+		total := 0
+		for i, o := range together(4, func(i int) outcome {
+			applied, err := nodes[i].Migrate(ctx)
+			return outcome{len(applied), err}
+		}) {
+			if o.err != nil {
+				t.Errorf("node %d: %v", i, o.err)
+			}
+			total += o.applied
+		}
+		if total != steps {
+			t.Errorf("%d steps were applied, there are %d", total, steps)
+		}
+		for i, s := range nodes {
+			newUser(t, s, fmt.Sprint("jane", i), "user")
+		}
+		if n := must[[]string](t)(nodes[0].RawTexts(ctx, `SELECT name FROM roles ORDER BY name`)); !slices.Equal(n, []string{"admin", "user"}) {
+			t.Errorf("%q", n)
+		}
+		if left := must[[]string](t)(nodes[0].RawTexts(ctx, `SELECT holder FROM leases`)); len(left) != 0 {
+			t.Error("the lease was not given back")
+		}
+	})
+}
+
+// TestMigrateWaits for the node that holds the lease, and no longer than its
+// caller does.
+func TestMigrateWaits(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
+		if held := must[bool](t)(s.Lease(ctx, "migrate", "another node", time.Minute)); !held {
+			t.Fatal("somebody holds the lease")
+		}
+		short, cancel := context.WithTimeout(ctx, 150*time.Millisecond)
+		defer cancel()
+		if _, err := s.Migrate(short); err == nil || !strings.Contains(err.Error(), "another node") && !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		clock.Move(time.Minute) // it died
+		_, err := s.Migrate(ctx)
+		ok(t, err)
+	})
+}
+
+// TestNewerDatabase: a node of the release before starts on a database that the
+// next release has migrated already (SECURITY.md X18).
+func TestNewerDatabase(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, _ *storetest.Clock) {
+		insert := `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, TRUE)`
+		if _, err := s.Raw(ctx, insert); err != nil {
+			t.Fatal(err)
+		}
+		if applied, err := s.Migrate(ctx); err != nil || len(applied) != 0 {
+			t.Fatal(applied, err)
+		}
+	})
+}
+
+// TestBuiltInsComeBack: what a release needs is put in at every start, and what
+// people made of it stays.
+func TestBuiltInsComeBack(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, _ *storetest.Clock) {
+		newScope(t, s, "orders:read")
+		_, err := s.UpdateRole(ctx, operator, "user", 0, store.RolePatch{Scopes: &[]string{"orders:read"}, Description: ptr("Mine")})
+		ok(t, err)
+		want := must[map[string][]string](t)(s.Dump(ctx))
+		for _, sql := range []string{`DELETE FROM role_scopes WHERE scope_id = (SELECT id FROM scopes WHERE name = 'audit:read')`, `UPDATE scopes SET built_in = FALSE WHERE name = 'keys:read'`} {
+			if _, err := s.Raw(ctx, sql); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err = s.Migrate(ctx)
+		ok(t, err)
+		if diff := cmp.Diff(want, must[map[string][]string](t)(s.Dump(ctx))); diff != "" {
+			t.Fatal(diff)
+		}
+		if admin := must[keystone.Role](t)(s.Role(ctx, "admin")); len(admin.Scopes) != len(keystone.BuiltInScopes) {
+			t.Fatalf("%+v", admin)
+		}
+	})
+}
+
+// TestTwoSchemasAreOne: both databases have the same tables, columns and indexes.
+func TestTwoSchemasAreOne(t *testing.T) {
+	var columns, indexes [][]string
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, _ *storetest.Clock) {
+		columns = append(columns, must[[]string](t)(s.Columns(ctx)))
+		indexes = append(indexes, must[[]string](t)(s.Indexes(ctx)))
+	})
+	if len(columns) != 2 || len(columns[0]) < 100 || len(indexes[0]) < 20 {
+		t.Fatalf("%d schemas, %v, %v", len(columns), columns, indexes)
+	}
+	if diff := cmp.Diff(columns[0], columns[1]); diff != "" {
+		t.Error("columns differ:", diff)
+	}
+	if diff := cmp.Diff(indexes[0], indexes[1]); diff != "" {
+		t.Error("indexes differ:", diff)
+	}
+}
+
+// TestEveryTableIsReadInTests keeps Dump honest: a table that it does not read
+// would hide what a refusal leaves.
+func TestEveryTableIsReadInTests(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, _ *storetest.Clock) {
+		tables := map[string]bool{}
+		for _, c := range must[[]string](t)(s.Columns(ctx)) {
+			tables[strings.Split(c, ".")[0]] = true
+		}
+		if dump := must[map[string][]string](t)(s.Dump(ctx)); len(dump) != len(tables) || len(tables) < 20 {
+			t.Errorf("%d of %d tables", len(dump), len(tables))
+		}
+	})
+}
