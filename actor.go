@@ -54,9 +54,10 @@ func (a Actor) May(scope string) bool {
 
 // MayGrant reports whether the actor may give the scope to somebody else:
 // nobody grants what they do not hold. Scopes that are not Keystone's own
-// belong to whoever administers scopes, so scopes:write holds them.
+// belong to whoever administers scopes, so scopes:write holds them; OpenID
+// scopes belong to everybody.
 func (a Actor) MayGrant(scope string) bool {
-	return a.May(scope) || !IsBuiltInScope(scope) && a.May(ScopesWrite)
+	return a.May(scope) || IsOpenIDScope(scope) || !IsBuiltInScope(scope) && a.May(ScopesWrite)
 }
 
 // MayGrantAll reports the first of the scopes that the actor may not grant, or

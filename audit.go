@@ -60,6 +60,10 @@ const (
 	ActSetupLinkMade       = "setup.link_created"
 	ActSetupDone           = "setup.completed"
 	ActAuditPruned         = "audit.pruned"
+	ActConsentGiven        = "consent.given"
+	ActConsentRevoked      = "consent.revoked"
+	ActCodeRedeemed        = "code.redeemed"
+	ActCodeReuse           = "code.reuse_detected"
 )
 
 // AuditFilter selects rows of the trail; empty fields select everything.

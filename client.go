@@ -52,6 +52,8 @@ type Client struct {
 	AccessTokenFormat   string
 	RotateRefreshTokens bool
 	AccessTokenTTL      time.Duration // 0: the server's ACCESS_TOKEN_EXPIRE_MINUTES
+	PKCEOptional        bool          // lets a confidential client go without PKCE (RFC 9700 section 2.1.1 says not to)
+	PostLogoutURIs      []string      // where a browser may go after logging out (OpenID Connect RP-Initiated Logout section 3)
 	CreatedAt           time.Time
 	UpdatedAt           time.Time
 	LastUsed            time.Time // zero: never
@@ -75,6 +77,9 @@ func (c Client) MayUse(grant string) bool {
 func (c Client) WithDefaults() Client {
 	if len(c.Grants) == 0 {
 		c.Grants = DefaultGrants(c.Kind)
+	}
+	if !c.Confidential() {
+		c.PKCEOptional = false
 	}
 	if c.AccessTokenFormat == "" {
 		c.AccessTokenFormat = FormatJWT
@@ -116,6 +121,7 @@ func (c Client) Validate() error {
 	f.check("scopes", validScopeList(c.Scopes))
 	f.check("grants", c.validGrants())
 	f.check("redirect_uris", c.validRedirectURIs())
+	f.check("post_logout_redirect_uris", c.validPostLogoutURIs())
 	f.check("audiences", validAudiences(c.Audiences))
 	if c.AccessTokenFormat != FormatJWT && c.AccessTokenFormat != FormatOpaque {
 		f["access_token_format"] = "The access token format is jwt or opaque."
@@ -160,6 +166,53 @@ func (c Client) validRedirectURIs() error {
 		}
 	}
 	return nil
+}
+
+func (c Client) validPostLogoutURIs() error {
+	if len(c.PostLogoutURIs) > maxRedirectURIs {
+		return FailField("post_logout_redirect_uris", "Register at most 50 addresses.")
+	}
+	for _, u := range c.PostLogoutURIs {
+		if why := RedirectURIProblem(u, c.Kind); why != "" {
+			return FailField("post_logout_redirect_uris", why)
+		}
+	}
+	return nil
+}
+
+// AllowsRedirect reports whether a redirect URI is one of the registered ones,
+// character by character; only the port of a loopback address may differ
+// (RFC 9700 section 4.1.3, RFC 8252 section 7.3).
+func (c Client) AllowsRedirect(uri string) bool {
+	if slices.Contains(c.RedirectURIs, uri) {
+		return true
+	}
+	if RedirectURIProblem(uri, c.Kind) != "" {
+		return false
+	}
+	asked, err := url.Parse(uri)
+	if err != nil || asked.Scheme != "http" || asked.Port() == "" {
+		return false
+	}
+	for _, registered := range c.RedirectURIs {
+		r, err := url.Parse(registered)
+		if err != nil || r.Scheme != "http" || !IsLoopbackHost(r.Hostname()) {
+			continue
+		}
+		// The asked-for URI with the registered port in place of its own must be
+		// the registered one, to the letter.
+		if uri == strings.Replace(registered, r.Host, hostWithPort(r.Hostname(), asked.Port()), 1) {
+			return true
+		}
+	}
+	return false
+}
+
+func hostWithPort(host, port string) string {
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return host + ":" + port
 }
 
 // RedirectURIProblem says why a redirect URI cannot be registered, or "" where

@@ -183,3 +183,28 @@ func sortedKeys(m map[string]string) []string {
 	sort.Strings(keys)
 	return keys
 }
+
+// OpenIDScopes are what a client may be allowed to learn about the person who
+// signs in (OpenID Connect Core section 5.4). Everybody holds them for
+// themselves; consent opens them to a client.
+var OpenIDScopes = []Scope{
+	{Name: ScopeOpenID, Description: "Know who you are"},
+	{Name: ScopeProfile, Description: "See your name and username"},
+	{Name: ScopeEmail, Description: "See your e-mail address"},
+	{Name: ScopeOfflineAccess, Description: "Stay signed in when you are away"},
+}
+
+// OpenIDScopeNames returns their names, sorted.
+func OpenIDScopeNames() []string {
+	names := make([]string, len(OpenIDScopes))
+	for i, s := range OpenIDScopes {
+		names[i] = s.Name
+	}
+	slices.Sort(names)
+	return names
+}
+
+// IsOpenIDScope reports whether name is one of them.
+func IsOpenIDScope(name string) bool {
+	return slices.ContainsFunc(OpenIDScopes, func(s Scope) bool { return s.Name == name })
+}

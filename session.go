@@ -34,4 +34,6 @@ const (
 	EndClientDisabled  = "client_disabled"
 	EndReuse           = "refresh_token_reuse" // a used refresh token came again (RFC 9700 section 4.14.2)
 	EndTokenRevoked    = "token_revoked"       // RFC 7009
+	EndConsentRevoked  = "consent_revoked"
+	EndCodeReuse       = "code_reuse" // a used authorization code came again (RFC 6749 section 4.1.2)
 )

@@ -7,6 +7,8 @@ type Form struct {
 	Problem string            // what was wrong with what was sent; empty: nothing
 	Fields  []Field
 	Submit  string // on the button
+	// SubmitID is the button's id where it is not "submit", for browser automation.
+	SubmitID string
 }
 
 // Field is one line of a form. Its id is its name, for browser automation.

@@ -14,6 +14,7 @@ import (
 // contentTypes are the kinds of file that are served.
 var contentTypes = map[string]string{
 	".css": "text/css; charset=utf-8",
+	".js":  "text/javascript; charset=utf-8",
 	".svg": "image/svg+xml",
 }
 
@@ -45,7 +46,7 @@ func (p *Pages) address(name string) (string, error) {
 	if !ok {
 		return "", errors.New("there is no static file " + name)
 	}
-	return "static/" + name + "?v=" + a.tag, nil
+	return p.root + "static/" + name + "?v=" + a.tag, nil
 }
 
 // Asset answers with the named static file and reports whether there is one.

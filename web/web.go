@@ -31,6 +31,7 @@ const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-actio
 // Pages renders the pages. Make one at start and share it.
 type Pages struct {
 	appName   string
+	root      string // from the page to where Keystone begins: "" or "../"
 	templates map[string]*template.Template
 	assets    map[string]asset
 }
@@ -42,8 +43,13 @@ type asset struct {
 }
 
 // New reads the templates. appName is what people call this service.
-func New(appName string) (*Pages, error) {
-	p := &Pages{appName: appName, templates: map[string]*template.Template{}, assets: map[string]asset{}}
+func New(appName string) (*Pages, error) { return read(appName, "") }
+
+// NewBelow is New for pages one folder down, whose addresses are relative too.
+func NewBelow(appName string) (*Pages, error) { return read(appName, "../") }
+
+func read(appName, root string) (*Pages, error) {
+	p := &Pages{appName: appName, root: root, templates: map[string]*template.Template{}, assets: map[string]asset{}}
 	if err := p.readAssets(); err != nil {
 		return nil, err
 	}
@@ -82,6 +88,10 @@ type Page struct {
 // Render answers with a page. It is rendered whole before the first byte
 // leaves, so that a fault gives an error and not half a page.
 func (p *Pages) Render(w http.ResponseWriter, status int, name string, page Page) error {
+	return p.render(w, status, name, page, policy)
+}
+
+func (p *Pages) render(w http.ResponseWriter, status int, name string, page Page, policy string) error {
 	t := p.templates[name]
 	if t == nil {
 		return errors.New("web: there is no page " + name)

@@ -36,6 +36,8 @@ type clientView struct {
 	AccessTokenFormat   string     `json:"access_token_format"`
 	RotateRefreshTokens bool       `json:"rotate_refresh_tokens"`
 	AccessTokenTTL      *int64     `json:"access_token_ttl_seconds"` // null: the server's setting
+	RequirePKCE         bool       `json:"require_pkce"`
+	PostLogoutURIs      []string   `json:"post_logout_redirect_uris"`
 	CreatedAt           time.Time  `json:"created_at"`
 	UpdatedAt           time.Time  `json:"updated_at"`
 	LastUsed            *time.Time `json:"last_used"`
@@ -46,6 +48,7 @@ func viewClient(c keystone.Client) clientView {
 		ID: c.ID, ClientID: c.ID, Name: c.Name, Kind: string(c.Kind), Enabled: c.Enabled, FirstParty: c.FirstParty, BuiltIn: c.BuiltIn,
 		RedirectURIs: names(c.RedirectURIs), Scopes: names(c.Scopes), Audiences: names(c.Audiences), Grants: names(c.Grants),
 		AccessTokenFormat: c.AccessTokenFormat, RotateRefreshTokens: c.RotateRefreshTokens,
+		RequirePKCE: !c.PKCEOptional, PostLogoutURIs: names(c.PostLogoutURIs),
 		LastUsed: moment(c.LastUsed), CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
 	}
 	if c.AccessTokenTTL > 0 {
@@ -66,6 +69,8 @@ var clientColumns = []column[clientView]{
 	{name: "scopes", cell: func(c clientView) string { return strings.Join(c.Scopes, " ") }, wide: true},
 	{name: "audiences", cell: func(c clientView) string { return strings.Join(c.Audiences, " ") }, wide: true},
 	{name: "redirect URIs", cell: func(c clientView) string { return strings.Join(c.RedirectURIs, " ") }, wide: true},
+	{name: "after logout", cell: func(c clientView) string { return strings.Join(c.PostLogoutURIs, " ") }, wide: true},
+	{name: "PKCE", cell: clientPKCE, wide: true},
 	{name: "access tokens", cell: clientTokens, wide: true},
 	{name: "refresh tokens", cell: clientRefresh, wide: true},
 	{name: "last used", cell: func(c clientView) string { return stamp(c.LastUsed) }},
@@ -78,6 +83,13 @@ func clientTokens(c clientView) string {
 		return c.AccessTokenFormat
 	}
 	return c.AccessTokenFormat + ", " + (time.Duration(*c.AccessTokenTTL) * time.Second).String()
+}
+
+func clientPKCE(c clientView) string {
+	if c.RequirePKCE {
+		return "required"
+	}
+	return "NOT required: a stolen code can be used"
 }
 
 func clientRefresh(c clientView) string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,13 +15,16 @@ import (
 type clientFlags struct {
 	name, format                            string
 	redirectURIs, scopes, audiences, grants []string
-	firstParty, rotate                      bool
+	postLogoutURIs                          []string
+	firstParty, rotate, withoutPKCE         bool
 	ttl                                     time.Duration
 }
 
 func (f *clientFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.name, "name", "", "name that people recognise")
 	c.Flags().StringArrayVar(&f.redirectURIs, "redirect-uri", nil, "where a browser may be sent back to (repeatable)")
+	c.Flags().StringArrayVar(&f.postLogoutURIs, "post-logout-redirect-uri", nil, "where a browser may go after logging out (repeatable)")
+	c.Flags().BoolVar(&f.withoutPKCE, "no-require-pkce", false, "lets a confidential client sign people in without PKCE: only for programs that cannot send it")
 	c.Flags().StringArrayVar(&f.scopes, "scope", nil, "a scope it may ask for (repeatable)")
 	c.Flags().StringArrayVar(&f.audiences, "audience", nil, "a resource it may ask tokens for, besides Keystone itself (repeatable)")
 	c.Flags().StringArrayVar(&f.grants, "grant", nil, "a grant type it may use: client_credentials, authorization_code, refresh_token (repeatable; default: those of its kind)")
@@ -34,6 +38,8 @@ func (f *clientFlags) add(c *cobra.Command) {
 func (f *clientFlags) apply(c *cobra.Command, client *keystone.Client) {
 	put(c, "name", &client.Name, f.name)
 	put(c, "redirect-uri", &client.RedirectURIs, withoutEmpty(f.redirectURIs))
+	put(c, "post-logout-redirect-uri", &client.PostLogoutURIs, withoutEmpty(f.postLogoutURIs))
+	put(c, "no-require-pkce", &client.PKCEOptional, f.withoutPKCE)
 	put(c, "scope", &client.Scopes, withoutEmpty(f.scopes))
 	put(c, "audience", &client.Audiences, withoutEmpty(f.audiences))
 	put(c, "grant", &client.Grants, withoutEmpty(f.grants))
@@ -46,6 +52,14 @@ func (f *clientFlags) apply(c *cobra.Command, client *keystone.Client) {
 func put[T any](c *cobra.Command, flag string, to *T, value T) {
 	if c.Flags().Changed(flag) {
 		*to = value
+	}
+}
+
+// warn says what a loosened switch means, where people see it and scripts do not
+// stumble over it.
+func (f *clientFlags) warn(a *app, client keystone.Client) {
+	if f.withoutPKCE && client.PKCEOptional {
+		_, _ = fmt.Fprintln(a.err, "Warning: this client may sign people in without PKCE; a stolen authorization code can then be used (RFC 9700 section 2.1.1).")
 	}
 }
 
@@ -63,6 +77,7 @@ func clientCreate(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		f.warn(a, client)
 		v := viewClient(client)
 		v.ClientSecret = clientSecret
 		if err := printOne(a, v, clientColumns); err != nil || a.json || clientSecret == "" {
@@ -77,12 +92,13 @@ func clientUpdate(a *app) *cobra.Command {
 	var f clientFlags
 	c := &cobra.Command{Use: "update CLIENT_ID", Short: "Change a client; lists are replaced as a whole, an empty value empties one", Args: cobra.ExactArgs(1)}
 	f.add(c)
-	c.MarkFlagsOneRequired("name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens")
+	c.MarkFlagsOneRequired("name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce")
 	c.RunE = a.withStore(func(ctx context.Context, s *store.Store, args []string) error {
 		client, err := s.UpdateClient(ctx, operator(), args[0], 0, func(client *keystone.Client) { f.apply(c, client) })
 		if err != nil {
 			return err
 		}
+		f.warn(a, client)
 		return printOne(a, viewClient(client), clientColumns)
 	})
 	return c

@@ -20,7 +20,8 @@ const me = "/api/v1/users/me"
 // N1: which routes are for whom. A route that is not in the table fails the test.
 func TestPermissions(t *testing.T) {
 	public := []string{"POST /api/v1/auth/register", "POST /api/v1/auth/reset-password", "GET /setup", "POST /setup", "GET /reset", "POST /reset", "GET /static/{file}"}
-	self := []string{"GET " + me, "PATCH " + me, "DELETE " + me, "POST " + me + "/password", "GET " + me + "/sessions", "DELETE " + me + "/sessions", "DELETE " + me + "/sessions/{id}"}
+	self := []string{"GET " + me, "PATCH " + me, "DELETE " + me, "POST " + me + "/password", "GET " + me + "/sessions", "DELETE " + me + "/sessions", "DELETE " + me + "/sessions/{id}",
+		"GET " + me + "/apps", "DELETE " + me + "/apps/{id}"}
 	eachDB(t, func(t *testing.T, w *world) {
 		user := w.person("user")
 		w.person("other")

@@ -43,6 +43,9 @@ func (s *Slice) Routes() []httpio.Route {
 		httpio.JSON(http.MethodDelete, me+"/sessions", httpio.Self, httpio.LimitAPI, "End all your sessions but this one", s.endOtherSessions),
 		httpio.JSON(http.MethodDelete, me+"/sessions/{id}", httpio.Self, httpio.LimitAPI, "End one of your sessions", s.endSession),
 
+		httpio.JSON(http.MethodGet, me+"/apps", httpio.Self, httpio.LimitAPI, "List the applications that you allowed something", s.listApps),
+		httpio.JSON(http.MethodDelete, me+"/apps/{id}", httpio.Self, httpio.LimitAPI, "Take back what you allowed an application; its tokens end", s.revokeApp),
+
 		httpio.Plain(http.MethodGet, "/setup", httpio.Public, httpio.LimitAPI, "The page of the setup link, where the first administrator is made", s.setupPage,
 			httpio.DocQuery("token", "From the setup link."), html(http.StatusOK, "The form."), html(http.StatusUnauthorized, "The link does not work."), html(http.StatusGone, "There is an administrator already.")),
 		httpio.Plain(http.MethodPost, "/setup", httpio.Public, httpio.LimitAPI, "Make the first administrator", s.setup,

@@ -25,6 +25,8 @@ type Client struct {
 	AccessTokenFormat     string     `json:"access_token_format" enum:"jwt,opaque"`
 	RotateRefreshTokens   bool       `json:"rotate_refresh_tokens"`
 	AccessTokenTTLSeconds *int64     `json:"access_token_ttl_seconds" nullable:"true" doc:"null: the server's setting."`
+	RequirePKCE           bool       `json:"require_pkce" doc:"Always true of public clients (RFC 9700 section 2.1.1)."`
+	PostLogoutURIs        []string   `json:"post_logout_redirect_uris" doc:"Where a browser may go after logging out."`
 	CreatedAt             time.Time  `json:"created_at"`
 	UpdatedAt             time.Time  `json:"updated_at"`
 	LastUsed              *time.Time `json:"last_used" nullable:"true" doc:"When it last got a token."`
@@ -35,6 +37,7 @@ func viewClient(c keystone.Client) Client {
 		ID: c.ID, ClientID: c.ID, Name: c.Name, Kind: string(c.Kind), Enabled: c.Enabled, FirstParty: c.FirstParty, BuiltIn: c.BuiltIn,
 		RedirectURIs: c.RedirectURIs, Scopes: c.Scopes, Audiences: c.Audiences, Grants: c.Grants,
 		AccessTokenFormat: c.AccessTokenFormat, RotateRefreshTokens: c.RotateRefreshTokens,
+		RequirePKCE: !c.PKCEOptional, PostLogoutURIs: c.PostLogoutURIs,
 		CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt, LastUsed: when(c.LastUsed),
 	}
 	if seconds := int64(c.AccessTokenTTL / time.Second); seconds > 0 {
@@ -82,6 +85,8 @@ type createClientRequest struct {
 		AccessTokenFormat     string   `json:"access_token_format,omitempty" enum:"jwt,opaque" doc:"jwt where it is left out."`
 		RotateRefreshTokens   *bool    `json:"rotate_refresh_tokens,omitempty" doc:"true where it is left out. Public clients rotate in any case."`
 		AccessTokenTTLSeconds *int64   `json:"access_token_ttl_seconds,omitempty" minimum:"10" maximum:"86400" doc:"The server's setting where it is left out."`
+		RequirePKCE           *bool    `json:"require_pkce,omitempty" doc:"true where it is left out. false lets a confidential client leave PKCE out, which weakens its sign-ins: only for programs that cannot send it."`
+		PostLogoutURIs        []string `json:"post_logout_redirect_uris,omitempty" maxItems:"50"`
 	}
 }
 
@@ -102,6 +107,7 @@ func (s *Slice) createClient(ctx context.Context, in *createClientRequest) (*cre
 		Name: b.Name, Kind: keystone.ClientKind(b.Kind), Enabled: b.Enabled == nil || *b.Enabled, FirstParty: b.FirstParty,
 		RedirectURIs: b.RedirectURIs, Scopes: b.Scopes, Audiences: b.Audiences, Grants: b.Grants,
 		AccessTokenFormat: b.AccessTokenFormat, RotateRefreshTokens: b.RotateRefreshTokens == nil || *b.RotateRefreshTokens,
+		PKCEOptional: b.RequirePKCE != nil && !*b.RequirePKCE, PostLogoutURIs: b.PostLogoutURIs,
 	}
 	if b.AccessTokenTTLSeconds != nil {
 		c.AccessTokenTTL = time.Duration(*b.AccessTokenTTLSeconds) * time.Second
@@ -131,6 +137,8 @@ type updateClientRequest struct {
 		AccessTokenFormat     *string            `json:"access_token_format,omitempty" enum:"jwt,opaque"`
 		RotateRefreshTokens   *bool              `json:"rotate_refresh_tokens,omitempty"`
 		AccessTokenTTLSeconds patch.Field[int64] `json:"access_token_ttl_seconds,omitempty" minimum:"10" maximum:"86400" doc:"null: the server's setting."`
+		RequirePKCE           *bool              `json:"require_pkce,omitempty" doc:"false lets a confidential client leave PKCE out, which weakens its sign-ins."`
+		PostLogoutURIs        []string           `json:"post_logout_redirect_uris,omitempty" maxItems:"50"`
 	}
 }
 
@@ -146,7 +154,11 @@ func (s *Slice) updateClient(ctx context.Context, in *updateClientRequest) (*cli
 		set(&c.FirstParty, b.FirstParty)
 		set(&c.AccessTokenFormat, b.AccessTokenFormat)
 		set(&c.RotateRefreshTokens, b.RotateRefreshTokens)
+		if b.RequirePKCE != nil {
+			c.PKCEOptional = !*b.RequirePKCE
+		}
 		setList(&c.RedirectURIs, b.RedirectURIs)
+		setList(&c.PostLogoutURIs, b.PostLogoutURIs)
 		setList(&c.Scopes, b.Scopes)
 		setList(&c.Audiences, b.Audiences)
 		setList(&c.Grants, b.Grants)

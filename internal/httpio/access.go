@@ -18,6 +18,10 @@ const (
 	// ClientAuth routes authenticate an OAuth client themselves (RFC 6749 section
 	// 2.3): the server lets everybody through to them.
 	ClientAuth Access = "client"
+	// CrossSite routes serve anybody, also forms that pages of other sites send:
+	// the protocol demands it of them (OpenID Connect Core section 3.1.2.1). They
+	// change nothing for whoever has only been sent there.
+	CrossSite Access = "cross-site"
 )
 
 const scopePrefix = "scope:"
@@ -37,7 +41,7 @@ func (a Access) Demands() string {
 // Known reports whether the rule is one that the server can hold.
 func (a Access) Known() bool {
 	switch a {
-	case Public, Bearer, Self, ClientAuth:
+	case Public, Bearer, Self, ClientAuth, CrossSite:
 		return true
 	}
 	return a.Demands() != ""

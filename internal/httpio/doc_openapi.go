@@ -67,7 +67,7 @@ func (a *API) operation(rt Route) *huma.Operation {
 	refuse(http.StatusBadRequest)
 	refuse(http.StatusInternalServerError)
 	refuse(http.StatusServiceUnavailable, "Retry-After")
-	if rt.Access != Public {
+	if rt.Access != Public && rt.Access != CrossSite {
 		refuse(http.StatusUnauthorized, "WWW-Authenticate")
 	}
 	if rt.Access == Self || rt.Access.Demands() != "" {
@@ -93,7 +93,7 @@ func (a *API) operation(rt Route) *huma.Operation {
 		op.Security = []map[string][]string{{"client": {}}}
 	case rt.Access.Demands() != "":
 		op.Security = []map[string][]string{{"bearer": {rt.Access.Demands()}}}
-	case rt.Access != Public:
+	case rt.Access != Public && rt.Access != CrossSite:
 		op.Security = []map[string][]string{{"bearer": {}}}
 	}
 	return op

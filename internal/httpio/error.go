@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -99,6 +100,19 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // whoever asked has gone: there is nobody to tell
+}
+
+// ErrorValues is what a redirect back to a client says of err (RFC 6749 section
+// 4.1.2.1): the code, and a fixed text that repeats nothing of what was sent.
+func ErrorValues(err error) url.Values {
+	code, text := "server_error", errInternal.Msg
+	var e *keystone.Error
+	if errors.As(err, &e) && e.Kind != keystone.Unknown {
+		if code, text = e.Code, e.Msg; code == "" {
+			code = "invalid_request"
+		}
+	}
+	return url.Values{"error": {code}, "error_description": {text}}
 }
 
 // Header values that never change, shared by every answer.

@@ -3,15 +3,17 @@ package login
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/password"
 	"github.com/keystone-auth/keystone/internal/proof"
 	"github.com/keystone-auth/keystone/internal/store"
 	"github.com/keystone-auth/keystone/internal/token"
+	"github.com/keystone-auth/keystone/web"
 )
 
-// Slice is the sign-in API.
+// Slice is the sign-in API and the sign-in pages.
 type Slice struct {
 	Store  *store.Store
 	Issuer *token.Issuer
@@ -22,6 +24,10 @@ type Slice struct {
 	Allow func(ctx context.Context, account string) error
 	// Observe is told how each sign-in came out, for metrics: a closed list.
 	Observe func(result string)
+
+	Pages   *web.Pages
+	Cookies httpio.Cookies
+	Idle    time.Duration // longest pause between two uses of a browser's session
 }
 
 // Routes lists every endpoint.
@@ -31,5 +37,12 @@ func (s *Slice) Routes() []httpio.Route {
 			"Sign in with username or e-mail address and password", s.signIn),
 		httpio.JSON(http.MethodPost, "/api/v1/auth/logout", httpio.Self, httpio.LimitAPI,
 			"End this session with its refresh token", s.logout),
+
+		httpio.Plain(http.MethodGet, "/login", httpio.Public, httpio.LimitAPI,
+			"The next page of a sign-in", s.dispatch, httpio.DocContent(http.StatusOK, "text/html", "The page.")),
+		httpio.Plain(http.MethodPost, "/login", httpio.Public, httpio.LimitLogin,
+			"Sign in, or choose an account", s.signInForm, httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
+		httpio.Plain(http.MethodPost, "/consent", httpio.Public, httpio.LimitAPI,
+			"Allow or refuse a client", s.decide, httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
 	}
 }

@@ -39,14 +39,9 @@ func (s *Slice) signIn(ctx context.Context, in *signInRequest) (*signInAnswer, e
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Allow(ctx, strings.ToLower(in.Body.Username)); err != nil {
-		s.Observe("limited")
-		return nil, err
-	}
 	by.ClientID = client.ID
-	p, err := s.Proof.Password(ctx, by, in.Body.Username, in.Body.Password)
+	p, err := s.prove(ctx, by, in.Body.Username, in.Body.Password)
 	if err != nil {
-		s.Observe(resultOf(err))
 		return nil, err
 	}
 	by.Kind, by.ID, by.Name = keystone.ActorUser, p.Login.UserID, p.Login.Username

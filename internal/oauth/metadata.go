@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
 )
 
@@ -26,6 +27,23 @@ type Metadata struct {
 	IntrospectionAuthMethods   []string `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationAuthMethods      []string `json:"revocation_endpoint_auth_methods_supported"`
 	ResourceParameterSupported bool     `json:"resource_parameter_supported"`
+
+	AuthorizationEndpoint string   `json:"authorization_endpoint"`
+	PAREndpoint           string   `json:"pushed_authorization_request_endpoint"`
+	UserinfoEndpoint      string   `json:"userinfo_endpoint"`
+	EndSessionEndpoint    string   `json:"end_session_endpoint"`
+	Scopes                []string `json:"scopes_supported"`
+	ResponseModes         []string `json:"response_modes_supported"`
+	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
+	IssInResponses        bool     `json:"authorization_response_iss_parameter_supported"`
+	SubjectTypes          []string `json:"subject_types_supported"`
+	IDTokenAlgs           []string `json:"id_token_signing_alg_values_supported"`
+	Claims                []string `json:"claims_supported"`
+	ACRValues             []string `json:"acr_values_supported"`
+	Prompts               []string `json:"prompt_values_supported"`
+	ClaimsParameter       bool     `json:"claims_parameter_supported"`
+	RequestParameter      bool     `json:"request_parameter_supported"`
+	RequestURIParameter   bool     `json:"request_uri_parameter_supported"`
 }
 
 func (s *Slice) facts() Metadata {
@@ -36,7 +54,21 @@ func (s *Slice) facts() Metadata {
 		JWKSURI:               issuer + "/oauth2/jwks",
 		IntrospectionEndpoint: issuer + "/oauth2/introspect",
 		RevocationEndpoint:    issuer + "/oauth2/revoke",
-		ResponseTypes:         []string{},
+		ResponseTypes:         []string{"code"},
+		AuthorizationEndpoint: issuer + "/oauth2/authorize",
+		PAREndpoint:           issuer + "/oauth2/par",
+		UserinfoEndpoint:      issuer + "/oauth2/userinfo",
+		EndSessionEndpoint:    issuer + "/oauth2/logout",
+		Scopes:                keystone.OpenIDScopeNames(),
+		ResponseModes:         responseModes,
+		ChallengeMethods:      []string{"S256"},
+		IssInResponses:        true,
+		ClaimsParameter:       true,
+		SubjectTypes:          []string{"public"},
+		IDTokenAlgs:           []string{keystone.RS256},
+		Claims:                claimsSupported(),
+		ACRValues:             []string{keystone.ACRPassword},
+		Prompts:               []string{keystone.PromptNone, keystone.PromptLogin, keystone.PromptConsent, keystone.PromptSelect},
 		TokenAuthMethods:      authMethods,
 		RevocationAuthMethods: authMethods,
 		IntrospectionAuthMethods: slices.DeleteFunc(slices.Clone(authMethods), func(m string) bool {
@@ -49,6 +81,15 @@ func (s *Slice) facts() Metadata {
 	}
 	slices.Sort(m.GrantTypes)
 	return m
+}
+
+// claimsSupported names every claim that a client can get.
+func claimsSupported() []string {
+	names := []string{"acr", "amr", "auth_time", "iss", "sid", "sub"}
+	for _, list := range scopeClaims {
+		names = append(names, list...)
+	}
+	return keystone.SortedSet(names)
 }
 
 const metadataAge = 5 * time.Minute

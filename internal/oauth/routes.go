@@ -3,11 +3,13 @@ package oauth
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/store"
 	"github.com/keystone-auth/keystone/internal/token"
+	"github.com/keystone-auth/keystone/web"
 )
 
 // Slice is the protocol's endpoints.
@@ -20,6 +22,10 @@ type Slice struct {
 	// client or from this source; Failed counts one more. Successful ones are free.
 	Allow  func(ctx context.Context, clientID, source string) error
 	Failed func(ctx context.Context, clientID, source string)
+
+	Pages   *web.Pages
+	Cookies httpio.Cookies
+	Idle    time.Duration // longest pause between two uses of a browser's session
 }
 
 // Routes lists every endpoint.
@@ -28,6 +34,23 @@ func (s *Slice) Routes() []httpio.Route {
 		httpio.Plain(http.MethodPost, "/oauth2/token", httpio.ClientAuth, httpio.LimitToken,
 			"Get tokens (RFC 6749 section 3.2)", s.token,
 			httpio.DocForm[tokenForm](), httpio.DocAnswer[token.TokenResponse](http.StatusOK, "The tokens.")),
+		httpio.Plain(http.MethodGet, "/oauth2/authorize", httpio.Public, httpio.LimitAPI,
+			"Ask for a code in the browser (RFC 6749 section 3.1)", s.authorize, httpio.DocContent(http.StatusSeeOther, "", "To the sign-in pages or back to the client.")),
+		httpio.Plain(http.MethodPost, "/oauth2/authorize", httpio.CrossSite, httpio.LimitAPI,
+			"Ask for a code in the browser, by form", s.authorize, httpio.DocContent(http.StatusSeeOther, "", "To the same request by GET.")),
+		httpio.Plain(http.MethodGet, "/oauth2/resume", httpio.Public, httpio.LimitAPI,
+			"Go on after the sign-in pages", s.resume, httpio.DocContent(http.StatusSeeOther, "", "Back to the client.")),
+		httpio.Plain(http.MethodPost, "/oauth2/par", httpio.ClientAuth, httpio.LimitToken,
+			"Push an authorization request (RFC 9126)", s.par,
+			httpio.DocForm[pushForm](), httpio.DocAnswer[pushAnswer](http.StatusCreated, "The reference.")),
+		httpio.Plain(http.MethodGet, "/oauth2/userinfo", httpio.CrossSite, httpio.LimitAPI,
+			"Claims about the user (OpenID Connect Core section 5.3)", s.userinfo, httpio.DocAnswer[map[string]any](http.StatusOK, "The claims.")),
+		httpio.Plain(http.MethodPost, "/oauth2/userinfo", httpio.CrossSite, httpio.LimitAPI,
+			"Claims about the user, by form", s.userinfo, httpio.DocAnswer[map[string]any](http.StatusOK, "The claims.")),
+		httpio.Plain(http.MethodGet, "/oauth2/logout", httpio.Public, httpio.LimitAPI,
+			"Log out (OpenID Connect RP-Initiated Logout)", s.logout, httpio.DocContent(http.StatusOK, "text/html", "A page.")),
+		httpio.Plain(http.MethodPost, "/oauth2/logout", httpio.CrossSite, httpio.LimitAPI,
+			"Log out, by form", s.logout, httpio.DocContent(http.StatusOK, "text/html", "A page.")),
 		httpio.Plain(http.MethodPost, "/oauth2/introspect", httpio.ClientAuth, httpio.LimitToken,
 			"Ask whether a token holds (RFC 7662)", s.introspect,
 			httpio.DocForm[introspectForm](), httpio.DocAnswer[introspection](http.StatusOK, "What is true of the token.")),
@@ -39,6 +62,9 @@ func (s *Slice) Routes() []httpio.Route {
 			httpio.DocContent(http.StatusOK, "application/jwk-set+json", "The key set.")),
 		httpio.Plain(http.MethodGet, "/.well-known/oauth-authorization-server", httpio.Public, httpio.LimitNone,
 			"What this server can do (RFC 8414)", s.metadata,
+			httpio.DocAnswer[Metadata](http.StatusOK, "The metadata.")),
+		httpio.Plain(http.MethodGet, "/.well-known/openid-configuration", httpio.Public, httpio.LimitNone,
+			"What this server can do (OpenID Connect Discovery)", s.metadata,
 			httpio.DocAnswer[Metadata](http.StatusOK, "The metadata.")),
 
 		httpio.JSON(http.MethodPost, "/api/v1/auth/token", httpio.ClientAuth, httpio.LimitToken,
@@ -55,6 +81,7 @@ type grant func(s *Slice, ctx context.Context, c keystone.Client, p params) (tok
 
 // grants is every grant type of the token endpoint. Metadata follows from it.
 var grants = map[string]grant{
+	keystone.GrantAuthorizationCode: authorizationCode,
 	keystone.GrantClientCredentials: clientCredentials,
 	keystone.GrantRefreshToken:      refreshToken,
 }

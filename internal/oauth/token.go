@@ -15,17 +15,22 @@ type params struct {
 	scope     string
 	audiences []string
 	refresh   string
+
+	code, redirectURI, verifier string
 }
 
 // tokenForm documents the form of the token endpoint.
 type tokenForm struct {
-	GrantType    string   `json:"grant_type" enum:"client_credentials,refresh_token" doc:"What is shown to get the tokens."`
+	GrantType    string   `json:"grant_type" enum:"authorization_code,client_credentials,refresh_token" doc:"What is shown to get the tokens."`
 	ClientID     string   `json:"client_id,omitempty" doc:"For a public client, or with client_secret. Confidential clients may use HTTP Basic instead."`
 	ClientSecret string   `json:"client_secret,omitempty"`
 	Scope        string   `json:"scope,omitempty" doc:"Scopes, separated by spaces. Everything that is allowed where it is left out."`
 	Resource     []string `json:"resource,omitempty" doc:"Whom the token is for (RFC 8707). May repeat."`
 	Audience     []string `json:"audience,omitempty" doc:"The same as resource."`
 	RefreshToken string   `json:"refresh_token,omitempty" doc:"For grant_type refresh_token."`
+	Code         string   `json:"code,omitempty" doc:"For grant_type authorization_code, with redirect_uri and code_verifier."`
+	RedirectURI  string   `json:"redirect_uri,omitempty"`
+	CodeVerifier string   `json:"code_verifier,omitempty" doc:"RFC 7636 section 4.5."`
 }
 
 var (
@@ -47,7 +52,8 @@ func (s *Slice) token(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return errGrantType
 	}
-	p := params{scope: form.Get("scope"), audiences: form["resource"], refresh: form.Get("refresh_token")}
+	p := params{scope: form.Get("scope"), audiences: form["resource"], refresh: form.Get("refresh_token"),
+		code: form.Get("code"), redirectURI: form.Get("redirect_uri"), verifier: form.Get("code_verifier")}
 	if more := form["audience"]; len(more) > 0 {
 		p.audiences = append(more, p.audiences...)
 	}
@@ -66,6 +72,9 @@ func writeTokens(w http.ResponseWriter, t token.Response) {
 	b = append(append(b, `{"access_token":"`...), t.AccessToken...)
 	if t.RefreshToken != "" {
 		b = append(append(b, `","refresh_token":"`...), t.RefreshToken...)
+	}
+	if t.IDToken != "" {
+		b = append(append(b, `","id_token":"`...), t.IDToken...)
 	}
 	b = append(b, `","token_type":"Bearer","expires_in":`...)
 	b = strconv.AppendInt(b, int64(t.ExpiresIn/time.Second), 10)

@@ -12,7 +12,7 @@ import (
 
 // The prefixes say what a bearer value is, to people and to secret scanners:
 //
-//	ks_(cs|at|ot)_[A-Za-z0-9_-]{49}    ks_rt_[A-Za-z0-9_-]{76}
+//	ks_(cs|at|ot|ac|bs)_[A-Za-z0-9_-]{49}    ks_rt_[A-Za-z0-9_-]{76}
 //
 // The last six characters are the CRC-32 (IEEE, big endian, base64url) of all
 // characters before them, so that a scanner can tell a leaked value from
@@ -22,6 +22,8 @@ const (
 	AccessToken  = "ks_at_" // opaque access token, RFC 6749 section 1.4
 	RefreshToken = "ks_rt_" // made by RefreshTokens, never by New
 	OneTime      = "ks_ot_" // setup and other single-use links
+	AuthCode     = "ks_ac_" // authorization code, RFC 6749 section 1.3.1
+	Browser      = "ks_bs_" // cookie of a browser with its sessions
 )
 
 const (

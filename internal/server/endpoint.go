@@ -56,14 +56,14 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // they are the cheapest; the limit per actor comes as soon as the actor is
 // known.
 func (e *endpoint) admit(rec *recorder, r *http.Request) error {
-	if e.route.Access != httpio.ClientAuth {
+	if e.route.Access != httpio.ClientAuth && e.route.Access != httpio.CrossSite {
 		// Token endpoints have no cookies to ride on, and are called by scripts of
 		// any client.
 		if err := e.s.crossOrigin.Check(r); err != nil {
 			return errCrossOrigin.Because(err)
 		}
 	}
-	open := e.route.Access == httpio.Public || e.route.Access == httpio.ClientAuth
+	open := e.route.Access == httpio.Public || e.route.Access == httpio.ClientAuth || e.route.Access == httpio.CrossSite
 	if err := e.s.limits.atSource(rec, r, e.route.Limit, open); err != nil {
 		return err
 	}

@@ -20,15 +20,22 @@ func (s *Server) routes() ([]httpio.Route, error) {
 	if err != nil {
 		return nil, err
 	}
+	below, err := web.NewBelow(c.AppName)
+	if err != nil {
+		return nil, err
+	}
+	cookies := httpio.NewCookies(https(c.Issuer))
 	check := &proof.Checker{Store: p.Store, Hasher: p.Hasher}
 	slices := [][]httpio.Route{
 		(&oauth.Slice{
 			Store: p.Store, Issuer: p.Issuer, Verifier: p.Verifier, Ring: p.Ring,
 			Allow: s.limits.AllowClient, Failed: s.clientFailed,
+			Pages: below, Cookies: cookies, Idle: c.SessionIdle,
 		}).Routes(),
 		(&login.Slice{
 			Store: p.Store, Issuer: p.Issuer, Proof: check, Hasher: p.Hasher,
 			Allow: s.limits.Account, Observe: s.metrics.signIn,
+			Pages: pages, Cookies: cookies, Idle: c.SessionIdle,
 		}).Routes(),
 		(&account.Slice{
 			Store: p.Store, Proof: check, Hasher: p.Hasher, Policy: p.Policy, Pages: pages, AppName: c.AppName, Issuer: c.Issuer,

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -9,20 +10,23 @@ import (
 )
 
 const clientColumns = `c.id, c.name, c.kind, c.enabled, c.first_party, c.built_in, c.redirect_uris, c.audiences, c.grants,
-	c.access_token_format, c.rotate_refresh_tokens, c.access_token_ttl, c.created_at, c.updated_at, c.version,
+	c.access_token_format, c.rotate_refresh_tokens, c.access_token_ttl, c.pkce_optional, c.post_logout_redirect_uris, c.created_at, c.updated_at, c.version,
 	COALESCE((SELECT MAX(last_at) FROM usage g WHERE g.client_id = c.id), 0)`
 
 func scanClient(scan func(...any) error) (c keystone.Client, err error) {
-	var kind, uris, audiences, grants string
+	var kind, uris, audiences, grants, logout string
 	var ttl, created, updated, used int64
 	err = scan(&c.ID, &c.Name, &kind, &c.Enabled, &c.FirstParty, &c.BuiltIn, &uris, &audiences, &grants,
-		&c.AccessTokenFormat, &c.RotateRefreshTokens, &ttl, &created, &updated, &c.Version, &used)
+		&c.AccessTokenFormat, &c.RotateRefreshTokens, &ttl, &c.PKCEOptional, &logout, &created, &updated, &c.Version, &used)
 	if err != nil {
 		return c, err
 	}
 	c.Kind, c.Grants = keystone.ClientKind(kind), unwords(grants)
 	c.AccessTokenTTL, c.CreatedAt, c.UpdatedAt, c.LastUsed = time.Duration(ttl)*time.Second, moment(created), moment(updated), moment(used)
 	if c.RedirectURIs, err = decodeList(uris); err != nil {
+		return c, err
+	}
+	if c.PostLogoutURIs, err = decodeList(logout); err != nil {
 		return c, err
 	}
 	c.Audiences, err = decodeList(audiences)
@@ -45,10 +49,10 @@ func (s *Store) CreateClient(ctx context.Context, by keystone.Actor, c keystone.
 			return errForbidden
 		}
 		_, err := tx.q.exec(ctx, `INSERT INTO clients (id, name, kind, enabled, first_party, built_in, redirect_uris, audiences, grants,
-			access_token_format, rotate_refresh_tokens, access_token_ttl, created_at, updated_at, version)
-			VALUES ($1, $2, $3, $4, $5, FALSE, $6, $7, $8, $9, $10, $11, $12, $12, 1)`,
+			access_token_format, rotate_refresh_tokens, access_token_ttl, created_at, updated_at, version, pkce_optional, post_logout_redirect_uris)
+			VALUES ($1, $2, $3, $4, $5, FALSE, $6, $7, $8, $9, $10, $11, $12, $12, 1, $13, $14)`,
 			c.ID, c.Name, string(c.Kind), c.Enabled, c.FirstParty, encodeList(c.RedirectURIs), encodeList(c.Audiences), words(c.Grants),
-			c.AccessTokenFormat, c.RotateRefreshTokens, int64(c.AccessTokenTTL/time.Second), micros(now))
+			c.AccessTokenFormat, c.RotateRefreshTokens, int64(c.AccessTokenTTL/time.Second), micros(now), c.PKCEOptional, encodeList(c.PostLogoutURIs))
 		if err != nil {
 			return err
 		}
@@ -72,6 +76,7 @@ func describeClient(c keystone.Client) map[string]any {
 		"redirect_uris": c.RedirectURIs, "scopes": c.Scopes, "audiences": c.Audiences, "grants": c.Grants,
 		"access_token_format": c.AccessTokenFormat, "rotate_refresh_tokens": c.RotateRefreshTokens,
 		"access_token_ttl_seconds": int64(c.AccessTokenTTL / time.Second),
+		"require_pkce":             !c.PKCEOptional, "post_logout_redirect_uris": c.PostLogoutURIs,
 	}
 }
 
@@ -117,10 +122,12 @@ func (s *Store) readClient(ctx context.Context, id string) (row clientRow, err e
 }
 
 // clientScopes returns what the client may ask for. Keystone's own client acts
-// for whoever signs in and may ask for everything they hold.
+// for whoever signs in and may ask for everything they hold; it is no OpenID
+// client.
 func (s *Store) clientScopes(ctx context.Context, c keystone.Client) ([]string, error) {
 	if c.BuiltIn {
-		return s.texts(ctx, `SELECT name FROM scopes ORDER BY name`)
+		names, err := s.texts(ctx, `SELECT name FROM scopes ORDER BY name`)
+		return slices.DeleteFunc(names, keystone.IsOpenIDScope), err
 	}
 	return s.texts(ctx, `SELECT sc.name FROM client_scopes cs JOIN scopes sc ON sc.id = cs.scope_id WHERE cs.client_id = $1 ORDER BY sc.name`, c.ID)
 }
@@ -206,10 +213,10 @@ func (s *Store) UpdateClient(ctx context.Context, by keystone.Actor, id string, 
 func (s *Store) writeClient(ctx context.Context, by keystone.Actor, before keystone.Client, after *keystone.Client) error {
 	after.UpdatedAt, after.Version = moment(micros(s.now())), before.Version+1
 	n, err := s.q.exec(ctx, `UPDATE clients SET name = $1, enabled = $2, first_party = $3, redirect_uris = $4, audiences = $5, grants = $6,
-		access_token_format = $7, rotate_refresh_tokens = $8, access_token_ttl = $9, updated_at = $10, version = version + 1
+		access_token_format = $7, rotate_refresh_tokens = $8, access_token_ttl = $9, updated_at = $10, pkce_optional = $13, post_logout_redirect_uris = $14, version = version + 1
 		WHERE id = $11 AND version = $12`,
 		after.Name, after.Enabled, after.FirstParty, encodeList(after.RedirectURIs), encodeList(after.Audiences), words(after.Grants),
-		after.AccessTokenFormat, after.RotateRefreshTokens, int64(after.AccessTokenTTL/time.Second), micros(after.UpdatedAt), after.ID, before.Version)
+		after.AccessTokenFormat, after.RotateRefreshTokens, int64(after.AccessTokenTTL/time.Second), micros(after.UpdatedAt), after.ID, before.Version, after.PKCEOptional, encodeList(after.PostLogoutURIs))
 	if err != nil {
 		return err
 	}

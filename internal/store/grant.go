@@ -28,6 +28,18 @@ func insertGrant(g keystone.Grant) addition {
 			micros(g.RotatedAt), micros(g.CreatedAt), micros(g.ExpiresAt), micros(g.EndsAt)}}
 }
 
+// insertGrantWhile is insertGrant where the session is still alive and, unless
+// trusted, the user's consent still there.
+func insertGrantWhile(g keystone.Grant, trusted bool) addition {
+	a := insertGrant(g)
+	a.sql = `INSERT INTO grants (` + grantColumns + `) SELECT $1, $2, $3, $4, $5, $6, CAST($7 AS BIGINT), CAST($8 AS BIGINT), CAST($9 AS BIGINT),
+		CAST($10 AS BIGINT), CAST($11 AS BIGINT), 0, '' WHERE EXISTS (SELECT 1 FROM sessions WHERE id = $4 AND ended_at = 0)`
+	if !trusted {
+		a.sql += ` AND EXISTS (SELECT 1 FROM consents WHERE user_id = $2 AND client_id = $3)`
+	}
+	return a
+}
+
 // Grant returns a grant as it is now.
 func (s *Store) Grant(ctx context.Context, id string) (keystone.Grant, error) {
 	list, err := all(ctx, s, scanGrant, `SELECT `+grantColumns+` FROM grants WHERE id = $1`, id)

@@ -27,13 +27,14 @@ type hotWrite struct {
 }
 
 // Groups of several nodes run at once. They lock rows in one order, users before
-// grants before single-use items before attempts, and each by its key, so that
+// grants before sessions before single-use items before attempts, and each by its key, so that
 // they never wait for each other in a circle: the database would take a second
 // to notice. Transactions keep to it too, sessions come after grants.
 func lockUser(id string) string     { return "1" + id }
 func lockGrant(id string) string    { return "2" + id }
-func lockOnce(hash []byte) string   { return "3" + string(hash) }
-func lockAttempt(key string) string { return "4" + key }
+func lockSession(id string) string  { return "3" + id }
+func lockOnce(hash []byte) string   { return "4" + string(hash) }
+func lockAttempt(key string) string { return "5" + key }
 
 type addition struct {
 	sql  string

@@ -105,6 +105,9 @@ func (s *Store) EndSession(ctx context.Context, by keystone.Actor, id, userID, r
 		if err != nil {
 			return err
 		}
+		if err := tx.revokeGrants(ctx, "session_id", id, reason); err != nil { // of a code that was redeemed meanwhile, see RedeemCode
+			return err
+		}
 		return tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActSessionEnded, TargetKind: "session", TargetID: id, TargetName: ses.Username,
 			Detail: map[string]any{"reason": reason, "user_id": ses.UserID}})
 	})
@@ -130,14 +133,21 @@ func (s *Store) EndSessions(ctx context.Context, by keystone.Actor, userID, keep
 
 // endSessions ends a user's sessions inside the transaction of whatever ends them.
 func (s *Store) endSessions(ctx context.Context, userID, keep, reason string) (int64, error) {
-	now := s.now()
-	ids, err := s.texts(ctx, `UPDATE grants SET revoked_at = $1, reason = $2 WHERE user_id = $3 AND session_id <> $4 AND revoked_at = 0 RETURNING id`,
-		micros(now), reason, userID, keep)
+	if err := s.revokeGrantsOf(ctx, userID, keep, reason); err != nil {
+		return 0, err
+	}
+	n, err := s.q.exec(ctx, `UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE user_id = $3 AND id <> $4 AND ended_at = 0`, micros(s.now()), reason, userID, keep)
 	if err != nil {
 		return 0, err
 	}
+	return n, s.revokeGrantsOf(ctx, userID, keep, reason) // of codes that were redeemed meanwhile, see RedeemCode
+}
+
+func (s *Store) revokeGrantsOf(ctx context.Context, userID, keep, reason string) error {
+	ids, err := s.texts(ctx, `UPDATE grants SET revoked_at = $1, reason = $2 WHERE user_id = $3 AND session_id <> $4 AND revoked_at = 0 RETURNING id`,
+		micros(s.now()), reason, userID, keep)
 	s.dropGrants(ids)
-	return s.q.exec(ctx, `UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE user_id = $3 AND id <> $4 AND ended_at = 0`, micros(now), reason, userID, keep)
+	return err
 }
 
 // sessionRetention is how long after its end a session is kept for people to see.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -98,7 +99,7 @@ func (s *Store) CreateFirstAdmin(ctx context.Context, by keystone.Actor, token s
 func (s *Store) seedBuiltIns(ctx context.Context) error {
 	err := s.InTx(ctx, func(tx *Store) error {
 		now := micros(tx.now())
-		for _, sc := range keystone.BuiltInScopes {
+		for _, sc := range append(slices.Clone(keystone.BuiltInScopes), keystone.OpenIDScopes...) {
 			if _, err := tx.q.exec(ctx, `INSERT INTO scopes (`+scopeColumns+`) VALUES ($1, $2, $3, TRUE, $4, $4, 1)
 				ON CONFLICT (name) DO UPDATE SET built_in = TRUE`, keystone.NewID(tx.now()), sc.Name, sc.Description, now); err != nil {
 				return err
@@ -114,7 +115,7 @@ func (s *Store) seedBuiltIns(ctx context.Context) error {
 			}
 		}
 		if _, err := tx.q.exec(ctx, `INSERT INTO role_scopes (role_id, scope_id) SELECT r.id, sc.id FROM roles r, scopes sc
-			WHERE r.name = 'admin' AND sc.built_in AND NOT EXISTS (SELECT 1 FROM role_scopes rs WHERE rs.role_id = r.id AND rs.scope_id = sc.id)`); err != nil {
+			WHERE r.name = 'admin' AND sc.built_in AND sc.name LIKE '%:%' AND NOT EXISTS (SELECT 1 FROM role_scopes rs WHERE rs.role_id = r.id AND rs.scope_id = sc.id)`); err != nil {
 			return err
 		}
 		_, err := tx.q.exec(ctx, `INSERT INTO clients (id, name, kind, enabled, first_party, built_in, redirect_uris, audiences, grants,

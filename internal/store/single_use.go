@@ -13,12 +13,14 @@ const (
 	SingleUseReset = "password_reset" // the link under which somebody chooses a new password
 )
 
+const insertSingleUse = `INSERT INTO single_use (kind, hash, payload, created_at, expires_at, used_at) VALUES ($1, $2, $3, $4, $5, 0)`
+
 // AddSingleUse stores an item under the hash of its bearer value until expires.
 func (s *Store) AddSingleUse(ctx context.Context, kind, value, payload string, expires time.Time) error {
 	hash := secret.Hash(value)
 	_, err := s.hot(ctx, &hotWrite{
 		lock: lockOnce(hash),
-		sql:  `INSERT INTO single_use (kind, hash, payload, created_at, expires_at, used_at) VALUES ($1, $2, $3, $4, $5, 0)`,
+		sql:  insertSingleUse,
 		args: []any{kind, hash, payload, micros(s.now()), micros(expires)},
 	})
 	return s.fail("add single-use item", err)
@@ -36,6 +38,25 @@ func (s *Store) UseOnce(ctx context.Context, kind, value string) (payload string
 	}
 	ok, err = s.hot(ctx, w)
 	return payload, ok, s.fail("use single-use item", err)
+}
+
+// UseUp consumes an item that was read while it was good, though it may have
+// expired since: of any number of simultaneous uses, on any nodes, one gets true.
+func (s *Store) UseUp(ctx context.Context, kind, value string) (bool, error) {
+	ok, err := s.hot(ctx, &hotWrite{
+		lock: lockOnce(secret.Hash(value)),
+		sql:  `UPDATE single_use SET used_at = $1 WHERE kind = $2 AND hash = $3 AND used_at = 0`,
+		args: []any{micros(s.now()), kind, secret.Hash(value)},
+	})
+	return ok, s.fail("use up single-use item", err)
+}
+
+// ReadOnce returns the payload of an item that could be used now, without using
+// it.
+func (s *Store) ReadOnce(ctx context.Context, kind, value string) (payload string, ok bool, err error) {
+	ok, err = s.row(ctx, `SELECT payload FROM single_use WHERE kind = $1 AND hash = $2 AND used_at = 0 AND expires_at > $3`,
+		[]any{kind, secret.Hash(value), micros(s.now())}, &payload)
+	return payload, ok, s.fail("read single-use item", err)
 }
 
 // PeekOnce reports whether an item could be used now, without using it.

@@ -76,7 +76,7 @@ func (s *Store) UserState(ctx context.Context, id string) (UserState, error) {
 			return UserState{}, err
 		}
 		scopes, err := s.heldScopes(ctx, id)
-		return UserState{u, scopes}, err
+		return UserState{u, keystone.SortedSet(append(scopes, keystone.OpenIDScopeNames()...))}, err // those are everybody's own
 	})
 	return st, s.fail("read user state", err)
 }

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,6 +11,11 @@ import (
 	"github.com/keystone-auth/keystone/internal/store"
 	"github.com/keystone-auth/keystone/internal/store/storetest"
 )
+
+// withOpenID is what a person holds whose roles carry the scopes.
+func withOpenID(scopes ...string) []string {
+	return keystone.SortedSet(append(scopes, keystone.OpenIDScopeNames()...))
+}
 
 func TestTokenState(t *testing.T) {
 	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
@@ -21,7 +27,7 @@ func TestTokenState(t *testing.T) {
 		service := store.TokenRef{JTI: "j2", ClientID: c.ID}
 
 		st := must[store.TokenState](t)(s.TokenState(ctx, person))
-		if !st.Active || st.Name != "jane" || len(st.Scopes) != 1 || st.Scopes[0] != keystone.AuditRead || !st.Client.FirstParty {
+		if !st.Active || st.Name != "jane" || !slices.Equal(st.Scopes, withOpenID(keystone.AuditRead)) || !st.Client.FirstParty {
 			t.Fatalf("%+v", st)
 		}
 		st = must[store.TokenState](t)(s.TokenState(ctx, service))
@@ -71,7 +77,11 @@ func TestTokenState(t *testing.T) {
 // however warm its caches are.
 func TestRevocationReach(t *testing.T) {
 	inactive := func(st store.TokenState) bool { return !st.Active }
-	scopeless := func(st store.TokenState) bool { return st.Active && len(st.Scopes) == 0 }
+	// What everybody holds for themselves stays with a person, and with nobody else.
+	scopeless := func(st store.TokenState) bool {
+		return st.Active && (len(st.Scopes) == 0 && st.Client.ID != keystone.FirstPartyClientID ||
+			slices.Equal(st.Scopes, withOpenID()) && st.Client.ID == keystone.FirstPartyClientID)
+	}
 	type subject struct {
 		user   keystone.User
 		role   keystone.Role // theirs alone
@@ -144,7 +154,11 @@ func TestRevocationReach(t *testing.T) {
 		}
 		for i, test := range ends {
 			for _, node := range nodes {
-				if st := must[store.TokenState](t)(node.TokenState(ctx, refs[i])); !st.Active || len(st.Scopes) != 1 {
+				want := withOpenID(fmt.Sprint("scope:r", i))
+				if test.service {
+					want = []string{keystone.UsersRead}
+				}
+				if st := must[store.TokenState](t)(node.TokenState(ctx, refs[i])); !st.Active || !slices.Equal(st.Scopes, want) {
 					t.Fatalf("%s: before, it is %+v", test.name, st)
 				}
 			}

@@ -11,6 +11,7 @@ import (
 type TokenResponse struct {
 	AccessToken  string `json:"access_token" doc:"Send it as Authorization: Bearer."`
 	RefreshToken string `json:"refresh_token,omitempty" doc:"Good once: each use answers with the next one."`
+	IDToken      string `json:"id_token,omitempty" doc:"Who signed in (OpenID Connect Core section 2)."`
 	TokenType    string `json:"token_type" enum:"Bearer"`
 	ExpiresIn    int64  `json:"expires_in" doc:"Seconds until the access token expires."`
 	Scope        string `json:"scope" doc:"The granted scopes, separated by spaces."`
@@ -19,7 +20,7 @@ type TokenResponse struct {
 
 // Body returns the answer's JSON form.
 func (r Response) Body() TokenResponse {
-	return TokenResponse{AccessToken: r.AccessToken, RefreshToken: r.RefreshToken, TokenType: "Bearer",
+	return TokenResponse{AccessToken: r.AccessToken, RefreshToken: r.RefreshToken, IDToken: r.IDToken, TokenType: "Bearer",
 		ExpiresIn: int64(r.ExpiresIn / time.Second), Scope: keystone.FormatScope(r.Scopes), JTI: r.JTI}
 }
 

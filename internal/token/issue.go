@@ -54,6 +54,9 @@ type Request struct {
 	// or rotates the refresh token. It runs after every check, so that a refusal
 	// leaves all as it was. A user's token always has one.
 	Write func(context.Context, Decision) (Written, error)
+	// ID is what an ID token says besides who; nil: no ID token. It leaves only
+	// where openid is among the decided scopes.
+	ID *IDToken
 }
 
 // Decision is what the door has decided.
@@ -74,6 +77,7 @@ type Written struct {
 type Response struct {
 	AccessToken  string
 	RefreshToken string // empty: none
+	IDToken      string // empty: none
 	ExpiresIn    time.Duration
 	Scopes       []string
 	JTI          string
@@ -162,16 +166,27 @@ func (i *Issuer) mint(ctx context.Context, by keystone.Actor, r Request, d Decis
 	resp := Response{RefreshToken: w.Refresh, ExpiresIn: ttl, Scopes: d.Scopes, JTI: c.JTI}
 	if r.Client.AccessTokenFormat == keystone.FormatOpaque {
 		resp.AccessToken = secret.New(secret.AccessToken)
-		return resp, i.store.SaveAccessToken(ctx, by, secret.Hash(resp.AccessToken), store.AccessToken{
+		err := i.store.SaveAccessToken(ctx, by, secret.Hash(resp.AccessToken), store.AccessToken{
 			JTI: c.JTI, UserID: r.UserID, ClientID: c.ClientID, SessionID: c.SessionID, GrantID: c.GrantID,
 			Scopes: c.Scopes, Audiences: c.Audiences, IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt,
 		})
+		if err != nil {
+			return resp, err
+		}
+	} else {
+		s, err := i.ring.accessSigner(ctx)
+		if err != nil {
+			return resp, err
+		}
+		if resp.AccessToken, err = s.sign(c.appendJSON(make([]byte, 0, 640))); err != nil {
+			return resp, err
+		}
 	}
-	s, err := i.ring.accessSigner(ctx)
-	if err != nil {
-		return resp, err
+	if r.ID == nil || !slices.Contains(d.Scopes, keystone.ScopeOpenID) {
+		return resp, nil
 	}
-	resp.AccessToken, err = s.sign(c.appendJSON(make([]byte, 0, 640)))
+	var err error
+	resp.IDToken, err = i.mintID(ctx, r, d, w, resp.AccessToken)
 	return resp, err
 }
 

@@ -39,13 +39,14 @@ type Ring struct {
 
 // snapshot is one reading of the keys.
 type snapshot struct {
-	at      time.Time
-	failed  time.Time // of the last attempt at a newer one, where that failed
-	keys    []keystone.Key
-	private map[string]crypto.Signer // by kid, opened
-	signers map[string]*signer       // by typ and kid
-	jwks    []byte
-	etag    string
+	at        time.Time
+	failed    time.Time // of the last attempt at a newer one, where that failed
+	keys      []keystone.Key
+	private   map[string]crypto.Signer // by kid, opened
+	signers   map[string]*signer       // of access tokens, by kid
+	idSigners map[string]*signer       // of ID tokens, by kid
+	jwks      []byte
+	etag      string
 }
 
 // longestToken is how long any token may live; a key is kept that long after
@@ -59,6 +60,10 @@ const (
 
 // typeAccess is the JWT type of access tokens (RFC 9068 section 2.1).
 const typeAccess = "at+jwt"
+
+// typeID is the JWT type of ID tokens (OpenID Connect Core section 2 leaves it
+// open).
+const typeID = "JWT"
 
 // NewRing reads the keys and makes the first one where there is none.
 func NewRing(ctx context.Context, o RingOptions) (*Ring, error) {
@@ -120,7 +125,7 @@ func (r *Ring) load(ctx context.Context, old *snapshot, now time.Time) (*snapsho
 		}
 		return nil, err
 	}
-	s := &snapshot{at: now, private: map[string]crypto.Signer{}, signers: map[string]*signer{}}
+	s := &snapshot{at: now, private: map[string]crypto.Signer{}, signers: map[string]*signer{}, idSigners: map[string]*signer{}}
 	for _, k := range sealed {
 		key, opened := crypto.Signer(nil), false
 		if old != nil {
@@ -134,6 +139,7 @@ func (r *Ring) load(ctx context.Context, old *snapshot, now time.Time) (*snapsho
 		s.private[k.ID] = key
 		s.keys = append(s.keys, k.Key)
 		s.signers[k.ID] = newSigner(k.Algorithm, k.ID, typeAccess, key)
+		s.idSigners[k.ID] = newSigner(k.Algorithm, k.ID, typeID, key)
 	}
 	if err := s.encodeJWKS(now); err != nil {
 		return nil, err
@@ -191,18 +197,39 @@ func (r *Ring) accessSigner(ctx context.Context) (*signer, error) {
 	if r.o.Algorithm == keystone.HS256 {
 		return newSigner(keystone.HS256, "", typeAccess, r.o.HMACKey), nil
 	}
-	s, err := r.snapshot(ctx)
+	s, kid, err := r.signing(ctx, r.o.Algorithm)
 	if err != nil {
 		return nil, err
 	}
-	k, ok := keystone.CurrentKey(r.o.Algorithm, s.keys, r.o.Store.Now())
-	if !ok {
-		if err := r.ensure(ctx, r.o.Algorithm); err != nil {
-			return nil, err
-		}
-		return r.accessSigner(ctx)
+	return s.signers[kid], nil
+}
+
+// idSigner returns the signer of ID tokens under an algorithm. Its first use
+// makes the first key of the algorithm.
+func (r *Ring) idSigner(ctx context.Context, alg string) (*signer, error) {
+	s, kid, err := r.signing(ctx, alg)
+	if err != nil {
+		return nil, err
 	}
-	return s.signers[k.ID], nil
+	return s.idSigners[kid], nil
+}
+
+// signing returns the key that signs with the algorithm now, made where there is
+// none.
+func (r *Ring) signing(ctx context.Context, alg string) (*snapshot, string, error) {
+	for range 2 {
+		s, err := r.snapshot(ctx)
+		if err != nil {
+			return nil, "", err
+		}
+		if k, ok := keystone.CurrentKey(alg, s.keys, r.o.Store.Now()); ok {
+			return s, k.ID, nil
+		}
+		if err := r.ensure(ctx, alg); err != nil {
+			return nil, "", err
+		}
+	}
+	return nil, "", fmt.Errorf("token: no signing key for %s", alg)
 }
 
 // verifyKey returns the public key and algorithm of a kid that may verify. The

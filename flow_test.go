@@ -1,0 +1,154 @@
+package keystone_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+)
+
+// TestFlowNext is the sign-in policy (OpenID Connect Core section 3.1.2). Each
+// row says what a request asks, what has happened in the flow, what is true now,
+// and what comes next. Jane asks openid and email; her session is an hour old.
+func TestFlowNext(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	hourAgo, minuteAgo := now.Add(-time.Hour), now.Add(-time.Minute)
+	const (
+		signIn  = "sign in"
+		choose  = "choose"
+		consent = "consent"
+		done    = "done"
+	)
+	session := func(user string) *keystone.Session { return &keystone.Session{ID: "s-" + user, UserID: user} }
+	type world = keystone.Facts
+	nobody := world{}
+	jane := world{Session: session("jane"), AuthTime: hourAgo, Accounts: 1}
+	janeHere := world{Session: session("jane"), AuthTime: minuteAgo, Accounts: 1}
+	john := world{Session: session("john"), AuthTime: hourAgo, Accounts: 2}
+	two := world{Accounts: 2}
+	allowed := func(w world, scopes ...string) world {
+		w.Connected, w.Consented = true, keystone.SortedSet(scopes)
+		return w
+	}
+	knows := func(w world) world { return allowed(w, "email", "openid") }
+	ofUs := func(w world) world { w.Trusted = true; return w }
+	offers := func(w world, scopes ...string) world { w.Offered = scopes; return w }
+	age := func(seconds int64) *int64 { return &seconds }
+	prompt := func(p ...string) keystone.AuthRequest { return keystone.AuthRequest{Prompt: p} }
+	none, login, select_, again := prompt("none"), prompt("login"), prompt("select_account"), prompt("consent")
+	hint := func(sub string, p ...string) keystone.AuthRequest {
+		return keystone.AuthRequest{Subject: sub, Prompt: p}
+	}
+	plain := keystone.AuthRequest{}
+	fresh := keystone.Flow{}
+	proved := keystone.Flow{SignedIn: minuteAgo, UserID: "jane"}
+	chosen := keystone.Flow{Chosen: true, UserID: "jane"}
+	by := func(user string, f keystone.Flow) keystone.Flow { f.DecidedBy = user; return f }
+
+	for _, test := range []struct {
+		what    string
+		request keystone.AuthRequest
+		flow    keystone.Flow
+		world   world
+		want    string
+	}{
+		{"nobody is here", plain, fresh, nobody, signIn},
+		{"somebody is, and never allowed this client", plain, fresh, jane, consent},
+		{"somebody who did", plain, fresh, knows(jane), done},
+		{"allowed less than is asked now", plain, fresh, allowed(jane, "openid"), consent},
+		{"allowed more than is asked now", plain, fresh, allowed(jane, "email", "openid", "profile"), done},
+		{"a scope that the user lacks is not offered, so not asked about for ever", plain, fresh, offers(allowed(jane, "openid"), "openid"), done},
+		{"nothing is asked for: knowing of the account is something too", plain, fresh, offers(jane), consent},
+		{"nothing is asked for, again", plain, fresh, offers(allowed(jane)), done},
+		{"first-party", plain, fresh, ofUs(jane), done},
+		{"first-party, nobody is here", plain, fresh, ofUs(nobody), signIn},
+
+		{"none: nobody", none, fresh, nobody, "login_required"},
+		{"none: several accounts, none named", none, fresh, two, "login_required"},
+		{"none: no consent", none, fresh, jane, "consent_required"},
+		{"none: all there", none, fresh, knows(jane), done},
+		{"none: first-party", none, fresh, ofUs(jane), done},
+
+		{"login: a living session is not enough", login, fresh, knows(jane), signIn},
+		{"login: proved in this flow", login, proved, knows(janeHere), done},
+		{"login: proved in this flow, consent missing", login, proved, janeHere, consent},
+		{"login: choosing an account proves nothing", login, chosen, knows(jane), signIn},
+		{"login: John proved himself, then Jane's older session was chosen", login, keystone.Flow{SignedIn: minuteAgo, Chosen: true, UserID: "jane"}, knows(jane), signIn},
+
+		{"consent: remembered, asked again", again, fresh, knows(jane), consent},
+		{"consent: given here", again, by("jane", fresh), knows(jane), done},
+		{"consent: even first-party", again, fresh, ofUs(jane), consent},
+		{"consent given here, scopes missing from memory by now", plain, by("jane", fresh), jane, done},
+		{"consent given by Jane, then John's account was chosen", plain, by("jane", keystone.Flow{Chosen: true, UserID: "john"}), john, consent},
+		{"refused", plain, keystone.Flow{Denied: true}, knows(jane), "access_denied"},
+		{"refused, and the session has died", plain, keystone.Flow{Denied: true}, nobody, "access_denied"},
+
+		{"select_account: one account is a choice too", select_, fresh, knows(jane), choose},
+		{"select_account: chosen", select_, chosen, knows(jane), done},
+		{"select_account: signed in instead", select_, proved, knows(janeHere), done},
+		{"select_account: nobody to choose", select_, fresh, nobody, signIn},
+		{"select_account and login", prompt("login", "select_account"), fresh, knows(jane), choose},
+		{"select_account and login, chosen", prompt("login", "select_account"), chosen, knows(jane), signIn},
+		{"several accounts, none named", plain, fresh, two, choose},
+		{"several accounts, one named by the flow", plain, chosen, john, consent},
+		{"the chosen session has died: its user proves it, others are not offered", plain, chosen, two, signIn},
+		{"the session that consented has died", plain, by("jane", chosen), nobody, signIn},
+
+		{"max_age: young enough", keystone.AuthRequest{MaxAge: age(3600)}, fresh, knows(jane), done},
+		{"max_age: too old", keystone.AuthRequest{MaxAge: age(3599)}, fresh, knows(jane), signIn},
+		{"max_age: too old, no page", keystone.AuthRequest{MaxAge: age(1), Prompt: []string{"none"}}, fresh, knows(jane), "login_required"},
+		{"max_age 0 is login", keystone.AuthRequest{MaxAge: age(0)}, fresh, knows(janeHere), signIn},
+		{"max_age 0: proved in this flow, however long consent took", keystone.AuthRequest{MaxAge: age(0)}, proved, knows(janeHere), done},
+		{"max_age: John proved himself, Jane's old session was chosen", keystone.AuthRequest{MaxAge: age(60)}, proved, knows(jane), signIn},
+
+		{"hint: the same person", hint("jane"), fresh, knows(jane), done},
+		{"hint: somebody else", hint("john"), fresh, knows(jane), signIn},
+		{"hint: somebody else, no page", hint("john", "none"), fresh, knows(jane), "login_required"},
+		{"hint: the wrong person proved themselves", hint("john"), proved, knows(janeHere), signIn},
+		{"hint: the wrong account was chosen", hint("john"), chosen, knows(jane), signIn},
+
+		{"acr: essential, out of reach", keystone.AuthRequest{ACRValues: []string{"phr"}, ACREssential: true}, fresh, knows(jane), "unmet_authentication_requirements"},
+		{"acr: essential, reached", keystone.AuthRequest{ACRValues: []string{"phr", keystone.ACRPassword}, ACREssential: true}, fresh, knows(jane), done},
+		{"acr: wished for only", keystone.AuthRequest{ACRValues: []string{"phr"}}, fresh, knows(jane), done},
+		{"acr: essential, but first somebody signs in", keystone.AuthRequest{ACRValues: []string{"phr"}, ACREssential: true}, fresh, nobody, signIn},
+	} {
+		f, w := test.flow, test.world
+		f.Request, w.Now = test.request, now
+		if w.Session != nil {
+			w.ACR = keystone.ACRPassword
+			if w.Offered == nil && test.what[:7] != "nothing" {
+				w.Offered = []string{"email", "openid"}
+			}
+		}
+		step := f.Next(w)
+		got := map[keystone.StepKind]string{keystone.StepSignIn: signIn, keystone.StepChoose: choose, keystone.StepConsent: consent,
+			keystone.StepDone: done, keystone.StepRefuse: step.Code}[step.Kind]
+		if got != test.want {
+			t.Errorf("%s: %q, want %q", test.what, got, test.want)
+		}
+	}
+}
+
+// TestFlowAnswered: an answer has what was offered and allowed, and by whom.
+func TestFlowAnswered(t *testing.T) {
+	jane := keystone.Facts{Session: &keystone.Session{UserID: "jane"}, Offered: []string{"email", "openid"}, Consented: []string{"openid", "profile"}}
+	trusted := jane
+	trusted.Trusted = true
+	for _, test := range []struct {
+		what  string
+		flow  keystone.Flow
+		world keystone.Facts
+		want  []string
+	}{
+		{"remembered", keystone.Flow{}, jane, []string{"openid"}},
+		{"allowed here", keystone.Flow{DecidedBy: "jane", Granted: []string{"admin", "email"}}, jane, []string{"email"}},
+		{"allowed by somebody else", keystone.Flow{DecidedBy: "john", Granted: []string{"email"}}, jane, []string{"openid"}},
+		{"first-party", keystone.Flow{}, trusted, []string{"email", "openid"}},
+		{"first-party, asked all the same", keystone.Flow{DecidedBy: "jane", Granted: []string{"openid"}}, trusted, []string{"openid"}},
+	} {
+		if got := test.flow.Answered(test.world); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %q, want %q", test.what, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package login
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+)
+
+// visit is one request of a sign-in in the browser: the flow, the client it is
+// for, and what is true of both now.
+type visit struct {
+	browser string
+	flow    keystone.Flow
+	client  keystone.Client
+	facts   keystone.Facts
+}
+
+var errFlow = keystone.Fail(keystone.NotFound, "This sign-in has ended, has taken too long, or belongs to another browser. Go back to the application and start again.")
+
+// visit loads the flow that a request names, for the browser that it belongs to.
+func (s *Slice) visit(r *http.Request, flowID string) (v visit, err error) {
+	ctx := r.Context()
+	v.browser = s.Cookies.Browser(r)
+	if v.flow, err = s.Store.Flow(ctx, v.browser, flowID); err != nil {
+		return v, flowGone(err)
+	}
+	if v.client, err = s.Store.CachedClient(ctx, v.flow.Request.ClientID); err != nil {
+		return v, flowGone(err)
+	}
+	if !v.client.Enabled {
+		return v, errFlow
+	}
+	v.facts, err = s.Store.Facts(ctx, v.browser, &v.flow, v.client, s.Idle)
+	return v, err
+}
+
+func flowGone(err error) error {
+	if keystone.KindOf(err) == keystone.NotFound {
+		return errFlow
+	}
+	return err
+}
+
+// dispatch serves GET /login: the one place that decides which page comes next.
+// Every step writes what it has shown and comes back here.
+func (s *Slice) dispatch(w http.ResponseWriter, r *http.Request) error {
+	v, err := s.visit(r, r.URL.Query().Get("flow"))
+	if err != nil {
+		return s.problem(w, r, err)
+	}
+	step := v.flow.Next(v.facts)
+	switch {
+	case step.Kind == keystone.StepChoose && r.URL.Query().Get("other") == "":
+		return s.choosePage(w, r, v)
+	case step.Kind == keystone.StepChoose, step.Kind == keystone.StepSignIn:
+		return s.signInPage(w, v, http.StatusOK, "", v.flow.Request.LoginHint)
+	case step.Kind == keystone.StepConsent:
+		return s.consentPage(w, r, v)
+	}
+	return seeOther(w, "oauth2/resume?flow="+v.flow.ID)
+}
+
+// signInForm serves POST /login: a proof, or the choice of an account.
+func (s *Slice) signInForm(w http.ResponseWriter, r *http.Request) error {
+	form, err := httpio.Form(r, httpio.MaxForm)
+	if err != nil {
+		return s.problem(w, r, err)
+	}
+	v, err := s.visit(r, form.Get("flow"))
+	if err != nil {
+		return s.problem(w, r, err)
+	}
+	if account := form.Get("account"); account != "" {
+		return s.choose(w, r, v, account)
+	}
+	err = s.proveAndCarry(w, r, &v, form.Get("login"), form.Get("password"))
+	var refused *keystone.Error
+	if errors.As(err, &refused) && refused.Kind != keystone.Unavailable && refused.Kind != keystone.Unknown {
+		httpio.ExchangeOf(r.Context()).Err = err
+		return s.signInPage(w, v, httpio.StatusOf(r, err), refused.Msg, form.Get("login"))
+	}
+	if err != nil {
+		return err
+	}
+	return seeOther(w, "login?flow="+v.flow.ID)
+}
+
+// proveAndCarry checks the password, begins or renews the browser's session, and
+// gives the browser a new cookie value: the old one is worth nothing from here.
+func (s *Slice) proveAndCarry(w http.ResponseWriter, r *http.Request, v *visit, name, pass string) error {
+	ctx, by := r.Context(), httpio.Actor(r.Context())
+	p, err := s.prove(ctx, by, name, pass)
+	if err != nil {
+		return err
+	}
+	by.Kind, by.ID, by.Name = keystone.ActorUser, p.Login.UserID, p.Login.Username
+	id, err := s.browserSession(ctx, by, *v, p, r.UserAgent())
+	if err != nil {
+		s.Observe(resultOf(err))
+		return err
+	}
+	now := s.Store.Now()
+	renewed, err := s.Store.CarrySession(ctx, v.browser, id, now)
+	if err != nil {
+		return err
+	}
+	v.flow.UserID, v.flow.SessionID, v.flow.SignedIn = p.Login.UserID, id, now
+	if err := s.Store.SaveFlow(ctx, v.flow); err != nil {
+		return err
+	}
+	s.Cookies.SetBrowser(w, renewed)
+	s.Observe("succeeded")
+	s.rehash(ctx, by, p, pass)
+	return nil
+}
+
+// choose takes one of the browser's own accounts.
+func (s *Slice) choose(w http.ResponseWriter, r *http.Request, v visit, account string) error {
+	sessions, err := s.Store.BrowserSessions(r.Context(), v.browser, s.Idle)
+	if err != nil {
+		return err
+	}
+	for _, b := range sessions {
+		if b.ID == account {
+			v.flow.UserID, v.flow.SessionID, v.flow.Chosen = b.UserID, b.ID, true
+			if err := s.Store.SaveFlow(r.Context(), v.flow); err != nil {
+				return err
+			}
+			break
+		}
+	}
+	return seeOther(w, "login?flow="+v.flow.ID)
+}
+
+// decide serves POST /consent. What is allowed is what the page showed, and never
+// more than there is to give.
+func (s *Slice) decide(w http.ResponseWriter, r *http.Request) error {
+	form, err := httpio.Form(r, httpio.MaxForm)
+	if err != nil {
+		return s.problem(w, r, err)
+	}
+	v, err := s.visit(r, form.Get("flow"))
+	if err != nil {
+		return s.problem(w, r, err)
+	}
+	if v.flow.Next(v.facts).Kind != keystone.StepConsent {
+		return seeOther(w, "login?flow="+v.flow.ID)
+	}
+	// The answer counts for what the page showed. Where account or offer are others
+	// by now, the page is shown again.
+	if form.Get("account") != v.facts.Session.ID || form.Get("scope") != keystone.FormatScope(v.facts.Offered) {
+		return seeOther(w, "login?flow="+v.flow.ID)
+	}
+	switch form.Get("decision") {
+	case "allow":
+		scopes := v.facts.Offered
+		v.flow.DecidedBy, v.flow.Granted = v.facts.Session.UserID, scopes
+		by := httpio.Actor(r.Context())
+		by.Kind, by.ID, by.Name, by.SessionID = keystone.ActorUser, v.facts.Session.UserID, v.facts.Session.Username, v.facts.Session.ID
+		if err := s.Store.AddConsent(r.Context(), by, v.facts.Session.UserID, v.client, scopes); err != nil {
+			return err
+		}
+	case "deny":
+		v.flow.Denied = true
+	default:
+		return s.problem(w, r, errDecision)
+	}
+	v.flow.UserID, v.flow.SessionID = v.facts.Session.UserID, v.facts.Session.ID
+	if err := s.Store.SaveFlow(r.Context(), v.flow); err != nil {
+		return err
+	}
+	return seeOther(w, "login?flow="+v.flow.ID)
+}
+
+var errDecision = keystone.Fail(keystone.Invalid, "Use one of the two buttons.")
+
+func seeOther(w http.ResponseWriter, to string) error {
+	h := w.Header()
+	h.Set("Location", to)
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+func (s *Slice) problem(w http.ResponseWriter, r *http.Request, err error) error {
+	httpio.ExchangeOf(r.Context()).Err = err
+	return s.Pages.Problem(w, httpio.StatusOf(r, err), httpio.Actor(r.Context()).RequestID, err)
+}

@@ -1,0 +1,84 @@
+package login
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/web"
+)
+
+// signInView is the sign-in page.
+type signInView struct {
+	web.Form
+	Client string
+}
+
+func (s *Slice) signInPage(w http.ResponseWriter, v visit, status int, problem, name string) error {
+	form := web.Form{
+		Action: "login", Submit: "Sign in", Hidden: map[string]string{"flow": v.flow.ID},
+		Fields: []web.Field{
+			{Name: "login", Label: "Username or e-mail address", Type: "text", Value: name, Autocomplete: "username", MaxLength: 254},
+			{Name: "password", Label: "Password", Type: "password", Autocomplete: "current-password", MaxLength: 1024},
+		},
+	}
+	form.Fill(problem, nil)
+	if name != "" {
+		form.Fields[0].Focus, form.Fields[1].Focus = false, true
+	}
+	return s.Pages.RenderFlow(w, status, "sign_in", web.Page{Failed: problem != "", Data: signInView{form, v.client.Name}})
+}
+
+// chooseView is the page of a browser that carries several accounts.
+type chooseView struct {
+	Flow     string
+	Client   string
+	Accounts []account
+}
+
+type account struct{ Session, Username string }
+
+func (s *Slice) choosePage(w http.ResponseWriter, r *http.Request, v visit) error {
+	sessions, err := s.Store.BrowserSessions(r.Context(), v.browser, s.Idle)
+	if err != nil {
+		return err
+	}
+	view := chooseView{Flow: v.flow.ID, Client: v.client.Name}
+	for _, b := range sessions {
+		view.Accounts = append(view.Accounts, account{b.ID, b.Username})
+	}
+	return s.Pages.RenderFlow(w, http.StatusOK, "choose", web.Page{Data: view})
+}
+
+// consentView is the page that asks whether a client may.
+type consentView struct {
+	Flow     string
+	Client   string
+	Username string
+	Session  string // the form gives back whose answer it is
+	Scope    string // and to what
+	Scopes   []keystone.Scope
+	ReturnTo string // where the browser goes afterwards, so that people can judge
+}
+
+func (s *Slice) consentPage(w http.ResponseWriter, r *http.Request, v visit) error {
+	view := consentView{Flow: v.flow.ID, Client: v.client.Name, Username: v.facts.Session.Username, ReturnTo: hostOf(v.flow.Request.RedirectURI),
+		Session: v.facts.Session.ID, Scope: keystone.FormatScope(v.facts.Offered)}
+	for _, name := range v.facts.Offered {
+		sc, err := s.Store.Scope(r.Context(), name)
+		if err != nil {
+			return err
+		}
+		view.Scopes = append(view.Scopes, sc)
+	}
+	return s.Pages.RenderFlow(w, http.StatusOK, "consent", web.Page{Data: view})
+}
+
+// hostOf is the part of an address that people recognise.
+func hostOf(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil || u.Host == "" {
+		return uri
+	}
+	return u.Host
+}

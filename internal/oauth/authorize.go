@@ -1,0 +1,194 @@
+package oauth
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/secret"
+	"github.com/keystone-auth/keystone/internal/store"
+)
+
+// authorize serves GET and POST /oauth2/authorize (RFC 6749 section 3.1, OpenID
+// Connect Core section 3.1.2). Where the browser's session answers everything,
+// the code is issued at once; else a flow begins and the sign-in pages take over.
+func (s *Slice) authorize(w http.ResponseWriter, r *http.Request) error {
+	params, err := authorizeParams(r)
+	if err != nil {
+		return s.page(w, r, err)
+	}
+	if r.Method == http.MethodPost {
+		return s.pushThenGet(w, r, params)
+	}
+	c, req, err := s.readRequest(r.Context(), params)
+	if err != nil {
+		return s.refuse(w, r, req, err)
+	}
+	browser := s.Cookies.Browser(r)
+	f := keystone.Flow{ID: keystone.NewID(s.Store.Now()), Request: req, CreatedAt: s.Store.Now(), ExpiresAt: s.Store.Now().Add(store.FlowLife)}
+	facts, err := s.Store.Facts(r.Context(), browser, &f, c, s.Idle)
+	if err != nil {
+		return err
+	}
+	switch step := f.Next(facts); step.Kind {
+	case keystone.StepDone:
+		return s.answer(w, r, f, facts)
+	case keystone.StepRefuse:
+		return s.redirectError(w, r, req, keystone.Fail(keystone.Forbidden, refusals[step.Code]).WithCode(step.Code))
+	}
+	if !secret.WellFormed(secret.Browser, browser) {
+		browser = secret.New(secret.Browser)
+		s.Cookies.SetBrowser(w, browser)
+	}
+	if err := s.Store.CreateFlow(r.Context(), browser, f); err != nil {
+		return err
+	}
+	return redirect(w, "../login?flow="+f.ID)
+}
+
+// resume serves GET /oauth2/resume: the sign-in pages send the browser here when
+// they are done. That they did proves nothing: the policy is asked again.
+func (s *Slice) resume(w http.ResponseWriter, r *http.Request) error {
+	browser := s.Cookies.Browser(r)
+	f, err := s.Store.Flow(r.Context(), browser, r.URL.Query().Get("flow"))
+	if err != nil {
+		return s.page(w, r, gone(err))
+	}
+	c, err := s.Store.CachedClient(r.Context(), f.Request.ClientID)
+	if err != nil || !c.Enabled || !c.AllowsRedirect(f.Request.RedirectURI) {
+		return s.page(w, r, gone(err))
+	}
+	facts, err := s.Store.Facts(r.Context(), browser, &f, c, s.Idle)
+	if err != nil {
+		return err
+	}
+	step := f.Next(facts)
+	if step.Kind != keystone.StepDone && step.Kind != keystone.StepRefuse {
+		return redirect(w, "../login?flow="+f.ID)
+	}
+	if ended, err := s.Store.EndFlow(r.Context(), f.ID); err != nil {
+		return err
+	} else if !ended {
+		return s.page(w, r, errFlowGone)
+	}
+	if step.Kind == keystone.StepRefuse {
+		return s.redirectError(w, r, f.Request, keystone.Fail(keystone.Forbidden, refusals[step.Code]).WithCode(step.Code))
+	}
+	return s.answer(w, r, f, facts)
+}
+
+var errFlowGone = keystone.Fail(keystone.NotFound, "This sign-in has ended or belongs to another browser. Go back to the application and start again.")
+
+func gone(err error) error {
+	if err == nil || keystone.KindOf(err) == keystone.NotFound {
+		return errFlowGone
+	}
+	return err
+}
+
+// refusals say what a refused flow means (OpenID Connect Core section 3.1.2.6).
+var refusals = map[string]string{
+	"access_denied":                     "Access was refused by the person who signed in.",
+	"login_required":                    "Nobody is signed in, or not recently enough, and the request allows no page.",
+	"consent_required":                  "Consent is missing, and the request allows no page.",
+	"account_selection_required":        "An account must be chosen, and the request allows no page.",
+	"unmet_authentication_requirements": "The authentication that was asked for cannot be reached.",
+}
+
+// answer issues the code (RFC 6749 section 4.1.2).
+func (s *Slice) answer(w http.ResponseWriter, r *http.Request, f keystone.Flow, facts keystone.Facts) error {
+	if f.Request.PushedAs != "" {
+		if ok, err := s.Store.UseUp(r.Context(), singleUsePAR, f.Request.PushedAs); err != nil {
+			return err
+		} else if !ok {
+			return s.page(w, r, errRequestURI)
+		}
+	}
+	value, now := secret.New(secret.AuthCode), s.Store.Now()
+	err := s.Store.AddCode(r.Context(), value, store.Code{
+		GrantID: keystone.NewID(now), UserID: facts.Session.UserID, SessionID: facts.Session.ID, AuthTime: facts.AuthTime,
+		AMR: facts.Session.AMR, ACR: facts.ACR, Scopes: f.Answered(facts), Request: f.Request,
+	}, now.Add(codeLife))
+	if err != nil {
+		return err
+	}
+	return s.respond(w, r, f.Request, url.Values{"code": {value}})
+}
+
+// maxQuery is more than any request needs that is not meant to be pushed.
+const maxQuery = 32 << 10
+
+// authorizeParams reads the parameters of an authorization request, each once
+// (RFC 6749 section 3.1; resource may repeat, RFC 8707).
+func authorizeParams(r *http.Request) (url.Values, error) {
+	if r.Method == http.MethodPost {
+		return httpio.Form(r, httpio.MaxForm)
+	}
+	if len(r.URL.RawQuery) > maxQuery {
+		return nil, errRequest
+	}
+	params, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, errRequest
+	}
+	for name, values := range params {
+		if len(values) > 1 && name != "resource" {
+			return nil, errRequest
+		}
+	}
+	return params, nil
+}
+
+// pushThenGet keeps a request that came by POST and sends the browser around to
+// fetch it: a page of another site can POST here, but only the GET that follows
+// brings this site's cookies (SameSite=Lax).
+func (s *Slice) pushThenGet(w http.ResponseWriter, r *http.Request, params url.Values) error {
+	if params.Get("request_uri") != "" {
+		return redirect(w, "authorize?"+params.Encode())
+	}
+	_, req, err := s.readRequest(r.Context(), params)
+	if err != nil {
+		return s.refuse(w, r, req, err)
+	}
+	uri, err := s.push(r.Context(), params)
+	if err != nil {
+		return err
+	}
+	return redirect(w, "authorize?"+url.Values{"client_id": {req.ClientID}, "request_uri": {uri}}.Encode())
+}
+
+// readRequest checks an authorization request. Where it fails before client and
+// redirect URI are certain, the request that it returns has no redirect URI, and
+// the error may only be shown on a page (RFC 9700 section 4.11).
+func (s *Slice) readRequest(ctx context.Context, params url.Values) (keystone.Client, keystone.AuthRequest, error) {
+	pushed := params.Get("request_uri")
+	if pushed != "" {
+		kept, err := s.pushed(ctx, pushed, params.Get("client_id"))
+		if err != nil {
+			return keystone.Client{}, keystone.AuthRequest{}, err
+		}
+		params = kept
+	}
+	c, err := s.Store.CachedClient(ctx, params.Get("client_id"))
+	if keystone.KindOf(err) == keystone.NotFound || err == nil && !c.Enabled {
+		return c, keystone.AuthRequest{}, errUnknownClient
+	}
+	if err != nil {
+		return c, keystone.AuthRequest{}, err
+	}
+	if uri := params.Get("redirect_uri"); uri == "" || !c.AllowsRedirect(uri) {
+		return c, keystone.AuthRequest{}, errRedirectURI
+	}
+	req := keystone.AuthRequest{ClientID: c.ID, RedirectURI: params.Get("redirect_uri"), State: params.Get("state"), PushedAs: pushed}
+	if mode := params.Get("response_mode"); slices.Contains(responseModes, mode) && (mode != "form_post" || strings.HasPrefix(req.RedirectURI, "http")) {
+		req.ResponseMode = mode
+	} else if mode != "" {
+		return c, req, errResponseMode
+	}
+	err = s.fillRequest(ctx, c, &req, params)
+	return c, req, err
+}

@@ -1,0 +1,189 @@
+package oauth
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/keystone-auth/keystone"
+)
+
+var (
+	errRequest       = keystone.Fail(keystone.Invalid, "The authorization request is not well formed: send each parameter once, percent-encoded.")
+	errUnknownClient = keystone.Fail(keystone.Invalid, "This application is not known here, or is switched off. Tell whoever runs the application.").WithCode("invalid_client")
+	errRedirectURI   = keystone.Fail(keystone.Invalid, "The address to return to is missing or not registered for this application. It must be one of the registered ones, to the letter.").WithCode("invalid_redirect_uri")
+	errResponseMode  = keystone.Fail(keystone.Invalid, "The response_mode is query, fragment or form_post.")
+	errNoResponse    = keystone.Fail(keystone.Invalid, "Send response_type=code.")
+	errResponseType  = keystone.Fail(keystone.Invalid, "Only response_type=code is served: tokens never pass through the browser.").WithCode("unsupported_response_type")
+	errNotForClient  = keystone.Fail(keystone.Invalid, "This client may not use the authorization code grant.").WithCode("unauthorized_client")
+	errPKCE          = keystone.Fail(keystone.Invalid, "Send code_challenge with code_challenge_method=S256 (RFC 7636).")
+	errPrompt        = keystone.Fail(keystone.Invalid, "prompt is login, consent or select_account, or none alone.")
+	errMaxAge        = keystone.Fail(keystone.Invalid, "max_age is a number of seconds.")
+	errClaims        = keystone.Fail(keystone.Invalid, "The claims parameter is not the JSON of OpenID Connect Core section 5.5.")
+	errHintUser      = keystone.Fail(keystone.Invalid, "The id_token_hint is not an ID token that was issued here to this client.")
+	errJAR           = keystone.Fail(keystone.Invalid, "Request objects are not served. Push the request instead (RFC 9126).").WithCode("request_not_supported")
+	errTooLong       = keystone.Fail(keystone.Invalid, "state and nonce have at most 2,000 characters.")
+)
+
+// responseModes are the ways a code can travel (OAuth 2.0 Multiple Response
+// Types section 2.1, OAuth 2.0 Form Post Response Mode).
+var responseModes = []string{"query", "fragment", "form_post"}
+
+// fillRequest checks everything whose errors may be sent to the client.
+func (s *Slice) fillRequest(ctx context.Context, c keystone.Client, req *keystone.AuthRequest, params url.Values) error {
+	switch {
+	case params.Has("request"):
+		return errJAR
+	case params.Get("response_type") == "":
+		return errNoResponse
+	case params.Get("response_type") != "code":
+		return errResponseType
+	case !c.MayUse(keystone.GrantAuthorizationCode):
+		return errNotForClient
+	case len(req.State) > 2000 || len(params.Get("nonce")) > 2000:
+		return errTooLong
+	}
+	req.Nonce, req.LoginHint, req.UILocales = params.Get("nonce"), cut(params.Get("login_hint"), 254), cut(params.Get("ui_locales"), 100)
+	asked, err := keystone.ParseScope(params.Get("scope"))
+	if err != nil {
+		return err
+	}
+	// What is not the client's is left out (OpenID Connect Core section 3.1.2.1).
+	req.Scopes = keystone.Intersect(asked, c.Scopes)
+	if err := fillPKCE(c, req, params); err != nil {
+		return err
+	}
+	if err := fillPrompt(req, params); err != nil {
+		return err
+	}
+	if resources := params["resource"]; len(resources) > 0 {
+		if req.Audiences, err = c.Audience(resources, s.Issuer.Options.Issuer); err != nil {
+			return err
+		}
+	}
+	if err := fillClaims(req, params.Get("claims")); err != nil {
+		return err
+	}
+	if acr := params.Get("acr_values"); acr != "" && len(req.ACRValues) == 0 {
+		req.ACRValues = strings.Fields(cut(acr, 500))
+	}
+	return s.fillHint(ctx, c, req, params.Get("id_token_hint"))
+}
+
+func cut(s string, most int) string {
+	if len(s) > most {
+		return ""
+	}
+	return s
+}
+
+// fillPKCE reads the code challenge (RFC 7636 section 4.3). S256 is the only
+// method: plain, the default, protects nothing.
+func fillPKCE(c keystone.Client, req *keystone.AuthRequest, params url.Values) error {
+	challenge := params.Get("code_challenge")
+	if challenge == "" {
+		if params.Has("code_challenge_method") || !c.PKCEOptional {
+			return errPKCE
+		}
+		return nil
+	}
+	if params.Get("code_challenge_method") != "S256" || len(challenge) != 43 || !unreserved(challenge) {
+		return errPKCE
+	}
+	req.CodeChallenge = challenge
+	return nil
+}
+
+// unreserved reports whether s has only the characters of RFC 7636 section 4.1.
+func unreserved(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '.', c == '_', c == '~':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func fillPrompt(req *keystone.AuthRequest, params url.Values) error {
+	for _, p := range strings.Fields(params.Get("prompt")) {
+		switch p {
+		case keystone.PromptNone, keystone.PromptLogin, keystone.PromptConsent, keystone.PromptSelect:
+			req.Prompt = append(req.Prompt, p)
+		default:
+			return errPrompt
+		}
+	}
+	if slices.Contains(req.Prompt, keystone.PromptNone) && len(req.Prompt) > 1 {
+		return errPrompt
+	}
+	if age := params.Get("max_age"); age != "" {
+		n, err := strconv.ParseInt(age, 10, 32)
+		if err != nil || n < 0 {
+			return errMaxAge
+		}
+		req.MaxAge = &n
+	}
+	return nil
+}
+
+// fillClaims reads the claims parameter (OpenID Connect Core section 5.5).
+// Claims that are not known are left out.
+func fillClaims(req *keystone.AuthRequest, text string) error {
+	if text == "" {
+		return nil
+	}
+	type wish struct {
+		Essential bool  `json:"essential"`
+		Value     any   `json:"value"`
+		Values    []any `json:"values"`
+	}
+	var claims struct {
+		IDToken map[string]*wish `json:"id_token"`
+	}
+	if len(text) > 8<<10 || json.Unmarshal([]byte(text), &claims) != nil {
+		return errClaims
+	}
+	for name, w := range claims.IDToken {
+		switch {
+		case name == "sub" && w != nil:
+			if sub, ok := w.Value.(string); ok {
+				req.Subject = sub
+			}
+		case name == "acr" && w != nil:
+			for _, v := range append(w.Values, w.Value) {
+				if acr, ok := v.(string); ok {
+					req.ACRValues = append(req.ACRValues, acr)
+				}
+			}
+			req.ACREssential = w.Essential && len(req.ACRValues) > 0
+		case name == "auth_time", !knownClaim(name):
+		default:
+			req.IDTokenClaims = append(req.IDTokenClaims, name)
+		}
+	}
+	slices.Sort(req.IDTokenClaims)
+	return nil
+}
+
+func (s *Slice) fillHint(ctx context.Context, c keystone.Client, req *keystone.AuthRequest, raw string) error {
+	if raw == "" {
+		return nil
+	}
+	hint, err := s.Verifier.IDTokenHint(ctx, raw)
+	if keystone.KindOf(err) == keystone.Invalid || err == nil && hint.ClientID != c.ID {
+		return errHintUser
+	}
+	if err != nil {
+		return err
+	}
+	if req.Subject != "" && req.Subject != hint.Subject {
+		return errHintUser
+	}
+	req.Subject = hint.Subject
+	return nil
+}

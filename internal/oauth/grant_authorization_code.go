@@ -1,0 +1,139 @@
+package oauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"slices"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/secret"
+	"github.com/keystone-auth/keystone/internal/store"
+	"github.com/keystone-auth/keystone/internal/token"
+)
+
+var (
+	errNoCode   = keystone.Fail(keystone.Invalid, "Send code.")
+	errCode     = keystone.Fail(keystone.Invalid, "The code is not valid (any more). Start again at the authorization endpoint.").WithCode("invalid_grant")
+	errVerifier = keystone.Fail(keystone.Invalid, "The code_verifier is not the one of this authorization request (RFC 7636 section 4.6).").WithCode("invalid_grant")
+)
+
+// authorizationCode redeems a code (RFC 6749 section 4.1.3, RFC 7636 section
+// 4.6).
+func authorizationCode(s *Slice, ctx context.Context, c keystone.Client, p params) (token.Response, error) {
+	if p.code == "" {
+		return token.Response{}, errNoCode
+	}
+	code, err := s.checkCode(ctx, c, p)
+	if err != nil {
+		return token.Response{}, err
+	}
+	ses, err := s.Store.Session(ctx, code.SessionID)
+	if keystone.KindOf(err) == keystone.NotFound || err == nil && !ses.Alive(s.Store.Now()) {
+		return token.Response{}, errCode
+	}
+	if err != nil {
+		return token.Response{}, err
+	}
+	if !c.FirstParty {
+		consented, _, err := s.Store.Consented(ctx, code.UserID, c.ID)
+		if err != nil {
+			return token.Response{}, err
+		}
+		code.Scopes = keystone.Intersect(code.Scopes, consented) // what was taken back since is not given
+	}
+	u, err := s.Store.User(ctx, code.UserID)
+	if err != nil {
+		return token.Response{}, noCode(err)
+	}
+	by := httpio.Actor(ctx)
+	by.Kind, by.ID, by.Name, by.ClientID, by.SessionID = keystone.ActorUser, u.ID, u.Username, c.ID, code.SessionID
+	claims := userClaims(u, nil, code.Request.IDTokenClaims)
+	return s.Issuer.Issue(ctx, by, token.Request{
+		GrantType: keystone.GrantAuthorizationCode, Client: c, UserID: code.UserID, Within: code.Scopes, Audiences: code.Request.Audiences,
+		ID: &token.IDToken{Nonce: code.Request.Nonce, AuthTime: code.AuthTime, AMR: code.AMR, ACR: code.ACR, Claims: claims},
+		Write: func(ctx context.Context, d token.Decision) (token.Written, error) {
+			family, refresh := s.Issuer.CodeFamily(d, code, c.ID, ses.ExpiresAt)
+			ok, err := s.Store.RedeemCode(ctx, by, p.code, family, c.FirstParty)
+			if err != nil {
+				return token.Written{}, err
+			}
+			if !ok {
+				return token.Written{}, s.codeReused(ctx, by, code)
+			}
+			w := token.Written{SessionID: code.SessionID, GrantID: family.ID}
+			if mayRefresh(c, d.Scopes) {
+				w.Refresh = refresh
+			}
+			return w, nil
+		},
+	})
+}
+
+func noCode(err error) error {
+	if keystone.KindOf(err) == keystone.NotFound {
+		return errCode
+	}
+	return err
+}
+
+// mayRefresh reports whether a client gets a refresh token: an OpenID client
+// where offline_access was consented to (OpenID Connect Core section 11), any
+// other where it is registered for them.
+func mayRefresh(c keystone.Client, scopes []string) bool {
+	if !c.MayUse(keystone.GrantRefreshToken) {
+		return false
+	}
+	return !slices.Contains(scopes, keystone.ScopeOpenID) || slices.Contains(scopes, keystone.ScopeOfflineAccess)
+}
+
+// checkCode holds a code against what the client presents with it. A wrong
+// verifier burns the code: whoever has a code without its verifier has stolen it.
+func (s *Slice) checkCode(ctx context.Context, c keystone.Client, p params) (store.Code, error) {
+	if !secret.WellFormed(secret.AuthCode, p.code) {
+		return store.Code{}, errCode
+	}
+	code, used, err := s.Store.ReadCode(ctx, p.code)
+	if err != nil {
+		return code, noCode(err)
+	}
+	if code.Request.ClientID != c.ID {
+		return code, errCode
+	}
+	if used {
+		return code, s.codeReused(ctx, asClient(ctx, c), code)
+	}
+	if p.redirectURI != code.Request.RedirectURI {
+		return code, errCode
+	}
+	if !verifies(code.Request.CodeChallenge, p.verifier) {
+		if err := s.Store.BurnCode(ctx, p.code); err != nil {
+			return code, err
+		}
+		return code, errVerifier
+	}
+	return code, nil
+}
+
+// verifies checks a code verifier (RFC 7636 section 4.6). A verifier without a
+// challenge is refused: the request was stripped of it (RFC 9700 section 4.8.2).
+func verifies(challenge, verifier string) bool {
+	if challenge == "" {
+		return verifier == ""
+	}
+	if len(verifier) < 43 || len(verifier) > 128 || !unreserved(verifier) {
+		return false
+	}
+	sum := sha256.Sum256([]byte(verifier))
+	return secret.Equal([]byte(base64.RawURLEncoding.EncodeToString(sum[:])), []byte(challenge))
+}
+
+// codeReused ends everything that came of a code that is presented again (RFC
+// 6749 section 4.1.2).
+func (s *Slice) codeReused(ctx context.Context, by keystone.Actor, code store.Code) error {
+	if err := s.Store.RevokeGrant(ctx, by, code.GrantID, keystone.EndCodeReuse); err != nil {
+		return err
+	}
+	return errCode
+}

@@ -1,0 +1,99 @@
+package oauth
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/secret"
+)
+
+const (
+	singleUsePAR = "par"
+	// requestURIPrefix is that of RFC 9126 section 2.2.
+	requestURIPrefix = "urn:ietf:params:oauth:request_uri:"
+	requestLife      = 90 * time.Second
+)
+
+var (
+	errRequestURI  = keystone.Fail(keystone.Invalid, "This request_uri was used, has expired, or is not this client's. Push the request again.").WithCode("invalid_request_uri")
+	errNestedURI   = keystone.Fail(keystone.Invalid, "A pushed request cannot itself carry request_uri (RFC 9126 section 2.1).")
+	errOtherClient = keystone.Fail(keystone.Invalid, "The pushed request names another client than the one that pushes it.")
+)
+
+// pushForm documents the form of the pushed authorization request endpoint.
+type pushForm struct {
+	ClientID            string `json:"client_id,omitempty"`
+	ClientSecret        string `json:"client_secret,omitempty" doc:"Or HTTP Basic."`
+	ResponseType        string `json:"response_type" enum:"code"`
+	RedirectURI         string `json:"redirect_uri"`
+	Scope               string `json:"scope,omitempty"`
+	State               string `json:"state,omitempty"`
+	Nonce               string `json:"nonce,omitempty"`
+	CodeChallenge       string `json:"code_challenge"`
+	CodeChallengeMethod string `json:"code_challenge_method" enum:"S256"`
+}
+
+// pushAnswer is the answer of RFC 9126 section 2.2.
+type pushAnswer struct {
+	RequestURI string `json:"request_uri"`
+	ExpiresIn  int64  `json:"expires_in"`
+}
+
+// par serves POST /oauth2/par (RFC 9126): the client, authenticated, says what it
+// will ask for; the browser then carries only a reference.
+func (s *Slice) par(w http.ResponseWriter, r *http.Request) error {
+	c, form, err := s.clientForm(r)
+	if err != nil {
+		return err
+	}
+	if form.Has("request_uri") {
+		return errNestedURI
+	}
+	if id := form.Get("client_id"); id != "" && id != c.ID {
+		return errOtherClient
+	}
+	form.Set("client_id", c.ID)
+	form.Del("client_secret")
+	if _, _, err := s.readRequest(r.Context(), form); err != nil {
+		return err
+	}
+	uri, err := s.push(r.Context(), form)
+	if err != nil {
+		return err
+	}
+	return httpio.WriteJSON(w, http.StatusCreated, pushAnswer{uri, int64(requestLife / time.Second)})
+}
+
+// push keeps checked parameters and returns their request_uri.
+func (s *Slice) push(ctx context.Context, params url.Values) (string, error) {
+	payload, err := json.Marshal(params)
+	if err != nil {
+		return "", err
+	}
+	uri := requestURIPrefix + secret.New(secret.OneTime)
+	return uri, s.Store.AddSingleUse(ctx, singleUsePAR, uri, string(payload), s.Store.Now().Add(requestLife))
+}
+
+// pushed returns the parameters behind a request_uri of the client. It is used
+// up when the code is issued, so that a page can be loaded again (RFC 9126
+// section 4).
+func (s *Slice) pushed(ctx context.Context, uri, clientID string) (url.Values, error) {
+	if !strings.HasPrefix(uri, requestURIPrefix) {
+		return nil, errRequestURI
+	}
+	payload, ok, err := s.Store.ReadOnce(ctx, singleUsePAR, uri)
+	if err != nil {
+		return nil, err
+	}
+	var params url.Values
+	if !ok || json.Unmarshal([]byte(payload), &params) != nil || params.Get("client_id") != clientID {
+		return nil, errRequestURI
+	}
+	return params, nil
+}

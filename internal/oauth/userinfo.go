@@ -1,0 +1,107 @@
+package oauth
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+)
+
+// scopeClaims is which claims a scope opens (OpenID Connect Core section 5.4).
+var scopeClaims = map[string][]string{
+	keystone.ScopeProfile: {"name", "given_name", "family_name", "preferred_username", "updated_at"},
+	keystone.ScopeEmail:   {"email", "email_verified"},
+}
+
+func knownClaim(name string) bool {
+	for _, names := range scopeClaims {
+		if slices.Contains(names, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// userClaims is what may be said of a user under scopes, and under claims that
+// were asked for by name. What is empty is left out.
+func userClaims(u keystone.User, scopes, named []string) map[string]any {
+	all := map[string]any{
+		"name":               strings.TrimSpace(u.FirstName + " " + u.LastName),
+		"given_name":         u.FirstName,
+		"family_name":        u.LastName,
+		"preferred_username": u.Username,
+		"updated_at":         u.UpdatedAt.Unix(),
+		"email":              u.Email,
+		"email_verified":     u.EmailVerified,
+	}
+	for _, scope := range scopes {
+		named = append(slices.Clone(named), scopeClaims[scope]...)
+	}
+	out := map[string]any{}
+	for _, name := range named {
+		if v, ok := all[name]; ok && v != "" {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+var (
+	errUserinfoToken = keystone.Fail(keystone.Unauthenticated, "Send an access token with the scope openid.").WithCode("invalid_token")
+	errUserinfoScope = keystone.Fail(keystone.Forbidden, "The access token lacks the scope openid.").WithCode("insufficient_scope")
+)
+
+// userinfo serves GET and POST /oauth2/userinfo (OpenID Connect Core section
+// 5.3). The token comes in the header, or in the form of a POST (RFC 6750
+// section 2.2), never in the address. A token for somebody else's API alone is
+// not one for here.
+func (s *Slice) userinfo(w http.ResponseWriter, r *http.Request) error {
+	raw, err := userinfoToken(r)
+	if err != nil {
+		return err
+	}
+	t, err := s.Verifier.Inspect(r.Context(), raw)
+	if keystone.KindOf(err) == keystone.Unauthenticated || err == nil && (t.UserID() == "" || !slices.Contains(t.Audiences, s.Issuer.Options.Issuer)) {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="keystone", error="invalid_token"`)
+		return errUserinfoToken
+	}
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(t.Scopes, keystone.ScopeOpenID) {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="keystone", error="insufficient_scope", scope="openid"`)
+		return errUserinfoScope
+	}
+	u, err := s.Store.User(r.Context(), t.Subject)
+	if err != nil {
+		return err
+	}
+	claims := userClaims(u, t.Scopes, nil)
+	claims["sub"] = t.Subject
+	return httpio.WriteJSON(w, http.StatusOK, claims)
+}
+
+func userinfoToken(r *http.Request) (string, error) {
+	headers := r.Header["Authorization"]
+	switch {
+	case len(headers) > 1:
+		return "", errTwoMethods
+	case len(headers) == 1:
+		scheme, raw, ok := strings.Cut(headers[0], " ")
+		if !ok || !strings.EqualFold(scheme, "Bearer") {
+			return "", errUserinfoToken
+		}
+		return raw, nil
+	case r.Method == http.MethodPost:
+		form, err := httpio.Form(r, httpio.MaxForm)
+		if err != nil {
+			return "", err
+		}
+		if form.Get("access_token") != "" {
+			return form.Get("access_token"), nil
+		}
+	}
+	return "", errUserinfoToken
+}

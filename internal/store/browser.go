@@ -1,0 +1,81 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/secret"
+)
+
+// BrowserSession is a session that a browser carries.
+type BrowserSession struct {
+	keystone.Session
+	AuthTime time.Time // when its user last proved who they are
+}
+
+// BrowserSessions returns the living sessions of a browser whose users may sign
+// in, newest first. idle is the longest pause between two uses.
+func (s *Store) BrowserSessions(ctx context.Context, browser string, idle time.Duration) ([]BrowserSession, error) {
+	if !secret.WellFormed(secret.Browser, browser) {
+		return nil, nil
+	}
+	now := s.now()
+	list, err := all(ctx, s, func(scan func(...any) error) (b BrowserSession, err error) {
+		var amr string
+		var created, expires, auth, used int64
+		err = scan(&b.ID, &b.UserID, &b.Username, &amr, &created, &expires, &auth, &used)
+		b.AMR, b.CreatedAt, b.ExpiresAt, b.AuthTime, b.LastSeen = unwords(amr), moment(created), moment(expires), moment(auth), moment(used)
+		return b, err
+	}, `SELECT s.id, s.user_id, u.username, s.amr, s.created_at, s.expires_at, b.auth_time, b.last_used
+		FROM browser_sessions b JOIN sessions s ON s.id = b.session_id JOIN users u ON u.id = s.user_id
+		WHERE b.browser = $1 AND s.ended_at = 0 AND s.expires_at > $2 AND b.last_used > $3 AND u.enabled ORDER BY b.auth_time DESC, s.id`,
+		secret.Hash(browser), micros(now), micros(now.Add(-idle)))
+	return list, s.fail("read browser sessions", err)
+}
+
+// CarrySession gives a session to a browser under a new cookie value, which it
+// returns: whatever the old value carried, flows in progress too, moves to the
+// new one and the old one is worth nothing (session id renewal at each proof).
+func (s *Store) CarrySession(ctx context.Context, old, sessionID string, authTime time.Time) (renewed string, err error) {
+	renewed = secret.New(secret.Browser)
+	err = s.InTx(ctx, func(tx *Store) error {
+		if old != "" {
+			for _, q := range []string{`UPDATE browser_sessions SET browser = $1 WHERE browser = $2`, `UPDATE flows SET browser = $1 WHERE browser = $2`} {
+				if _, err := tx.q.exec(ctx, q, secret.Hash(renewed), secret.Hash(old)); err != nil {
+					return err
+				}
+			}
+		}
+		_, err := tx.q.exec(ctx, `INSERT INTO browser_sessions (session_id, browser, auth_time, last_used) VALUES ($1, $2, $3, $3)
+			ON CONFLICT (session_id) DO UPDATE SET browser = excluded.browser, auth_time = excluded.auth_time, last_used = excluded.last_used`,
+			sessionID, secret.Hash(renewed), micros(authTime))
+		return err
+	})
+	return renewed, s.fail("carry session", err)
+}
+
+// RenewSession notes that a session's user has proved who they are again, where
+// session, account and password are still as they were when it was checked.
+func (s *Store) RenewSession(ctx context.Context, by keystone.Actor, sessionID string, login Login, clear []string) (bool, error) {
+	now := s.now()
+	w := &hotWrite{
+		lock: lockSession(sessionID),
+		sql: `UPDATE sessions SET last_seen = $1 WHERE id = $2 AND user_id = $3 AND ended_at = 0 AND expires_at > $1
+			AND EXISTS (SELECT 1 FROM users u WHERE u.id = $3 AND u.enabled AND u.password_at = $4)`,
+		args: []any{micros(now), sessionID, login.UserID, micros(login.ChangedAt)},
+	}
+	w.then = func(hit bool) []addition {
+		if !hit {
+			return nil
+		}
+		adds := []addition{{`UPDATE users SET last_login = $1 WHERE id = $2`, []any{micros(now), login.UserID}}}
+		for _, key := range clear {
+			adds = append(adds, addition{`DELETE FROM attempts WHERE key = $1`, []any{key}})
+		}
+		return append(adds, s.auditRow(by, keystone.AuditEvent{Action: keystone.ActSignInSucceeded, TargetKind: "session", TargetID: sessionID, TargetName: login.Username,
+			Detail: map[string]any{"renewed": true}}))
+	}
+	hit, err := s.hot(ctx, w)
+	return hit, s.fail("renew session", err)
+}

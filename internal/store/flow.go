@@ -1,0 +1,102 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/secret"
+)
+
+const flowColumns = `id, request, user_id, session_id, signed_in, chosen, decided_by, granted, denied, created_at, expires_at`
+
+func scanFlow(scan func(...any) error) (f keystone.Flow, err error) {
+	var request, granted string
+	var signedIn, created, expires int64
+	err = scan(&f.ID, &request, &f.UserID, &f.SessionID, &signedIn, &f.Chosen, &f.DecidedBy, &granted, &f.Denied, &created, &expires)
+	if err != nil {
+		return f, err
+	}
+	f.SignedIn, f.CreatedAt, f.ExpiresAt, f.Granted = moment(signedIn), moment(created), moment(expires), unwords(granted)
+	return f, json.Unmarshal([]byte(request), &f.Request)
+}
+
+// CreateFlow writes an authorization request in progress, bound to the browser
+// whose cookie value is given.
+func (s *Store) CreateFlow(ctx context.Context, browser string, f keystone.Flow) error {
+	request, err := json.Marshal(f.Request)
+	if err != nil {
+		return err
+	}
+	_, err = s.hot(ctx, &hotWrite{
+		sql:  `INSERT INTO flows (` + flowColumns + `, browser) VALUES ($1, $2, $3, $4, 0, FALSE, '', '', FALSE, $5, $6, $7)`,
+		args: []any{f.ID, string(request), f.UserID, f.SessionID, micros(f.CreatedAt), micros(f.ExpiresAt), secret.Hash(browser)},
+	})
+	return s.fail("create flow", err)
+}
+
+// Flow returns a flow that has not expired, to the browser that it is bound to.
+// Another browser's is not found.
+func (s *Store) Flow(ctx context.Context, browser, id string) (keystone.Flow, error) {
+	if !keystone.IsID(id) {
+		return keystone.Flow{}, notFound("sign-in")
+	}
+	list, err := all(ctx, s, scanFlow, `SELECT `+flowColumns+` FROM flows WHERE id = $1 AND browser = $2 AND expires_at > $3`, id, secret.Hash(browser), micros(s.now()))
+	if err != nil {
+		return keystone.Flow{}, s.fail("read flow", err)
+	}
+	if len(list) == 0 {
+		return keystone.Flow{}, notFound("sign-in")
+	}
+	return list[0], nil
+}
+
+// SaveFlow writes what a step has shown.
+func (s *Store) SaveFlow(ctx context.Context, f keystone.Flow) error {
+	_, err := s.hot(ctx, &hotWrite{
+		sql:  `UPDATE flows SET user_id = $1, session_id = $2, signed_in = $3, chosen = $4, decided_by = $5, granted = $6, denied = $7 WHERE id = $8`,
+		args: []any{f.UserID, f.SessionID, micros(f.SignedIn), f.Chosen, f.DecidedBy, words(f.Granted), f.Denied, f.ID},
+	})
+	return s.fail("save flow", err)
+}
+
+// EndFlow removes a flow that has been answered, and reports whether it was
+// still there: of two answers at the same time one is given.
+func (s *Store) EndFlow(ctx context.Context, id string) (bool, error) {
+	hit, err := s.hot(ctx, &hotWrite{sql: `DELETE FROM flows WHERE id = $1`, args: []any{id}})
+	return hit, s.fail("end flow", err)
+}
+
+// FlowLife is how long people may take to sign in.
+const FlowLife = 30 * time.Minute
+
+// Facts reads the state of the world that f.Next judges by. Where the flow names
+// no account yet, it takes the browser's: the only one, or the one that the
+// request means.
+func (s *Store) Facts(ctx context.Context, browser string, f *keystone.Flow, c keystone.Client, idle time.Duration) (keystone.Facts, error) {
+	a := keystone.Facts{Now: s.now(), Trusted: c.FirstParty}
+	sessions, err := s.BrowserSessions(ctx, browser, idle)
+	if err != nil {
+		return a, err
+	}
+	a.Accounts = len(sessions)
+	for _, b := range sessions {
+		named := f.SessionID == b.ID || f.SessionID == "" && (len(sessions) == 1 || f.Request.Subject == b.UserID)
+		if named {
+			f.SessionID, f.UserID = b.ID, b.UserID
+			a.Session, a.AuthTime, a.ACR = &b.Session, b.AuthTime, keystone.ACRPassword
+			break
+		}
+	}
+	if a.Session == nil {
+		return a, nil
+	}
+	u, err := s.UserState(ctx, a.Session.UserID)
+	if err != nil {
+		return a, err
+	}
+	a.Offered = keystone.Intersect(keystone.Intersect(f.Request.Scopes, c.Scopes), u.Scopes)
+	a.Consented, a.Connected, err = s.Consented(ctx, a.Session.UserID, c.ID)
+	return a, err
+}

@@ -1,0 +1,113 @@
+package token
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+)
+
+// IDToken is what an ID token says of a sign-in besides who it was (OpenID
+// Connect Core section 2).
+type IDToken struct {
+	Nonce    string
+	AuthTime time.Time
+	AMR      []string
+	ACR      string
+	Code     string         // the authorization code, for c_hash; empty: none
+	Claims   map[string]any // of the user, by what was consented to
+}
+
+// idTokenLife is how long an ID token is good as a proof that somebody has just
+// signed in.
+const idTokenLife = time.Hour
+
+// mintID makes an ID token for the client, signed with RS256, which every client
+// understands (OpenID Connect Core section 15.1).
+func (i *Issuer) mintID(ctx context.Context, r Request, d Decision, w Written, accessToken string) (string, error) {
+	claims := map[string]any{}
+	for name, v := range r.ID.Claims {
+		claims[name] = v
+	}
+	claims["iss"] = i.Options.Issuer
+	claims["sub"] = r.UserID
+	claims["aud"] = r.Client.ID
+	claims["exp"] = d.Now.Add(idTokenLife).Unix()
+	claims["iat"] = d.Now.Unix()
+	claims["auth_time"] = r.ID.AuthTime.Unix()
+	claims["sid"] = w.SessionID
+	claims["at_hash"] = halfHash(accessToken)
+	if r.ID.Nonce != "" {
+		claims["nonce"] = r.ID.Nonce
+	}
+	if len(r.ID.AMR) > 0 {
+		claims["amr"] = r.ID.AMR
+	}
+	if r.ID.ACR != "" {
+		claims["acr"] = r.ID.ACR
+	}
+	if r.ID.Code != "" {
+		claims["c_hash"] = halfHash(r.ID.Code)
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	s, err := i.ring.idSigner(ctx, keystone.RS256)
+	if err != nil {
+		return "", err
+	}
+	return s.sign(payload)
+}
+
+// halfHash is at_hash and c_hash (OpenID Connect Core section 3.1.3.6).
+func halfHash(value string) string {
+	sum := sha256.Sum256([]byte(value))
+	return b64.EncodeToString(sum[:16])
+}
+
+// Hint is what an id_token_hint says: whom the client means. It is no proof of
+// anything, so an expired one will do (OpenID Connect Core section 3.1.2.1).
+type Hint struct {
+	Subject   string
+	ClientID  string
+	SessionID string
+}
+
+var errHint = keystone.Fail(keystone.Invalid, "The id_token_hint is not an ID token of this server.")
+
+// IDTokenHint checks that an ID token was signed here, whenever that was.
+func (v *Verifier) IDTokenHint(ctx context.Context, raw string) (Hint, error) {
+	parts := strings.SplitN(raw, ".", 4)
+	if len(raw) > maxToken || len(parts) != 3 {
+		return Hint{}, errHint
+	}
+	var header struct{ Alg, Typ, Kid string }
+	rawHeader, err := b64.DecodeString(parts[0])
+	if err != nil || json.Unmarshal(rawHeader, &header) != nil || header.Typ != typeID || header.Kid == "" {
+		return Hint{}, errHint
+	}
+	alg, key, valid, err := v.ring.verifyKey(ctx, header.Kid)
+	if err != nil {
+		return Hint{}, err
+	}
+	sig, errSig := b64.DecodeString(parts[2])
+	payload, errPayload := b64.DecodeString(parts[1])
+	if !valid || alg != header.Alg || errSig != nil || errPayload != nil ||
+		!verifySignature(alg, key, []byte(raw[:len(parts[0])+1+len(parts[1])]), sig) {
+		return Hint{}, errHint
+	}
+	var c struct {
+		Issuer    string   `json:"iss"`
+		Subject   string   `json:"sub"`
+		Audience  audience `json:"aud"`
+		SessionID string   `json:"sid"`
+	}
+	if json.Unmarshal(payload, &c) != nil || c.Issuer != v.issuer || c.Subject == "" || len(c.Audience) != 1 {
+		return Hint{}, errHint
+	}
+	return Hint{Subject: c.Subject, ClientID: c.Audience[0], SessionID: c.SessionID}, nil
+}

@@ -1,0 +1,45 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/keystone-auth/keystone"
+)
+
+// flowPolicy is the policy of pages whose form may end, after redirects, at an
+// application: browsers hold form-action against every redirect on the way.
+const flowPolicy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// RenderFlow answers with a page on the way to an application.
+func (p *Pages) RenderFlow(w http.ResponseWriter, status int, name string, page Page) error {
+	return p.render(w, status, name, page, flowPolicy)
+}
+
+// RenderTo answers with a page whose form goes to an application at once: the one
+// page with a script, which does nothing but send the form. Without script
+// there is the button.
+func (p *Pages) RenderTo(w http.ResponseWriter, status int, name string, page Page) error {
+	return p.render(w, status, name, page, flowPolicy+"; script-src 'self'")
+}
+
+// Message is what the page "message" says.
+type Message struct {
+	Title   string
+	Lines   []string
+	Command string // for whoever runs the server; empty: none
+}
+
+// Problem answers with a page that says what went wrong and what to do. requestID
+// is what to name when asking for help.
+func (p *Pages) Problem(w http.ResponseWriter, status int, requestID string, err error) error {
+	var e *keystone.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	lines := []string{e.Msg}
+	if requestID != "" {
+		lines = append(lines, "If you ask for help, name this request: "+requestID)
+	}
+	return p.Render(w, status, "message", Page{Failed: true, Data: Message{Title: "This did not work", Lines: lines}})
+}
