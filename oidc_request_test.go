@@ -233,6 +233,11 @@ func TestPushed(t *testing.T) {
 		if status, answer := push(app, "code_challenge", ""); status != http.StatusBadRequest || answer["error"] != "invalid_request" {
 			t.Errorf("no challenge: %d %v", status, answer)
 		}
+		spa := s.CreateClient(keystone.Client{Name: "Page", Kind: keystone.ClientSPA, RedirectURIs: []string{callback}, Scopes: []string{"openid"}})
+		q, _ := url.Parse(authorizeURL(s, spa))
+		if status, answer := postForm(t, s, "/oauth2/par", q.Query()); status != http.StatusUnauthorized || answer["error"] != "invalid_client" {
+			t.Errorf("public client: %d %v", status, answer)
+		}
 		resp, err := s.Client().Get(s.URL + "/oauth2/par")
 		if err != nil {
 			t.Fatal(err)

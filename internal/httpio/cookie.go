@@ -30,10 +30,10 @@ func (c Cookies) Browser(r *http.Request) string {
 // SetBrowser gives the browser a value until it is closed. SameSite=Lax lets the
 // redirects of other sites arrive with it and their forms without.
 func (c Cookies) SetBrowser(w http.ResponseWriter, value string) {
-	http.SetCookie(w, &http.Cookie{Name: c.name, Value: value, Path: "/", Secure: c.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	http.SetCookie(w, &http.Cookie{Name: c.name, Value: value, Path: "/", Secure: c.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode}) //nolint:gosec // Secure wherever it can be: plain http is loopback only
 }
 
 // ClearBrowser takes the cookie away.
 func (c Cookies) ClearBrowser(w http.ResponseWriter) {
-	http.SetCookie(w, &http.Cookie{Name: c.name, Path: "/", Secure: c.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: -1})
+	http.SetCookie(w, &http.Cookie{Name: c.name, Path: "/", Secure: c.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: -1}) //nolint:gosec // as above
 }

@@ -37,9 +37,12 @@ func authorizationCode(s *Slice, ctx context.Context, c keystone.Client, p param
 		return token.Response{}, err
 	}
 	if !c.FirstParty {
-		consented, _, err := s.Store.Consented(ctx, code.UserID, c.ID)
+		consented, found, err := s.Store.Consented(ctx, code.UserID, c.ID)
 		if err != nil {
 			return token.Response{}, err
+		}
+		if !found {
+			return token.Response{}, errCode
 		}
 		code.Scopes = keystone.Intersect(code.Scopes, consented) // what was taken back since is not given
 	}

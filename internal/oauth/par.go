@@ -23,6 +23,7 @@ const (
 var (
 	errRequestURI  = keystone.Fail(keystone.Invalid, "This request_uri was used, has expired, or is not this client's. Push the request again.").WithCode("invalid_request_uri")
 	errNestedURI   = keystone.Fail(keystone.Invalid, "A pushed request cannot itself carry request_uri (RFC 9126 section 2.1).")
+	errPublicPush  = keystone.Fail(keystone.Unauthenticated, "Only clients with a secret can push requests: a request that anybody may push fills the server. Send it through the browser.").WithCode("invalid_client")
 	errOtherClient = keystone.Fail(keystone.Invalid, "The pushed request names another client than the one that pushes it.")
 )
 
@@ -51,6 +52,9 @@ func (s *Slice) par(w http.ResponseWriter, r *http.Request) error {
 	c, form, err := s.clientForm(r)
 	if err != nil {
 		return err
+	}
+	if !c.Confidential() {
+		return errPublicPush
 	}
 	if form.Has("request_uri") {
 		return errNestedURI
