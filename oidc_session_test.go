@@ -328,7 +328,7 @@ func TestLogout(t *testing.T) {
 		if thief.answer().Get("code") != "" {
 			t.Error("the old cookie works after logout")
 		}
-		if status, _ := refresh(t, s, app, tokens["refresh_token"]); status != http.StatusBadRequest {
+		if status, _ := refreshFor(t, s, app, tokens["refresh_token"]); status != http.StatusBadRequest {
 			t.Errorf("refresh after logout: %d", status)
 		}
 		if status := s.Call(http.MethodGet, "/oauth2/userinfo", tokens["access_token"].(string), nil, nil); status != http.StatusUnauthorized {
@@ -395,7 +395,7 @@ func TestRevokedMidway(t *testing.T) {
 				if status := n.Call(http.MethodGet, "/oauth2/userinfo", tokens["access_token"].(string), nil, nil); status != http.StatusUnauthorized {
 					t.Errorf("access token: %d", status)
 				}
-				if status, answer := refresh(t, n, app, tokens["refresh_token"]); status < 400 {
+				if status, answer := refreshFor(t, n, app, tokens["refresh_token"]); status < 400 {
 					t.Errorf("refresh token: %d %v", status, answer)
 				}
 			}
