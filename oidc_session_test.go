@@ -411,7 +411,7 @@ func TestRevokedMidway(t *testing.T) {
 	_, tokens := redeem(t, s, app, b.code(app, "scope", "openid offline_access orders:read"))
 	s.Call(http.MethodPut, "/api/v1/users/"+u.ID+"/roles", s.Admin(), map[string]any{"roles": []string{}}, nil)
 	s.Clock.Move(1100 * time.Millisecond)
-	if status, answer := refresh(t, node, app, tokens["refresh_token"]); status != http.StatusOK || answer["scope"] != "offline_access openid" {
+	if status, answer := refreshFor(t, node, app, tokens["refresh_token"]); status != http.StatusOK || answer["scope"] != "offline_access openid" {
 		t.Errorf("%d %v", status, answer)
 	}
 }
