@@ -15,7 +15,6 @@ func TestAttackM1_ReachOnTheOtherNode(t *testing.T) {
 		user       keystonetest.User
 		client     string
 		jwt, other keystonetest.Tokens // through Keystone's client, and through one with opaque tokens
-		session    string
 	}
 	admin := func(s *keystonetest.Server, method, path string, body any) func(*testing.T) {
 		return func(t *testing.T) {

@@ -379,7 +379,7 @@ func TestAttackR_HeadersAndSmuggling(t *testing.T) {
 		"obs-fold":          "GET /health HTTP/1.1\r\nHost: x\r\nX: a\r\n b\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\nGET /api/v1/smuggled HTTP/1.1\r\nHost: x\r\n\r\n",
 		"xchunked":          "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\nGET /api/v1/smuggled HTTP/1.1\r\nHost: x\r\n\r\n",
 	} {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://")) //nolint:noctx // a raw socket, closed below
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -405,7 +405,7 @@ func TestAttackS2_Names(t *testing.T) {
 		for _, name := range []string{"VICTOR", "Victor", "ｖｉｃｔｏｒ", "VICTOR"} {
 			register(name, "other@example.com").wants(t, 409, "S2: %q", name)
 		}
-		for _, name := range []string{"victоr", "vіctor", "vic​tor", "victor ", " victor", "vic\u202etor", "victor@example.com", "vict\u00ador", "", "...", "a/b", "ⓥictor", "victor\u0000", "ªvictor"} {
+		for _, name := range []string{"victоr", "vіctor", "vic\u200btor", "victor ", " victor", "vic\u202etor", "victor@example.com", "vict\u00ador", "", "...", "a/b", "ⓥictor", "victor\u0000", "ªvictor"} {
 			register(name, "other@example.com").wants(t, 400, "S2: %q", name)
 		}
 		for _, email := range []string{"victor@example.com", "VICTOR@EXAMPLE.COM"} {

@@ -52,7 +52,7 @@ func (w *wire) run() {
 			_ = near.Close()
 			continue
 		}
-		far, err := net.Dial("tcp", w.target) //nolint:noctx // ends with the test
+		far, err := net.Dial("tcp", w.target)
 		if err != nil {
 			_ = near.Close()
 			continue

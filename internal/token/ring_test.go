@@ -32,7 +32,7 @@ func (n *node) states(t testing.TB) string {
 // kidOf returns the key that signed a token.
 func kidOf(t testing.TB, raw string) string {
 	t.Helper()
-	signed, err := jose.ParseSigned(raw, []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA, jose.RS256, jose.PS256, jose.HS256})
+	signed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA, jose.RS256, jose.PS256, jose.HS256})
 	ok(t, err)
 	return signed.Signatures[0].Protected.KeyID
 }
