@@ -159,5 +159,9 @@ func (s *Slice) deleteUser(ctx context.Context, in *deleteRequest) (*empty, erro
 	if err != nil {
 		return nil, err
 	}
-	return nil, s.Store.DeleteUser(ctx, httpio.Actor(ctx), in.ID, version)
+	by := httpio.Actor(ctx)
+	if own(by, in.ID) {
+		return nil, errOwn
+	}
+	return nil, s.Store.DeleteUser(ctx, by, in.ID, version)
 }

@@ -76,9 +76,6 @@ func TestOpenAPI(t *testing.T) {
 
 // TestNamer: two packages with a type of one name are told apart.
 func TestNamer(t *testing.T) {
-	type Header struct {
-		A int `json:"a"`
-	}
 	a := NewAPI("Test", "1")
 	a.Handler(JSON("GET", "/a", Public, LimitNone, "a", func(context.Context, *struct{}) (*struct{ Body keystone.Scope }, error) { return nil, nil }))
 	type Scope struct {

@@ -69,7 +69,11 @@ func (s *Slice) authenticate(ctx context.Context, cred credentials) (keystone.Cl
 		return keystone.Client{}, err
 	}
 	if c.ID == "" || c.Confidential() != proved || c.Confidential() != cred.hasSecret || !c.Enabled {
-		s.Failed(ctx, cred.id, source)
+		guessed := cred.id
+		if c.ID != "" && !c.Confidential() {
+			guessed = "" // it has no secret to guess; counted as its own, a stranger would stop it for everybody at this source
+		}
+		s.Failed(ctx, guessed, source)
 		return keystone.Client{}, errClient
 	}
 	httpio.SetClient(ctx, c.ID)

@@ -57,12 +57,12 @@ func TestQ2Bound(t *testing.T) {
 		if inUse, waiting := h.Stats(); done.Load() != 3 || inUse != 0 || waiting != 0 {
 			t.Errorf("after: %d done, %d in use, %d waiting; want 3, 0, 0", done.Load(), inUse, waiting)
 		}
-		if n := len(h.queue.free); n != 2 {
+		if n := arenas(h); n != 2 {
 			t.Errorf("%d arenas for 2 slots", n)
 		}
 		time.Sleep(idleAfter + time.Second)
 		synctest.Wait()
-		if n := len(h.queue.free); n != 0 {
+		if n := arenas(h); n != 0 {
 			t.Errorf("%d arenas are kept for nothing", n)
 		}
 		if ok, _, err := h.Verify(context.Background(), mustHash(t, h, "x"), "x"); !ok || err != nil {
@@ -136,7 +136,7 @@ func TestLargeOnes(t *testing.T) {
 		if inUse, waiting := h.Stats(); most.Load() != 1 || inUse != 0 || waiting != 0 {
 			t.Errorf("%d at once, %d in use, %d waiting; want 1, 0, 0", most.Load(), inUse, waiting)
 		}
-		if n := len(h.queue.free); n != 1 || len(h.queue.free[0]) != 64 {
+		if n := arenas(h); n != 1 || len(h.queue.free[0]) != 64 {
 			t.Errorf("%d arenas are kept, want the one of the hash", n)
 		}
 
@@ -149,4 +149,11 @@ func TestLargeOnes(t *testing.T) {
 		}
 		time.Sleep(idleAfter + time.Second)
 	})
+}
+
+// arenas counts the arenas that wait for their next hash.
+func arenas(h *Hasher) int {
+	h.queue.mu.Lock()
+	defer h.queue.mu.Unlock()
+	return len(h.queue.free)
 }

@@ -33,7 +33,7 @@ func (c *Checker) StartReset(ctx context.Context, by keystone.Actor, userID stri
 		if err != nil {
 			return err
 		}
-		if err := tx.AddSingleUse(ctx, store.SingleUseReset, value, resetPayload(login), expires); err != nil {
+		if err := tx.AddSingleUse(ctx, store.SingleUseReset, value, resetPayload(login)+makerRights(by), expires); err != nil {
 			return err
 		}
 		return tx.Record(ctx, by, keystone.AuditEvent{Action: keystone.ActPasswordReset, TargetKind: "user", TargetID: userID, TargetName: login.Username,
@@ -46,6 +46,29 @@ func (c *Checker) StartReset(ctx context.Context, by keystone.Actor, userID stri
 // once that changes, by this link or otherwise, the link is dead.
 func resetPayload(l store.Login) string {
 	return l.UserID + " " + strconv.FormatInt(l.ChangedAt.UnixMicro(), 10)
+}
+
+// makerRights is what the maker of a link holds, behind what the link is bound
+// to. A link must not become the key to more than its maker could have taken:
+// the user may be given roles while it is under way.
+func makerRights(by keystone.Actor) string {
+	if by.Kind == keystone.ActorOperator || by.Kind == keystone.ActorSystem {
+		return " " + everything
+	}
+	return " " + strings.Join(by.Scopes, " ")
+}
+
+// everything stands for the rights of whoever runs the server. No scope has a
+// space in it.
+const everything = "operator of the server"
+
+// coveredBy reports whether the maker of a link held all that the user holds now.
+func coveredBy(rights string, held []string) bool {
+	maker := keystone.Actor{Kind: keystone.ActorUser, Scopes: strings.Fields(rights)}
+	if rights == everything {
+		maker.Kind = keystone.ActorOperator
+	}
+	return maker.MayGrantAll(held) == ""
 }
 
 // ResetGood reports whether a reset link could be used now. It uses nothing: mail
@@ -85,7 +108,15 @@ func (c *Checker) Reset(ctx context.Context, by keystone.Actor, value, newPasswo
 		if err != nil {
 			return err
 		}
-		if !ok || !login.Enabled || resetPayload(login) != payload {
+		rights, bound := strings.CutPrefix(payload, resetPayload(login)+" ")
+		if !ok || !login.Enabled || !bound {
+			return errReset
+		}
+		u, err := tx.UserState(ctx, login.UserID)
+		if err != nil {
+			return err
+		}
+		if !coveredBy(rights, u.Scopes) {
 			return errReset
 		}
 		if err := policy.Check(newPassword, login.Username, login.Email); err != nil {

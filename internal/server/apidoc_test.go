@@ -29,7 +29,7 @@ func TestGoldenAPI(t *testing.T) {
 	const file = "../../docs/API.md"
 	got := doc.markdown(s.Routes())
 	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil { //nolint:gosec // a document
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -142,15 +141,6 @@ func wantError(t *testing.T, w *httptest.ResponseRecorder, status int, code stri
 	if w.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("Cache-Control %q", w.Header().Get("Cache-Control"))
 	}
-}
-
-func body(t *testing.T, r io.Reader) string {
-	t.Helper()
-	b, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
 }
 
 func fixedActor(context.Context, string) (keystone.Actor, error) { return actors["user"], nil }

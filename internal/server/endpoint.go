@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -43,8 +44,10 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e.handler.ServeHTTP(w, r)
-	if keystone.KindOf(rec.x.Err) == keystone.Forbidden && rec.x.Actor.Kind != keystone.ActorAnonymous {
-		// Decided behind the route: what the actor wanted is more than they hold.
+	var refused *keystone.Error
+	if errors.As(rec.x.Err, &refused) && refused.Kind == keystone.Forbidden && refused.Fields == nil && rec.x.Actor.Kind != keystone.ActorAnonymous {
+		// Decided behind the route: what the actor wanted is more than they hold. A
+		// wrong field, the current password for one, is no such refusal.
 		e.s.denied(r.Context(), rec.x.Actor, e.pattern, "more than the actor holds")
 	}
 }

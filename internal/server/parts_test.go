@@ -20,7 +20,7 @@ func TestStartRefuses(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(open, "master.key"), []byte(secret.NewMasterKey().Encode()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(filepath.Join(open, "master.key"), 0o644); err != nil { //nolint:gosec // that is what is tested
+	if err := os.Chmod(filepath.Join(open, "master.key"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {

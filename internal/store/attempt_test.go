@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -19,14 +20,14 @@ func count(t testing.TB, s *store.Store, keys ...store.AttemptKey) time.Duration
 func TestAttemptLadder(t *testing.T) {
 	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
 		for _, free := range []int{1, 2, 5} {
-			key := store.AttemptKey{Key: "account:" + string(rune('0'+free)), Free: free}
+			key := store.AttemptKey{Key: "account:" + strconv.Itoa(free), Free: free}
 			for i := range free {
 				if wait := count(t, s, key); wait != 0 {
 					t.Fatalf("%d free: attempt %d waits %v", free, i+1, wait)
 				}
 			}
-			for i, want := range []time.Duration{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900} {
-				want *= time.Second
+			for i, seconds := range []int{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900} {
+				want := time.Duration(seconds) * time.Second
 				if wait := count(t, s, key); wait != want {
 					t.Fatalf("%d free: step %d waits %v, want %v", free, i, wait, want)
 				}

@@ -45,7 +45,7 @@ func (s *Store) CreateClient(ctx context.Context, by keystone.Actor, c keystone.
 	c.ID, c.BuiltIn, c.Version = keystone.NewID(now), false, 1
 	c.CreatedAt, c.UpdatedAt = moment(micros(now)), moment(micros(now))
 	err = s.InTx(ctx, func(tx *Store) error {
-		if by.MayGrantAll(c.Scopes) != "" {
+		if !mayMakeClient(by, c) {
 			return errForbidden
 		}
 		_, err := tx.q.exec(ctx, `INSERT INTO clients (id, name, kind, enabled, first_party, built_in, redirect_uris, audiences, grants,
@@ -202,7 +202,7 @@ func (s *Store) UpdateClient(ctx context.Context, by keystone.Actor, id string, 
 		if err := after.Validate(); err != nil {
 			return err
 		}
-		if by.MayGrantAll(after.Scopes) != "" {
+		if !mayMakeClient(by, after) {
 			return errForbidden
 		}
 		return tx.writeClient(ctx, by, before, &after)
@@ -277,8 +277,15 @@ func (s *Store) manageableClient(ctx context.Context, by keystone.Actor, id stri
 	if c.BuiltIn {
 		return c, errBuiltIn
 	}
-	if by.MayGrantAll(c.Scopes) != "" {
+	if !mayMakeClient(by, c) {
 		return c, errForbidden
 	}
 	return c, nil
+}
+
+// mayMakeClient reports whether the actor may give a client what it has: its
+// scopes, and with first-party the management of every account that signs in
+// through it, which is what users:write is about.
+func mayMakeClient(by keystone.Actor, c keystone.Client) bool {
+	return by.MayGrantAll(c.Scopes) == "" && (!c.FirstParty || by.May(keystone.UsersWrite))
 }

@@ -23,14 +23,17 @@ type postgres struct {
 	pool *pgxpool.Pool
 }
 
+// maxPool bounds the connections of one node, whatever the settings say.
+const maxPool = 10_000
+
 func openPostgres(ctx context.Context, url string, o Options) (*postgres, error) {
 	url = strings.Replace(url, "postgresql+asyncpg:", "postgresql:", 1)
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, errors.New("DATABASE_URL is not a PostgreSQL URL; write postgres://user:password@host:5432/database")
 	}
-	cfg.MaxConns = int32(max(o.PoolSize, 2))
-	cfg.MinIdleConns = int32(min(2, cfg.MaxConns))
+	cfg.MaxConns = int32(min(max(o.PoolSize, 2), maxPool))
+	cfg.MinIdleConns = min(2, cfg.MaxConns)
 	cfg.MaxConnIdleTime = 5 * time.Minute
 	cfg.HealthCheckPeriod = 5 * time.Second
 	if cfg.ConnConfig.ConnectTimeout == 0 {
@@ -42,7 +45,7 @@ func openPostgres(ctx context.Context, url string, o Options) (*postgres, error)
 	setDefault(params, "idle_in_transaction_session_timeout", "10s")
 	setDefault(params, "timezone", "UTC")
 	if o.Trace {
-		cfg.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithTrimSQLInSpanName())
+		cfg.ConnConfig.Tracer = otelpgx.NewTracer()
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {

@@ -18,7 +18,7 @@ type TokenRef struct {
 type TokenState struct {
 	Active bool
 	Name   string   // username, or the client's name
-	Scopes []string // what its user's roles carry now, or its client may have now; sorted
+	Scopes []string // what its client may have now and, of a user's token, the user's roles carry now; sorted
 	Client keystone.Client
 }
 
@@ -53,7 +53,11 @@ func (s *Store) TokenState(ctx context.Context, t TokenRef) (TokenState, error) 
 	if err != nil || !u.Enabled {
 		return TokenState{}, absent(err)
 	}
-	return TokenState{Active: true, Name: u.Username, Scopes: u.Scopes, Client: c}, nil
+	held := u.Scopes
+	if !c.BuiltIn { // Keystone's own client may ask for everything
+		held = keystone.Intersect(held, c.Scopes)
+	}
+	return TokenState{Active: true, Name: u.Username, Scopes: held, Client: c}, nil
 }
 
 // absent makes "not found" a state and leaves other errors.

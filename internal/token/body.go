@@ -8,7 +8,7 @@ import (
 )
 
 // TokenResponse is the JSON answer with tokens (RFC 6749 section 5.1).
-type TokenResponse struct { //nolint:revive // the contract's name for it, and so the schema's {
+type TokenResponse struct {
 	AccessToken  string `json:"access_token" doc:"Send it as Authorization: Bearer."`
 	RefreshToken string `json:"refresh_token,omitempty" doc:"Good once: each use answers with the next one."`
 	IDToken      string `json:"id_token,omitempty" doc:"Who signed in (OpenID Connect Core section 2)."`

@@ -63,17 +63,24 @@ func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Clie
 		return Response{}, errRefresh
 	}
 	if len(scopes) > 0 && !keystone.Subset(scopes, g.Scopes) {
+		i.observe(keystone.GrantRefreshToken, "refused")
 		return Response{}, keystone.Fail(keystone.Invalid, "A refresh can only narrow the granted scopes. Sign in again for more.").WithCode("invalid_scope")
 	}
 	for _, a := range audiences {
 		if !slices.Contains(g.Audiences, a) {
+			i.observe(keystone.GrantRefreshToken, "refused")
 			return Response{}, keystone.Fail(keystone.Invalid, "A refresh can only narrow the granted audiences. Sign in again for more.").WithCode("invalid_target")
 		}
 	}
 	if len(audiences) == 0 {
 		audiences = g.Audiences
 	}
-	by.Kind, by.ID, by.ClientID, by.SessionID = keystone.ActorUser, g.UserID, c.ID, g.SessionID
+	u, err := i.store.UserState(ctx, g.UserID) // for the trail; whether they may is decided by the door
+	if err != nil && keystone.KindOf(err) != keystone.NotFound {
+		i.observe(keystone.GrantRefreshToken, result(err))
+		return Response{}, err
+	}
+	by.Kind, by.ID, by.Name, by.ClientID, by.SessionID = keystone.ActorUser, g.UserID, u.Username, c.ID, g.SessionID
 	within := g.Scopes
 	if within == nil {
 		within = []string{}

@@ -40,6 +40,7 @@ type Ring struct {
 // snapshot is one reading of the keys.
 type snapshot struct {
 	at        time.Time
+	failed    time.Time // of the last attempt at a newer one, where that failed
 	keys      []keystone.Key
 	private   map[string]crypto.Signer // by kid, opened
 	signers   map[string]*signer       // of access tokens, by kid
@@ -52,7 +53,10 @@ type snapshot struct {
 // its successor has taken over (keystone.Client allows 24 hours).
 const longestToken = 24*time.Hour + time.Minute
 
-const snapshotAge = 500 * time.Millisecond
+const (
+	snapshotAge = 500 * time.Millisecond
+	rereadAge   = 50 * time.Millisecond // of a reading that lacks a kid
+)
 
 // typeAccess is the JWT type of access tokens (RFC 9068 section 2.1).
 const typeAccess = "at+jwt"
@@ -73,20 +77,34 @@ func NewRing(ctx context.Context, o RingOptions) (*Ring, error) {
 	return r, r.ensure(ctx, o.Algorithm)
 }
 
-// snapshot returns a reading of the keys that is at most half a second old.
+// snapshot returns a reading of the keys that is at most half a second old, or,
+// while the database does not answer, at most a minute. Nobody waits for a
+// database that is known not to answer: one request asks it again now and then,
+// and the others go on with what there is.
 func (r *Ring) snapshot(ctx context.Context) (*snapshot, error) {
 	now := r.o.Store.Now()
 	s := r.current.Load()
-	if s != nil && fresh(s.at, now) {
+	if s != nil && (fresh(s.at, now) || fresh(s.failed, now)) && now.Sub(s.at) < keepKeys {
 		return s, nil
 	}
-	r.loading.Lock()
+	if s != nil && !s.failed.IsZero() && now.Sub(s.at) < keepKeys {
+		if !r.loading.TryLock() {
+			return s, nil
+		}
+	} else {
+		r.loading.Lock()
+	}
 	defer r.loading.Unlock()
-	if s = r.current.Load(); s != nil && fresh(s.at, now) {
+	if s = r.current.Load(); s != nil && (fresh(s.at, now) || fresh(s.failed, now)) && now.Sub(s.at) < keepKeys {
 		return s, nil
 	}
-	return r.load(context.WithoutCancel(ctx), s, now)
+	return r.load(context.WithoutCancel(ctx), s, now) // one caller's haste must not fail the others
 }
+
+const (
+	keepKeys = time.Minute // how long verification goes on while the database is away
+	loadTime = time.Second // what a reading of the keys may take
+)
 
 func fresh(at, now time.Time) bool {
 	age := now.Sub(at)
@@ -95,10 +113,15 @@ func fresh(at, now time.Time) bool {
 
 // load reads the keys anew, keeping what was opened before.
 func (r *Ring) load(ctx context.Context, old *snapshot, now time.Time) (*snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, loadTime) // a database that hangs must not hold everybody
+	defer cancel()
 	sealed, err := r.o.Store.SigningKeys(ctx)
 	if err != nil {
-		if old != nil && now.Sub(old.at) < time.Minute && keystone.KindOf(err) == keystone.Unavailable {
-			return old, nil // verification goes on while the database is away; every write fails anyway
+		if old != nil && now.Sub(old.at) < keepKeys && keystone.KindOf(err) == keystone.Unavailable {
+			kept := *old // verification goes on while the database is away; every write fails anyway
+			kept.failed = now
+			r.current.Store(&kept)
+			return &kept, nil
 		}
 		return nil, err
 	}
@@ -209,12 +232,16 @@ func (r *Ring) signing(ctx context.Context, alg string) (*snapshot, string, erro
 	return nil, "", fmt.Errorf("token: no signing key for %s", alg)
 }
 
-// verifyKey returns the public key and algorithm of a kid that may still verify.
+// verifyKey returns the public key and algorithm of a kid that may verify. The
+// next key may too: a node whose clock is ahead signs with it before we would.
 func (r *Ring) verifyKey(ctx context.Context, kid string) (alg string, key any, ok bool, err error) {
 	if kid == "" {
 		return keystone.HS256, r.o.HMACKey, r.o.Algorithm == keystone.HS256 && len(r.o.HMACKey) > 0, nil
 	}
 	s, err := r.snapshot(ctx)
+	if err == nil && s.private[kid] == nil && keystone.IsID(kid) {
+		s, err = r.newer(ctx, s) // another node may just have made it
+	}
 	if err != nil {
 		return "", nil, false, err
 	}
@@ -222,8 +249,23 @@ func (r *Ring) verifyKey(ctx context.Context, kid string) (alg string, key any, 
 	for _, k := range s.keys {
 		if k.ID == kid {
 			state := k.StateAt(now, s.keys)
-			return k.Algorithm, s.private[kid].Public(), state == keystone.KeyCurrent || state == keystone.KeyRetired, nil
+			return k.Algorithm, s.private[kid].Public(), state == keystone.KeyCurrent || state == keystone.KeyRetired || state == keystone.KeyNext, nil
 		}
 	}
 	return "", nil, false, nil
+}
+
+// newer reads the keys again where the reading is not from just now: unknown
+// kids, which anybody can make up, cost a few readings a second at most.
+func (r *Ring) newer(ctx context.Context, s *snapshot) (*snapshot, error) {
+	r.loading.Lock()
+	defer r.loading.Unlock()
+	now := r.o.Store.Now()
+	if now.Sub(s.at) < rereadAge || !s.failed.IsZero() {
+		return s, nil
+	}
+	if other := r.current.Load(); other != s {
+		return other, nil // read while we waited
+	}
+	return r.load(context.WithoutCancel(ctx), s, now)
 }

@@ -1,0 +1,125 @@
+package keystone_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/keystonetest"
+)
+
+// J1: whatever is wrong with a sign-in, the answer is the same.
+func TestAttackJ1_OneAnswer(t *testing.T) {
+	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+		known, disabled, reset := s.CreateUser("known"), s.CreateUser("disabled"), s.CreateUser("reset")
+		s.Call("PATCH", "/api/v1/users/"+disabled.ID, s.Admin(), m{"enabled": false}, nil)
+		s.Call("POST", "/api/v1/users/"+reset.ID+"/password-reset", s.Admin(), nil, nil)
+		shape := func(name, pass string) string {
+			a := as(s, "").with("X-Request-Id", "the-same-request").json(t, "POST", "/api/v1/auth/login", m{"username": name, "password": pass})
+			a.header.Del("Date")
+			delete(a.fields, "timestamp")
+			return fmt.Sprint(a.status, a.fields, a.header)
+		}
+		want := shape("nobody-at-all", "not the password!")
+		for _, c := range [][2]string{
+			{"known", "not the password!"}, {"known@example.com", "not the password!"}, {"disabled", disabled.Password}, {"disabled", "x"},
+			{"reset", reset.Password}, {"nobody@example.com", "x"}, {"known", ""}, {"!!", "x"}, {"раураl", "x"}, {strings.Repeat("a", 254), "x"},
+		} {
+			if got := shape(c[0], c[1]); got != want {
+				t.Errorf("%q is told apart:\n%s\n%s", c[0], got, want)
+			}
+		}
+		s.SignIn(known)
+	})
+}
+
+// J2: nor does the time tell. The work is one hash each; 100 samples of each
+// kind, in turn, so that a busy machine is busy for both.
+func TestAttackJ2_OneTime(t *testing.T) {
+	s := keystonetest.Start(t)
+	var names []string
+	for i := range 25 { // several, each below its free failures
+		names = append(names, s.CreateUser(fmt.Sprintf("timed%d", i)).Username)
+	}
+	var spent [2][]time.Duration
+	for i := range 100 {
+		for kind, name := range []string{names[i%25], fmt.Sprintf("nobody%d", i%25)} {
+			start := time.Now()
+			s.Call("POST", "/api/v1/auth/login", "", m{"username": name, "password": "not the password!"}, nil)
+			spent[kind] = append(spent[kind], time.Since(start))
+		}
+	}
+	slices.Sort(spent[0])
+	slices.Sort(spent[1])
+	known, unknown := spent[0][30], spent[1][30] // below the median: what the machine adds is above
+	if ratio := float64(known) / float64(unknown); ratio < 0.7 || ratio > 1.4 {
+		t.Errorf("a known name takes %v, an unknown one %v", known, unknown)
+	}
+}
+
+// J6, J7: guesses are counted, whichever name of the account they are made
+// under, and from a whole IPv6 network, of which a host may use every address.
+func TestAttackJ6_GuessesAreCounted(t *testing.T) {
+	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+		s.CreateUser("guessed")
+		guess := func(name, from string) int {
+			return as(s, "").with("X-Forwarded-For", from).json(t, "POST", "/api/v1/auth/login", m{"username": name, "password": "guess"}).status
+		}
+		limited := func(name string, from func(int) string) (at int) {
+			for i := range 12 {
+				if guess(name, from(i)) == http.StatusTooManyRequests {
+					return i
+				}
+			}
+			return -1
+		}
+		if at := limited("guessed", func(i int) string { return fmt.Sprintf("2001:db8:1:1::%x", i+1) }); at < 0 {
+			t.Error("every address of an IPv6 network has guesses of its own")
+		}
+		if at := limited("nobody", func(i int) string { return fmt.Sprintf("2001:db8:1:2::%x", i+1) }); at < 0 {
+			t.Error("unknown names are counted in another way")
+		}
+		if at := limited("ＧＵＥＳＳＥＤ", func(int) string { return "2001:db8:1:1::ffff" }); at != 0 {
+			t.Error("another spelling of the name has guesses of its own", at)
+		}
+		if guess("guessed", "2001:db8:9::1") != 401 || guess("guessed", "198.51.100.1") != 401 {
+			t.Error("J7: one network locks the account for all")
+		}
+	}, keystonetest.WithSettings(map[string]string{"TRUSTED_PROXIES": "127.0.0.1/32"}))
+}
+
+// G9: a stranger at the same address cannot stop the sign-ins of a public client.
+func TestAttackG9_PublicClientIsNotStopped(t *testing.T) {
+	s := keystonetest.Start(t, keystonetest.WithSettings(map[string]string{"RATE_LIMIT_TOKEN": "5/minute"}))
+	u := s.CreateUser("colleague")
+	tokens := s.SignIn(u)
+	service := s.CreateClient(keystone.Client{})
+	for range 12 {
+		as(s, "").form(t, "/oauth2/token", "grant_type", "refresh_token", "client_id", "keystone", "client_secret", "x", "refresh_token", "x")
+	}
+	refresh(t, s, tokens.RefreshToken).wants(t, 200, "a colleague's refresh")
+	limited := 0
+	for range 12 {
+		if as(s, "").form(t, "/oauth2/token", "grant_type", "client_credentials", "client_id", service.ID, "client_secret", "guess").status == 429 {
+			limited++
+		}
+	}
+	if limited == 0 {
+		t.Error("guesses at a secret are not limited")
+	}
+	as(s, "").with("X-Forwarded-For", "198.51.100.7").form(t, "/oauth2/token", "grant_type", "client_credentials", "client_id", service.ID, "client_secret", "guess").wants(t, 429, "R2: a forwarded address from nobody that is trusted")
+}
+
+// J10: nobody counts or searches users without the right to.
+func TestAttackJ10_NoOracle(t *testing.T) {
+	s := keystonetest.Start(t)
+	_, token := helper(s, "clients-helper", keystone.ClientsRead, keystone.ClientsWrite, keystone.UsersWrite)
+	for _, path := range []string{"/api/v1/users", "/api/v1/users?q=a", "/api/v1/admin/stats", "/api/v1/admin/sessions", "/api/v1/admin/audit", "/api/v1/admin/settings"} {
+		as(s, "").json(t, "GET", path, nil).wants(t, 401, "a stranger: %s", path)
+		as(s, token).json(t, "GET", path, nil).wants(t, 403, "a helper: %s", path)
+	}
+}
