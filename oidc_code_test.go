@@ -121,7 +121,7 @@ func TestCodeOnce(t *testing.T) {
 				t.Errorf("the winner's access token answers %d", status)
 			}
 		}
-		if status, _ := refreshFor(t, s, app, won[0]["refresh_token"]); status != http.StatusBadRequest {
+		if status, _ := refreshed(t, s, app, won[0]["refresh_token"]); status != http.StatusBadRequest {
 			t.Errorf("the winner's refresh token answers %d", status)
 		}
 	}
@@ -136,7 +136,7 @@ func TestCodeOnce(t *testing.T) {
 	}
 }
 
-func refreshFor(t *testing.T, s *keystonetest.Server, c keystonetest.Client, token any, pairs ...string) (int, map[string]any) {
+func refreshed(t *testing.T, s *keystonetest.Server, c keystonetest.Client, token any, pairs ...string) (int, map[string]any) {
 	t.Helper()
 	raw, _ := token.(string)
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {raw}, "client_id": {c.ID}, "client_secret": {c.Secret}}

@@ -328,7 +328,7 @@ func TestLogout(t *testing.T) {
 		if thief.answer().Get("code") != "" {
 			t.Error("the old cookie works after logout")
 		}
-		if status, _ := refreshFor(t, s, app, tokens["refresh_token"]); status != http.StatusBadRequest {
+		if status, _ := refreshed(t, s, app, tokens["refresh_token"]); status != http.StatusBadRequest {
 			t.Errorf("refresh after logout: %d", status)
 		}
 		if status := s.Call(http.MethodGet, "/oauth2/userinfo", tokens["access_token"].(string), nil, nil); status != http.StatusUnauthorized {
@@ -395,7 +395,7 @@ func TestRevokedMidway(t *testing.T) {
 				if status := n.Call(http.MethodGet, "/oauth2/userinfo", tokens["access_token"].(string), nil, nil); status != http.StatusUnauthorized {
 					t.Errorf("access token: %d", status)
 				}
-				if status, answer := refreshFor(t, n, app, tokens["refresh_token"]); status < 400 {
+				if status, answer := refreshed(t, n, app, tokens["refresh_token"]); status < 400 {
 					t.Errorf("refresh token: %d %v", status, answer)
 				}
 			}
@@ -411,7 +411,7 @@ func TestRevokedMidway(t *testing.T) {
 	_, tokens := redeem(t, s, app, b.code(app, "scope", "openid offline_access orders:read"))
 	s.Call(http.MethodPut, "/api/v1/users/"+u.ID+"/roles", s.Admin(), map[string]any{"roles": []string{}}, nil)
 	s.Clock.Move(1100 * time.Millisecond)
-	if status, answer := refreshFor(t, node, app, tokens["refresh_token"]); status != http.StatusOK || answer["scope"] != "offline_access openid" {
+	if status, answer := refreshed(t, node, app, tokens["refresh_token"]); status != http.StatusOK || answer["scope"] != "offline_access openid" {
 		t.Errorf("%d %v", status, answer)
 	}
 }
