@@ -31,6 +31,9 @@ func (s *Store) userPage(ctx context.Context, search string, p keystone.Page) (k
 		return keystone.List[keystone.User]{}, errCursor
 	}
 	low, high := prefixRange(keystone.FoldTerm(search))
+	if p.After == "" {
+		term = low // where the index range begins, not at the beginning of the index
+	}
 	type hit struct {
 		user keystone.User
 		term string
