@@ -70,9 +70,11 @@ func (p *Plan) check() error {
 // run is what the connections of one Run share.
 type run struct {
 	Plan
-	started time.Time
-	done    atomic.Bool  // time is over or nothing is left
-	left    atomic.Int64 // requests that may still be sent
+	started  time.Time
+	from     time.Duration // when counting began
+	counting atomic.Bool   // between Begin and End
+	done     atomic.Bool   // time is over or nothing is left
+	left     atomic.Int64  // requests that may still be sent
 }
 
 // Run runs the plan. An error means that nothing could be measured; errors of
@@ -101,6 +103,9 @@ func Run(ctx context.Context, p Plan) (Result, error) {
 	workers := make([]worker, p.Conns)
 	var running sync.WaitGroup
 	r.started = time.Now()
+	if p.Warm == 0 {
+		r.begin()
+	}
 	for i := range workers {
 		workers[i] = worker{run: r, n: i, conn: conns[i], deadline: deadline}
 		running.Go(func() { workers[i].work(ctx) })
@@ -109,10 +114,10 @@ func Run(ctx context.Context, p Plan) (Result, error) {
 		running.Wait()
 		r.done.Store(true)
 	}()
-	from, to := r.clock(ctx)
+	elapsed := r.clock(ctx)
 	running.Wait()
 
-	result := Result{Elapsed: to - from}
+	result := Result{Elapsed: elapsed}
 	for i := range workers {
 		w := &workers[i]
 		result.Errors += w.errors
@@ -127,27 +132,37 @@ func Run(ctx context.Context, p Plan) (Result, error) {
 	return result, nil
 }
 
-// clock begins and ends the counting and returns both moments.
-func (r *run) clock(ctx context.Context) (from, to time.Duration) {
+// begin begins the counting.
+func (r *run) begin() {
+	if r.Begin != nil {
+		r.Begin()
+	}
+	r.from = time.Since(r.started)
+	r.counting.Store(true)
+}
+
+// clock begins the counting when the warming up is over, ends it when its time
+// is, and returns how long it was.
+func (r *run) clock(ctx context.Context) time.Duration {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	over := func() bool { return r.done.Load() || ctx.Err() != nil }
 	for time.Since(r.started) < r.Warm && !over() {
 		<-tick.C
 	}
-	if r.Begin != nil {
-		r.Begin()
+	if !r.counting.Load() {
+		r.begin()
 	}
-	from = time.Since(r.started)
-	for time.Since(r.started) < r.Warm+r.For && !over() {
+	for time.Since(r.started) < r.from+r.For && !over() {
 		<-tick.C
 	}
+	r.counting.Store(false)
+	to := time.Since(r.started)
+	r.done.Store(true)
 	if r.End != nil {
 		r.End()
 	}
-	to = time.Since(r.started)
-	r.done.Store(true)
-	return from, to
+	return to - r.from
 }
 
 type worker struct {
@@ -179,7 +194,7 @@ func (w *worker) work(ctx context.Context) {
 		now := time.Since(w.started)
 		if err != nil {
 			w.failed(err)
-		} else if now >= w.Warm && !w.done.Load() { // what was under way at the beginning makes up for what is at the end
+		} else if w.counting.Load() { // what was under way at the beginning makes up for what is at the end
 			w.latency.Add(now - sent)
 		}
 		sent = now
