@@ -58,6 +58,8 @@ type Client struct {
 	UpdatedAt           time.Time
 	LastUsed            time.Time // zero: never
 	Version             int64     // grows with each change; the ETag
+
+	ClientSettings // what few clients need
 }
 
 // FirstPartyClientID is the client through which Keystone's own sign-in API
@@ -129,6 +131,7 @@ func (c Client) Validate() error {
 	if c.AccessTokenTTL != 0 && (c.AccessTokenTTL < minTTL || c.AccessTokenTTL > maxTTL) {
 		f["access_token_ttl_seconds"] = "An access token lives 10 seconds to 24 hours; leave it out for the server's setting."
 	}
+	c.ClientSettings.validate(c, f)
 	if c.FirstParty && c.Confidential() {
 		f["first_party"] = "Only a public client (spa or native) can be first-party: the JSON sign-in API takes no client secret."
 	}

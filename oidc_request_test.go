@@ -271,3 +271,30 @@ func TestRequestByForm(t *testing.T) {
 		t.Errorf("%d", b.page.status)
 	}
 }
+
+// TestMustPush: a client that must push its requests gets nowhere with one that
+// came through the browser, by GET and by POST (H4; RFC 9126 section 5).
+func TestMustPush(t *testing.T) {
+	s := keystonetest.Start(t)
+	s.CreateUser("jane")
+	app := s.CreateClient(keystone.Client{Name: "Bank", Kind: keystone.ClientWeb, RedirectURIs: []string{callback}, Scopes: []string{"openid"},
+		ClientSettings: keystone.ClientSettings{RequirePAR: true}})
+	b := newBrowser(t, s)
+	b.open(authorizeURL(s, app))
+	if got := b.answer(); got.Get("error") != "invalid_request" || got.Get("code") != "" {
+		t.Errorf("GET: %v", got)
+	}
+	q, _ := url.Parse(authorizeURL(s, app))
+	b.crossPost("/oauth2/authorize", q.Query())
+	if got := b.answer(); got.Get("error") != "invalid_request" || got.Get("code") != "" {
+		t.Errorf("POST: %v", got)
+	}
+	form := q.Query()
+	form.Set("client_secret", app.Secret)
+	status, pushed := postForm(t, s, "/oauth2/par", form)
+	if status != http.StatusCreated {
+		t.Fatalf("pushed: %d %v", status, pushed)
+	}
+	b.open(s.URL + "/oauth2/authorize?" + url.Values{"client_id": {app.ID}, "request_uri": {pushed["request_uri"].(string)}}.Encode())
+	b.at("login")
+}

@@ -41,6 +41,7 @@ type clientView struct {
 	CreatedAt           time.Time  `json:"created_at"`
 	UpdatedAt           time.Time  `json:"updated_at"`
 	LastUsed            *time.Time `json:"last_used"`
+	keystone.ClientSettings
 }
 
 func viewClient(c keystone.Client) clientView {
@@ -50,6 +51,7 @@ func viewClient(c keystone.Client) clientView {
 		AccessTokenFormat: c.AccessTokenFormat, RotateRefreshTokens: c.RotateRefreshTokens,
 		RequirePKCE: !c.PKCEOptional, PostLogoutURIs: names(c.PostLogoutURIs),
 		LastUsed: moment(c.LastUsed), CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
+		ClientSettings: c.ClientSettings,
 	}
 	if c.AccessTokenTTL > 0 {
 		seconds := int64(c.AccessTokenTTL / time.Second)
@@ -71,6 +73,7 @@ var clientColumns = []column[clientView]{
 	{name: "redirect URIs", cell: func(c clientView) string { return strings.Join(c.RedirectURIs, " ") }, wide: true},
 	{name: "after logout", cell: func(c clientView) string { return strings.Join(c.PostLogoutURIs, " ") }, wide: true},
 	{name: "PKCE", cell: clientPKCE, wide: true},
+	{name: "requests", cell: clientRequests, wide: true},
 	{name: "access tokens", cell: clientTokens, wide: true},
 	{name: "refresh tokens", cell: clientRefresh, wide: true},
 	{name: "last used", cell: func(c clientView) string { return stamp(c.LastUsed) }},
@@ -90,6 +93,13 @@ func clientPKCE(c clientView) string {
 		return "required"
 	}
 	return "NOT required: a stolen code can be used"
+}
+
+func clientRequests(c clientView) string {
+	if c.RequirePAR {
+		return "must be pushed"
+	}
+	return "through the browser, or pushed"
 }
 
 func clientRefresh(c clientView) string {

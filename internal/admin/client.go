@@ -30,6 +30,7 @@ type Client struct {
 	CreatedAt             time.Time  `json:"created_at"`
 	UpdatedAt             time.Time  `json:"updated_at"`
 	LastUsed              *time.Time `json:"last_used" nullable:"true" doc:"When it last got a token."`
+	keystone.ClientSettings
 }
 
 func viewClient(c keystone.Client) Client {
@@ -38,7 +39,7 @@ func viewClient(c keystone.Client) Client {
 		RedirectURIs: c.RedirectURIs, Scopes: c.Scopes, Audiences: c.Audiences, Grants: c.Grants,
 		AccessTokenFormat: c.AccessTokenFormat, RotateRefreshTokens: c.RotateRefreshTokens,
 		RequirePKCE: !c.PKCEOptional, PostLogoutURIs: c.PostLogoutURIs,
-		CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt, LastUsed: when(c.LastUsed),
+		CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt, LastUsed: when(c.LastUsed), ClientSettings: c.ClientSettings,
 	}
 	if seconds := int64(c.AccessTokenTTL / time.Second); seconds > 0 {
 		v.AccessTokenTTLSeconds = &seconds
@@ -87,6 +88,7 @@ type createClientRequest struct {
 		AccessTokenTTLSeconds *int64   `json:"access_token_ttl_seconds,omitempty" minimum:"10" maximum:"86400" doc:"The server's setting where it is left out."`
 		RequirePKCE           *bool    `json:"require_pkce,omitempty" doc:"true where it is left out. false lets a confidential client leave PKCE out, which weakens its sign-ins: only for programs that cannot send it."`
 		PostLogoutURIs        []string `json:"post_logout_redirect_uris,omitempty" maxItems:"50"`
+		clientSettings
 	}
 }
 
@@ -112,6 +114,7 @@ func (s *Slice) createClient(ctx context.Context, in *createClientRequest) (*cre
 	if b.AccessTokenTTLSeconds != nil {
 		c.AccessTokenTTL = time.Duration(*b.AccessTokenTTLSeconds) * time.Second
 	}
+	b.apply(&c.ClientSettings)
 	c, clientSecret, err := s.Store.CreateClient(ctx, httpio.Actor(ctx), c)
 	if err != nil {
 		return nil, err
@@ -139,6 +142,7 @@ type updateClientRequest struct {
 		AccessTokenTTLSeconds patch.Field[int64] `json:"access_token_ttl_seconds,omitempty" minimum:"10" maximum:"86400" doc:"null: the server's setting."`
 		RequirePKCE           *bool              `json:"require_pkce,omitempty" doc:"false lets a confidential client leave PKCE out, which weakens its sign-ins."`
 		PostLogoutURIs        []string           `json:"post_logout_redirect_uris,omitempty" maxItems:"50"`
+		clientSettings
 	}
 }
 
@@ -165,6 +169,7 @@ func (s *Slice) updateClient(ctx context.Context, in *updateClientRequest) (*cli
 		if seconds := b.AccessTokenTTLSeconds.Change(); seconds != nil {
 			c.AccessTokenTTL = time.Duration(*seconds) * time.Second
 		}
+		b.apply(&c.ClientSettings)
 	}))
 }
 

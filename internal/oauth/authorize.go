@@ -173,6 +173,16 @@ func (s *Slice) readRequest(ctx context.Context, params url.Values) (keystone.Cl
 		}
 		params = kept
 	}
+	c, req, err := s.checkRequest(ctx, params)
+	req.PushedAs = pushed
+	if err == nil && pushed == "" && c.RequirePAR {
+		err = errNotPushed
+	}
+	return c, req, err
+}
+
+// checkRequest is readRequest of parameters that are no reference.
+func (s *Slice) checkRequest(ctx context.Context, params url.Values) (keystone.Client, keystone.AuthRequest, error) {
 	c, err := s.Store.CachedClient(ctx, params.Get("client_id"))
 	if keystone.KindOf(err) == keystone.NotFound || err == nil && !c.Enabled {
 		return c, keystone.AuthRequest{}, errUnknownClient
@@ -183,7 +193,7 @@ func (s *Slice) readRequest(ctx context.Context, params url.Values) (keystone.Cl
 	if uri := params.Get("redirect_uri"); uri == "" || !c.AllowsRedirect(uri) {
 		return c, keystone.AuthRequest{}, errRedirectURI
 	}
-	req := keystone.AuthRequest{ClientID: c.ID, RedirectURI: params.Get("redirect_uri"), State: params.Get("state"), PushedAs: pushed}
+	req := keystone.AuthRequest{ClientID: c.ID, RedirectURI: params.Get("redirect_uri"), State: params.Get("state")}
 	if mode := params.Get("response_mode"); slices.Contains(responseModes, mode) && (mode != "form_post" || strings.HasPrefix(req.RedirectURI, "http")) {
 		req.ResponseMode = mode
 	} else if mode != "" {

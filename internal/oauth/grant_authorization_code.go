@@ -21,11 +21,12 @@ var (
 
 // authorizationCode redeems a code (RFC 6749 section 4.1.3, RFC 7636 section
 // 4.6).
-func authorizationCode(s *Slice, ctx context.Context, c keystone.Client, p params) (token.Response, error) {
-	if p.code == "" {
+func (s *Slice) authorizationCode(ctx context.Context, r grantRequest) (token.Response, error) {
+	c, presented := r.client, r.form.Get("code")
+	if presented == "" {
 		return token.Response{}, errNoCode
 	}
-	code, err := s.checkCode(ctx, c, p)
+	code, err := s.checkCode(ctx, r)
 	if err != nil {
 		return token.Response{}, err
 	}
@@ -58,7 +59,7 @@ func authorizationCode(s *Slice, ctx context.Context, c keystone.Client, p param
 		ID: &token.IDToken{Nonce: code.Request.Nonce, AuthTime: code.AuthTime, AMR: code.AMR, ACR: code.ACR, Claims: claims},
 		Write: func(ctx context.Context, d token.Decision) (token.Written, error) {
 			family, refresh := s.Issuer.CodeFamily(d, code, c.ID, ses.ExpiresAt)
-			ok, err := s.Store.RedeemCode(ctx, by, p.code, family, c.FirstParty)
+			ok, err := s.Store.RedeemCode(ctx, by, presented, family, c.FirstParty)
 			if err != nil {
 				return token.Written{}, err
 			}
@@ -93,25 +94,26 @@ func mayRefresh(c keystone.Client, scopes []string) bool {
 
 // checkCode holds a code against what the client presents with it. A wrong
 // verifier burns the code: whoever has a code without its verifier has stolen it.
-func (s *Slice) checkCode(ctx context.Context, c keystone.Client, p params) (store.Code, error) {
-	if !secret.WellFormed(secret.AuthCode, p.code) {
+func (s *Slice) checkCode(ctx context.Context, r grantRequest) (store.Code, error) {
+	presented := r.form.Get("code")
+	if !secret.WellFormed(secret.AuthCode, presented) {
 		return store.Code{}, errCode
 	}
-	code, used, err := s.Store.ReadCode(ctx, p.code)
+	code, used, err := s.Store.ReadCode(ctx, presented)
 	if err != nil {
 		return code, noCode(err)
 	}
-	if code.Request.ClientID != c.ID {
+	if code.Request.ClientID != r.client.ID {
 		return code, errCode
 	}
 	if used {
-		return code, s.codeReused(ctx, asClient(ctx, c), code)
+		return code, s.codeReused(ctx, asClient(ctx, r.client), code)
 	}
-	if p.redirectURI != code.Request.RedirectURI {
+	if r.form.Get("redirect_uri") != code.Request.RedirectURI {
 		return code, errCode
 	}
-	if !verifies(code.Request.CodeChallenge, p.verifier) {
-		if err := s.Store.BurnCode(ctx, p.code); err != nil {
+	if !verifies(code.Request.CodeChallenge, r.form.Get("code_verifier")) {
+		if err := s.Store.BurnCode(ctx, presented); err != nil {
 			return code, err
 		}
 		return code, errVerifier

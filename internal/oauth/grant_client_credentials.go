@@ -10,15 +10,16 @@ import (
 var errPublic = keystone.Fail(keystone.Invalid, "A public client cannot use client_credentials: it has shown nothing but its name.").WithCode("unauthorized_client")
 
 // clientCredentials is a client asking for itself (RFC 6749 section 4.4).
-func clientCredentials(s *Slice, ctx context.Context, c keystone.Client, p params) (token.Response, error) {
+func (s *Slice) clientCredentials(ctx context.Context, r grantRequest) (token.Response, error) {
+	c := r.client
 	if !c.Confidential() {
 		return token.Response{}, errPublic
 	}
-	scopes, err := keystone.ParseScope(p.scope)
+	scopes, err := keystone.ParseScope(r.form.Get("scope"))
 	if err != nil {
 		return token.Response{}, err
 	}
 	return s.Issuer.Issue(ctx, asClient(ctx, c), token.Request{
-		GrantType: keystone.GrantClientCredentials, Client: c, Scopes: scopes, Audiences: p.audiences,
+		GrantType: keystone.GrantClientCredentials, Client: c, Scopes: scopes, Audiences: r.audiences(),
 	})
 }

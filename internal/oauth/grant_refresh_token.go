@@ -11,13 +11,14 @@ import (
 var errNoRefresh = keystone.Fail(keystone.Invalid, "Send refresh_token.")
 
 // refreshToken is a client using a refresh token (RFC 6749 section 6).
-func refreshToken(s *Slice, ctx context.Context, c keystone.Client, p params) (token.Response, error) {
-	if p.refresh == "" {
+func (s *Slice) refreshToken(ctx context.Context, r grantRequest) (token.Response, error) {
+	presented := r.form.Get("refresh_token")
+	if presented == "" {
 		return token.Response{}, errNoRefresh
 	}
-	scopes, err := keystone.ParseScope(p.scope)
+	scopes, err := keystone.ParseScope(r.form.Get("scope"))
 	if err != nil {
 		return token.Response{}, err
 	}
-	return s.Issuer.Refresh(ctx, httpio.Actor(ctx), c, p.refresh, scopes, p.audiences)
+	return s.Issuer.Refresh(ctx, httpio.Actor(ctx), r.client, presented, scopes, r.audiences())
 }

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"net/url"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/token"
@@ -28,7 +29,7 @@ func (s *Slice) jsonToken(ctx context.Context, in *jsonTokenRequest) (*jsonToken
 	if err != nil {
 		return nil, token.InJSON(err)
 	}
-	t, err := clientCredentials(s, ctx, c, params{scope: in.Body.Scope, audiences: in.Body.Audience})
+	t, err := s.clientCredentials(ctx, grantRequest{c, url.Values{"scope": {in.Body.Scope}, "audience": in.Body.Audience}})
 	if err != nil {
 		return nil, token.InJSON(err)
 	}
@@ -54,7 +55,7 @@ func (s *Slice) jsonRefresh(ctx context.Context, in *jsonRefreshRequest) (*jsonT
 	if err != nil {
 		return nil, token.InJSON(err)
 	}
-	t, err := refreshToken(s, ctx, c, params{refresh: in.Body.RefreshToken})
+	t, err := s.refreshToken(ctx, grantRequest{c, url.Values{"refresh_token": {in.Body.RefreshToken}}})
 	if err != nil {
 		return nil, token.InJSON(err)
 	}

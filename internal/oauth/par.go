@@ -24,6 +24,7 @@ var (
 	errRequestURI  = keystone.Fail(keystone.Invalid, "This request_uri was used, has expired, or is not this client's. Push the request again.").WithCode("invalid_request_uri")
 	errNestedURI   = keystone.Fail(keystone.Invalid, "A pushed request cannot itself carry request_uri (RFC 9126 section 2.1).")
 	errPublicPush  = keystone.Fail(keystone.Unauthenticated, "Only clients with a secret can push requests: a request that anybody may push fills the server. Send it through the browser.").WithCode("invalid_client")
+	errNotPushed   = keystone.Fail(keystone.Invalid, "This client must push its authorization requests (RFC 9126): send them to /oauth2/par first.")
 	errOtherClient = keystone.Fail(keystone.Invalid, "The pushed request names another client than the one that pushes it.")
 )
 
@@ -64,7 +65,7 @@ func (s *Slice) par(w http.ResponseWriter, r *http.Request) error {
 	}
 	form.Set("client_id", c.ID)
 	form.Del("client_secret")
-	if _, _, err := s.readRequest(r.Context(), form); err != nil {
+	if _, _, err := s.checkRequest(r.Context(), form); err != nil {
 		return err
 	}
 	uri, err := s.push(r.Context(), form)

@@ -77,11 +77,11 @@ func (s *Slice) Routes() []httpio.Route {
 }
 
 // grant is one grant type: it shows who asks, and asks the door.
-type grant func(s *Slice, ctx context.Context, c keystone.Client, p params) (token.Response, error)
+type grant func(*Slice, context.Context, grantRequest) (token.Response, error)
 
 // grants is every grant type of the token endpoint. Metadata follows from it.
 var grants = map[string]grant{
-	keystone.GrantAuthorizationCode: authorizationCode,
-	keystone.GrantClientCredentials: clientCredentials,
-	keystone.GrantRefreshToken:      refreshToken,
+	keystone.GrantAuthorizationCode: (*Slice).authorizationCode,
+	keystone.GrantClientCredentials: (*Slice).clientCredentials,
+	keystone.GrantRefreshToken:      (*Slice).refreshToken,
 }

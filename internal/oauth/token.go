@@ -2,6 +2,8 @@ package oauth
 
 import (
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -10,13 +12,16 @@ import (
 	"github.com/keystone-auth/keystone/internal/token"
 )
 
-// params are the protocol parameters that grants read, from a form or JSON.
-type params struct {
-	scope     string
-	audiences []string
-	refresh   string
+// grantRequest is a request of the token endpoint whose client is proved.
+type grantRequest struct {
+	client keystone.Client
+	form   url.Values // the parameters; the JSON faces write theirs as a form too
+}
 
-	code, redirectURI, verifier string
+// audiences are those asked for: resource (RFC 8707) and audience (RFC 8693
+// section 2.1) mean the same here.
+func (r grantRequest) audiences() []string {
+	return slices.Concat(r.form["audience"], r.form["resource"])
 }
 
 // tokenForm documents the form of the token endpoint.
@@ -52,12 +57,7 @@ func (s *Slice) token(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return errGrantType
 	}
-	p := params{scope: form.Get("scope"), audiences: form["resource"], refresh: form.Get("refresh_token"),
-		code: form.Get("code"), redirectURI: form.Get("redirect_uri"), verifier: form.Get("code_verifier")}
-	if more := form["audience"]; len(more) > 0 {
-		p.audiences = append(more, p.audiences...)
-	}
-	t, err := grant(s, r.Context(), c, p)
+	t, err := grant(s, r.Context(), grantRequest{c, form})
 	if err != nil {
 		return err
 	}

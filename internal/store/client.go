@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"encoding/json"
+	"maps"
 	"slices"
 	"time"
 
@@ -10,14 +12,14 @@ import (
 )
 
 const clientColumns = `c.id, c.name, c.kind, c.enabled, c.first_party, c.built_in, c.redirect_uris, c.audiences, c.grants,
-	c.access_token_format, c.rotate_refresh_tokens, c.access_token_ttl, c.pkce_optional, c.post_logout_redirect_uris, c.created_at, c.updated_at, c.version,
+	c.access_token_format, c.rotate_refresh_tokens, c.access_token_ttl, c.pkce_optional, c.post_logout_redirect_uris, c.settings, c.created_at, c.updated_at, c.version,
 	COALESCE((SELECT MAX(last_at) FROM usage g WHERE g.client_id = c.id), 0)`
 
 func scanClient(scan func(...any) error) (c keystone.Client, err error) {
-	var kind, uris, audiences, grants, logout string
+	var kind, uris, audiences, grants, logout, settings string
 	var ttl, created, updated, used int64
 	err = scan(&c.ID, &c.Name, &kind, &c.Enabled, &c.FirstParty, &c.BuiltIn, &uris, &audiences, &grants,
-		&c.AccessTokenFormat, &c.RotateRefreshTokens, &ttl, &c.PKCEOptional, &logout, &created, &updated, &c.Version, &used)
+		&c.AccessTokenFormat, &c.RotateRefreshTokens, &ttl, &c.PKCEOptional, &logout, &settings, &created, &updated, &c.Version, &used)
 	if err != nil {
 		return c, err
 	}
@@ -27,6 +29,9 @@ func scanClient(scan func(...any) error) (c keystone.Client, err error) {
 		return c, err
 	}
 	if c.PostLogoutURIs, err = decodeList(logout); err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal([]byte(settings), &c.ClientSettings); err != nil {
 		return c, err
 	}
 	c.Audiences, err = decodeList(audiences)
@@ -41,6 +46,10 @@ func (s *Store) CreateClient(ctx context.Context, by keystone.Actor, c keystone.
 	if err := c.Validate(); err != nil {
 		return c, "", err
 	}
+	settings, err := json.Marshal(c.ClientSettings)
+	if err != nil {
+		return c, "", s.fail("create client", err)
+	}
 	now := s.now()
 	c.ID, c.BuiltIn, c.Version = keystone.NewID(now), false, 1
 	c.CreatedAt, c.UpdatedAt = moment(micros(now)), moment(micros(now))
@@ -49,10 +58,10 @@ func (s *Store) CreateClient(ctx context.Context, by keystone.Actor, c keystone.
 			return errForbidden
 		}
 		_, err := tx.q.exec(ctx, `INSERT INTO clients (id, name, kind, enabled, first_party, built_in, redirect_uris, audiences, grants,
-			access_token_format, rotate_refresh_tokens, access_token_ttl, created_at, updated_at, version, pkce_optional, post_logout_redirect_uris)
-			VALUES ($1, $2, $3, $4, $5, FALSE, $6, $7, $8, $9, $10, $11, $12, $12, 1, $13, $14)`,
+			access_token_format, rotate_refresh_tokens, access_token_ttl, created_at, updated_at, version, pkce_optional, post_logout_redirect_uris, settings)
+			VALUES ($1, $2, $3, $4, $5, FALSE, $6, $7, $8, $9, $10, $11, $12, $12, 1, $13, $14, $15)`,
 			c.ID, c.Name, string(c.Kind), c.Enabled, c.FirstParty, encodeList(c.RedirectURIs), encodeList(c.Audiences), words(c.Grants),
-			c.AccessTokenFormat, c.RotateRefreshTokens, int64(c.AccessTokenTTL/time.Second), micros(now), c.PKCEOptional, encodeList(c.PostLogoutURIs))
+			c.AccessTokenFormat, c.RotateRefreshTokens, int64(c.AccessTokenTTL/time.Second), micros(now), c.PKCEOptional, encodeList(c.PostLogoutURIs), string(settings))
 		if err != nil {
 			return err
 		}
@@ -71,13 +80,18 @@ func (s *Store) CreateClient(ctx context.Context, by keystone.Actor, c keystone.
 }
 
 func describeClient(c keystone.Client) map[string]any {
-	return map[string]any{
+	about := map[string]any{}
+	if b, err := json.Marshal(c.ClientSettings); err == nil {
+		_ = json.Unmarshal(b, &about) // what was just written
+	}
+	maps.Copy(about, map[string]any{
 		"name": c.Name, "kind": string(c.Kind), "enabled": c.Enabled, "first_party": c.FirstParty,
 		"redirect_uris": c.RedirectURIs, "scopes": c.Scopes, "audiences": c.Audiences, "grants": c.Grants,
 		"access_token_format": c.AccessTokenFormat, "rotate_refresh_tokens": c.RotateRefreshTokens,
 		"access_token_ttl_seconds": int64(c.AccessTokenTTL / time.Second),
 		"require_pkce":             !c.PKCEOptional, "post_logout_redirect_uris": c.PostLogoutURIs,
-	}
+	})
+	return about
 }
 
 // Client returns one client by id.
@@ -211,12 +225,16 @@ func (s *Store) UpdateClient(ctx context.Context, by keystone.Actor, id string, 
 }
 
 func (s *Store) writeClient(ctx context.Context, by keystone.Actor, before keystone.Client, after *keystone.Client) error {
+	settings, err := json.Marshal(after.ClientSettings)
+	if err != nil {
+		return err
+	}
 	after.UpdatedAt, after.Version = moment(micros(s.now())), before.Version+1
 	n, err := s.q.exec(ctx, `UPDATE clients SET name = $1, enabled = $2, first_party = $3, redirect_uris = $4, audiences = $5, grants = $6,
-		access_token_format = $7, rotate_refresh_tokens = $8, access_token_ttl = $9, updated_at = $10, pkce_optional = $13, post_logout_redirect_uris = $14, version = version + 1
+		access_token_format = $7, rotate_refresh_tokens = $8, access_token_ttl = $9, updated_at = $10, pkce_optional = $13, post_logout_redirect_uris = $14, settings = $15, version = version + 1
 		WHERE id = $11 AND version = $12`,
 		after.Name, after.Enabled, after.FirstParty, encodeList(after.RedirectURIs), encodeList(after.Audiences), words(after.Grants),
-		after.AccessTokenFormat, after.RotateRefreshTokens, int64(after.AccessTokenTTL/time.Second), micros(after.UpdatedAt), after.ID, before.Version, after.PKCEOptional, encodeList(after.PostLogoutURIs))
+		after.AccessTokenFormat, after.RotateRefreshTokens, int64(after.AccessTokenTTL/time.Second), micros(after.UpdatedAt), after.ID, before.Version, after.PKCEOptional, encodeList(after.PostLogoutURIs), string(settings))
 	if err != nil {
 		return err
 	}
