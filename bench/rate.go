@@ -19,11 +19,22 @@ type turn struct {
 	bare  shot    // the bare endpoint; empty: none
 }
 
+// judge is the rate that a target is a share of: what the bare endpoint gave in
+// the same seconds, where the row has one. It is the prototype of the published
+// limit run again; the limit that a yardstick carries to today knows nothing of
+// a machine whose signatures, sockets and disks have not all changed alike.
+func (t turn) judge() float64 {
+	if t.bare.Count() > 0 {
+		return t.bare.Rate()
+	}
+	return t.limit
+}
+
 func (t turn) ratio() float64 {
-	if t.limit == 0 {
+	if t.judge() == 0 {
 		return t.Rate()
 	}
-	return t.Rate() / t.limit
+	return t.Rate() / t.judge()
 }
 
 // How long one run of a row takes.

@@ -74,7 +74,7 @@ func (l line) mostCPU() time.Duration {
 
 func (l line) verdict() string {
 	var missed []string
-	if l.share > 0 && l.limit() > 0 && l.ratio() < l.share {
+	if l.share > 0 && l.judge() > 0 && l.ratio() < l.share {
 		missed = append(missed, "rate")
 	}
 	if l.row.cpu > 0 && l.turn.cpu() > l.mostCPU() {
