@@ -26,6 +26,7 @@ var rooms = []struct{ name, may, why string }{
 	{"internal/secret", "", "primitives only: no noun decides how randomness is made"},
 	{"internal/ephemeral", "", "counters and caches carry no meaning, so losing them weakens nothing"},
 	{"internal/password", "keystone", "says why a password was refused in the nouns' errors"},
+	{"internal/fetch", "keystone", "the one guarded way out; what it brings home is its caller's to read"},
 	{"internal/patch", "", "tells what a PATCH leaves out from what it empties"},
 	{"internal/httpio", "keystone", "turns the nouns' errors and actors into HTTP, and knows no business"},
 	{"web", "keystone", "renders what it is given"},
@@ -83,6 +84,9 @@ var powers = []struct {
 		imports: "golang.org/x/sync/errgroup",
 		why: "server starts and joins what outlives a request; store writes groups and sweeps, ephemeral expires, " +
 			"password hashes in slots, verify refreshes keys, cmd waits for signals; a handler starts none"},
+	{name: "outbound requests", rooms: "internal/fetch cmd verify keystonetest bench", tests: true,
+		calls: "net/http.Get net/http.Post net/http.PostForm net/http.Head net/http.DefaultClient net/http.Client net/http.Transport net/http.DefaultTransport net.Dial net.DialTimeout net.Dialer crypto/tls.Dial crypto/tls.Dialer",
+		why:   "what a client or another server names is reached through one guard"},
 	{name: "leaving the process", rooms: "cmd verify/cmd bench", tests: true,
 		calls: "os.Exit log.Fatal log.Fatalf log.Fatalln",
 		why:   "everything else returns an error, so that main can finish what is in flight"},
@@ -145,6 +149,9 @@ func TestRoomsNotice(t *testing.T) {
 		{"internal/store/x.go", `func f() { go f() }`, ""},
 		{"internal/store/x.go", `func init() {}`, "func init"},
 		{"internal/server/x.go", `import "os"; func f() { os.Exit(1) }`, "leaving the process"},
+		{"internal/oauth/x.go", `import "net/http"; var _ = http.Get`, "outbound requests"},
+		{"internal/token/x.go", `import "net/http"; var _ http.Client`, "outbound requests"},
+		{"internal/fetch/x.go", `import "net/http"; var _ http.Client`, ""},
 	} {
 		got := strings.Join(breaches(test.file, "package x; "+test.body), "\n")
 		if (test.want == "") != (got == "") || !strings.Contains(got, test.want) {

@@ -24,6 +24,7 @@ func (l *loading) check(cpus int) {
 	l.checkCORS()
 	l.checkMail()
 	l.checkEndpoint()
+	l.checkOutbound()
 	if n := len([]rune(l.AppName)); n > 100 {
 		l.refuse("APP_NAME", "is longer than 100 characters")
 	}

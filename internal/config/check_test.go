@@ -127,6 +127,8 @@ func TestChecks(t *testing.T) {
 		{"SMTP_URL=smtps://u:p@mail:465", ""}, {"SMTP_URL=http://mail", "does not start with smtp"}, {"SMTP_URL=smtp://mail/x", "has a path"},
 		{"MAIL_FROM=a@example.com", ""}, {"MAIL_FROM=nobody", "not an e-mail address"},
 		{"LOG_LEVEL=debug", ""}, {"LOG_LEVEL=trace", "not one of"}, {"LOG_FORMAT=text", ""},
+		{"OUTBOUND_ALLOW=idp.internal.example.com,10.20.0.0/16,127.0.0.1,fd00::/8", ""}, {"OUTBOUND_ALLOW=0.0.0.0/0", "let everybody in"}, {"OUTBOUND_ALLOW=*.example.com", "neither a host name"},
+		{"OUTBOUND_ALLOW=idp.example.com:8443", "neither a host name"}, {"OUTBOUND_ALLOW=2130706433", "neither a host name"}, {"OUTBOUND_ALLOW=::ffff:10.0.0.0/104", "as an IPv4 network"},
 		{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318", ""}, {"OTEL_EXPORTER_OTLP_ENDPOINT=127.0.0.1:4318", "not a URL"}, {"OTEL_EXPORTER_OTLP_ENDPOINT=http://u:hunter2@h", "user name"},
 		{"APP_NAME=" + strings.Repeat("ä", 101), "longer than 100"}, {"APP_NAME=a\x00b", "control characters"}, {"APP_NAME=a\xffb", "control characters"},
 		{"DEBUG=ON", ""}, {"DEBUG=*", "neither true nor false"},

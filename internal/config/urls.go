@@ -227,3 +227,24 @@ func (l *loading) checkEndpoint() {
 		l.refuse("OTEL_EXPORTER_OTLP_ENDPOINT", problem)
 	}
 }
+
+// checkOutbound holds the list to names that are compared whole: a port or a
+// wildcard in it would match nothing, and be believed to.
+func (l *loading) checkOutbound() {
+	for _, item := range l.OutboundAllow {
+		if p, err := netip.ParsePrefix(item); err == nil {
+			if p.Bits() == 0 {
+				l.refuse("OUTBOUND_ALLOW", shown(item)+" would let everybody in: name the networks")
+			} else if p.Addr().Is4In6() {
+				l.refuse("OUTBOUND_ALLOW", shown(item)+": write it as an IPv4 network")
+			}
+			continue
+		}
+		if a, err := netip.ParseAddr(item); err == nil && a.Zone() == "" && !a.Is4In6() {
+			continue
+		}
+		if !hostName.MatchString(item) || strings.Trim(item, "0123456789.") == "" {
+			l.refuse("OUTBOUND_ALLOW", shown(item)+" is neither a host name nor an address or network (CIDR); ports and wildcards do not belong there")
+		}
+	}
+}

@@ -31,6 +31,7 @@ type metrics struct {
 	jobs      *prometheus.CounterVec
 	panics    prometheus.Counter
 	denials   prometheus.Counter
+	outbound  *prometheus.CounterVec
 }
 
 // other stands for every value that is not on a label's list.
@@ -49,12 +50,13 @@ func newMetrics(version string) *metrics {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keystone_http_requests_total", Help: "Requests by route, method and class of status."}, []string{"route", "method", "class"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "keystone_http_request_seconds", Help: "Time to answer, by route and method.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}}, []string{"route", "method"}),
-		batch:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "keystone_commit_group_size", Help: "Writes that shared one commit.", Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, 256}}),
-		swept:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keystone_swept_rows_total", Help: "Rows removed after their retention, by table."}, []string{"table"}),
-		jobs:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keystone_job_runs_total", Help: "Runs of background jobs, by job and result."}, []string{"job", "result"}),
-		panics:  prometheus.NewCounter(prometheus.CounterOpts{Name: "keystone_panics_total", Help: "Handlers and jobs that panicked."}),
-		denials: prometheus.NewCounter(prometheus.CounterOpts{Name: "keystone_access_denied_total", Help: "Requests of known actors that were refused for want of a right."}),
-		tokens:  map[[2]string]prometheus.Counter{}, signIns: map[string]prometheus.Counter{}, limited: map[httpio.Limit]prometheus.Counter{},
+		batch:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "keystone_commit_group_size", Help: "Writes that shared one commit.", Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, 256}}),
+		swept:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keystone_swept_rows_total", Help: "Rows removed after their retention, by table."}, []string{"table"}),
+		jobs:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keystone_job_runs_total", Help: "Runs of background jobs, by job and result."}, []string{"job", "result"}),
+		panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "keystone_panics_total", Help: "Handlers and jobs that panicked."}),
+		outbound: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keystone_outbound_requests_total", Help: "Requests to other servers by result: ok, failed, blocked (not a public address)."}, []string{"result"}),
+		denials:  prometheus.NewCounter(prometheus.CounterOpts{Name: "keystone_access_denied_total", Help: "Requests of known actors that were refused for want of a right."}),
+		tokens:   map[[2]string]prometheus.Counter{}, signIns: map[string]prometheus.Counter{}, limited: map[httpio.Limit]prometheus.Counter{},
 	}
 	tokens := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keystone_tokens_total", Help: "Requests for tokens by grant type and result."}, []string{"grant", "result"})
 	for _, g := range grantTypes {
@@ -73,7 +75,7 @@ func newMetrics(version string) *metrics {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "keystone_build_info", Help: "Always 1; the labels say what runs.",
 		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()}})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.latency, m.batch, m.swept, m.jobs, m.panics, m.denials, tokens, signIns, limited, build,
+	m.registry.MustRegister(m.requests, m.latency, m.batch, m.swept, m.jobs, m.panics, m.denials, m.outbound, tokens, signIns, limited, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.unmatched = m.resolve("none", other)
 	return m

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/keystone-auth/keystone/internal/config"
+	"github.com/keystone-auth/keystone/internal/fetch"
 	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/password"
 	"github.com/keystone-auth/keystone/internal/secret"
@@ -25,6 +26,7 @@ type Parts struct {
 	Ring     *token.Ring
 	Issuer   *token.Issuer
 	Verifier *token.Verifier
+	Fetch    *fetch.Client
 }
 
 // Options are what the settings do not say.
@@ -34,6 +36,8 @@ type Options struct {
 	Version string           // of the program, for metrics, traces and the API document
 	// Observe is told of every token and refusal, for metrics.
 	Observe func(grantType, result string)
+	// Outbound is told the result of every request to another server.
+	Outbound func(result string)
 
 	routes []httpio.Route // more routes, for tests of the wrapper
 }
@@ -47,6 +51,9 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Parts, error) {
 		return nil, err
 	}
 	p := &Parts{Config: c, Master: master}
+	if p.Fetch, err = fetch.New(fetch.Options{Allow: c.OutboundAllow, CAFile: c.OutboundCAFile, Now: o.Now, Log: o.Log, Observe: o.Outbound}); err != nil {
+		return nil, err
+	}
 	if p.Store, err = store.Open(ctx, c.DatabaseURL.Reveal(), store.Options{
 		PoolSize: c.DatabasePoolSize + c.DatabaseMaxOverflow, Master: master, Now: o.Now, Trace: c.OTLPEndpoint != "",
 	}); err != nil {

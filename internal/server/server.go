@@ -62,6 +62,13 @@ func New(ctx context.Context, c *config.Config, o Options) (*Server, error) {
 			observe(grantType, result)
 		}
 	}
+	outbound := o.Outbound
+	o.Outbound = func(result string) {
+		s.metrics.outbound.WithLabelValues(result).Inc()
+		if outbound != nil {
+			outbound(result)
+		}
+	}
 	var err error
 	if s.tracer, err = newTracer(ctx, c.OTLPEndpoint, c.AppName, o.Version, o.Log); err != nil {
 		return nil, err

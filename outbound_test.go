@@ -1,0 +1,20 @@
+package keystone
+
+import "testing"
+
+func TestOutboundURLProblem(t *testing.T) {
+	for _, s := range []string{"https://app.example.com/jwks.json", "https://app.example.com:8443/a?b=c#d", "https://192.0.2.7/", "https://[2001:db8::1]/", "https://localhost/", "https://example.com."} {
+		if why := OutboundURLProblem(s); why != "" {
+			t.Errorf("%s: %s", s, why)
+		}
+	}
+	for _, s := range []string{
+		"", "/jwks", "http://app.example.com/", "HTTPS//x", "https:app.example.com", "https://", "https:///x", "https://u:p@app.example.com/", "https://app..example.com/",
+		"https://2130706433/", "https://0x7f000001/", "https://0177.0.0.1/", "https://127.1/", "https://1.2.3.0x4/", "https://[::ffff:127.0.0.1]/", "https://[fe80::1%25eth0]/",
+		"https://a b/", "https://a\\@b/", "https://ünicode.example/", "https://x/\x00", "javascript:alert(1)", "file:///etc/passwd", "https://.example.com/",
+	} {
+		if OutboundURLProblem(s) == "" {
+			t.Errorf("%q is taken", s)
+		}
+	}
+}
