@@ -64,6 +64,12 @@ const (
 	ActConsentRevoked      = "consent.revoked"
 	ActCodeRedeemed        = "code.redeemed"
 	ActCodeReuse           = "code.reuse_detected"
+
+	// Of a person who is somewhere else than the client (RFC 8628, CIBA).
+	ActAuthorizationAsked    = "authorization.asked"
+	ActAuthorizationApproved = "authorization.approved"
+	ActAuthorizationDenied   = "authorization.denied"
+	ActAuthorizationRedeemed = "authorization.redeemed"
 )
 
 // AuditFilter selects rows of the trail; empty fields select everything.

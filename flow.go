@@ -44,6 +44,7 @@ type AuthRequest struct {
 	IDTokenClaims []string `json:"id_token_claims,omitempty"`
 	UILocales     string   `json:"ui_locales,omitempty"`
 	PushedAs      string   `json:"pushed_as,omitempty"` // request_uri, used up when the code is issued (RFC 9126)
+	Pending       string   `json:"pending,omitempty"`   // the pending authorization that the answer goes to, in place of a redirect URI
 }
 
 // Prompts (OpenID Connect Core section 3.1.2.1).
@@ -162,6 +163,8 @@ func (f Flow) needsConsent(a Facts) bool {
 	case f.DecidedBy != "" && f.DecidedBy == a.Session.UserID:
 		return false
 	case slices.Contains(f.Request.Prompt, PromptConsent):
+		return true
+	case f.Request.Pending != "": // whoever asked is somewhere else, and may be a stranger: a click is always needed (RFC 8628 section 5.4)
 		return true
 	case a.Trusted:
 		return false

@@ -108,6 +108,10 @@ func TestFlowNext(t *testing.T) {
 		{"hint: the wrong person proved themselves", hint("john"), proved, knows(janeHere), signIn},
 		{"hint: the wrong account was chosen", hint("john"), chosen, knows(jane), signIn},
 
+		{"device: asked though signed in", keystone.AuthRequest{Pending: "p"}, fresh, knows(jane), consent},
+		{"device: asked though allowed before, by a first-party client too", keystone.AuthRequest{Pending: "p"}, fresh, ofUs(knows(jane)), consent},
+		{"device: answered", keystone.AuthRequest{Pending: "p"}, by("jane", fresh), knows(jane), done},
+		{"device: answered by somebody else", keystone.AuthRequest{Pending: "p"}, by("john", fresh), knows(jane), consent},
 		{"acr: essential, out of reach", keystone.AuthRequest{ACRValues: []string{"phr"}, ACREssential: true}, fresh, knows(jane), "unmet_authentication_requirements"},
 		{"acr: essential, reached", keystone.AuthRequest{ACRValues: []string{"phr", keystone.ACRPassword}, ACREssential: true}, fresh, knows(jane), done},
 		{"acr: wished for only", keystone.AuthRequest{ACRValues: []string{"phr"}}, fresh, knows(jane), done},

@@ -34,7 +34,7 @@ var rooms = []struct{ name, may, why string }{
 	{"internal/proof", "keystone store secret password", "one check of passwords for every path; it starts no session and knows no HTTP"},
 	{"internal/token", "keystone store secret", "the door reads the state of user, client and session itself"},
 	{"internal/oauth", "keystone store token secret ephemeral httpio web", "a slice; meets the others in rows only"},
-	{"internal/login", "keystone store token password proof ephemeral httpio web", "a slice"},
+	{"internal/login", "keystone store token password proof secret ephemeral httpio web", "a slice"},
 	{"internal/account", "keystone store token password proof secret ephemeral patch httpio web", "a slice"},
 	{"internal/admin", "keystone store token password proof secret patch httpio", "a slice"},
 	{"internal/server", "keystone internal/* web", "builds everything once"},

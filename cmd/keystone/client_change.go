@@ -29,7 +29,7 @@ func (f *clientFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&f.requirePAR, "require-par", false, "refuses authorization requests that were not pushed (RFC 9126)")
 	c.Flags().StringArrayVar(&f.scopes, "scope", nil, "a scope it may ask for (repeatable)")
 	c.Flags().StringArrayVar(&f.audiences, "audience", nil, "a resource it may ask tokens for, besides Keystone itself (repeatable)")
-	c.Flags().StringArrayVar(&f.grants, "grant", nil, "a grant type it may use: client_credentials, authorization_code, refresh_token (repeatable; default: those of its kind)")
+	c.Flags().StringArrayVar(&f.grants, "grant", nil, "a grant type it may use: client_credentials, authorization_code, refresh_token, "+keystone.GrantDeviceCode+" (repeatable; default: those of its kind)")
 	c.Flags().BoolVar(&f.firstParty, "first-party", false, "may sign users in through the JSON API and manage the account; spa and native only")
 	c.Flags().StringVar(&f.format, "access-token-format", keystone.FormatJWT, "jwt, or opaque: verified by introspection only")
 	c.Flags().DurationVar(&f.ttl, "access-token-ttl", 0, "life of its access tokens, 10s to 24h; 0: the server's setting")

@@ -59,11 +59,17 @@ type consentView struct {
 	Scope    string // and to what
 	Scopes   []keystone.Scope
 	ReturnTo string // where the browser goes afterwards, so that people can judge
+	// Elsewhere is where the client asked from; nil: in this browser.
+	Elsewhere *elsewhereView
 }
 
 func (s *Slice) consentPage(w http.ResponseWriter, r *http.Request, v visit) error {
 	view := consentView{Flow: v.flow.ID, Client: v.client.Name, Username: v.facts.Session.Username, ReturnTo: hostOf(v.flow.Request.RedirectURI),
 		Session: v.facts.Session.ID, Scope: keystone.FormatScope(v.facts.Offered)}
+	var err error
+	if view.Elsewhere, err = s.elsewhere(r.Context(), v.flow); err != nil {
+		return s.problem(w, r, err)
+	}
 	for _, name := range v.facts.Offered {
 		sc, err := s.Store.Scope(r.Context(), name)
 		if err != nil {

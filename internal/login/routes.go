@@ -42,6 +42,12 @@ func (s *Slice) Routes() []httpio.Route {
 			"The next page of a sign-in", s.dispatch, httpio.DocContent(http.StatusOK, "text/html", "The page.")),
 		httpio.Plain(http.MethodPost, "/login", httpio.Public, httpio.LimitLogin,
 			"Sign in, or choose an account", s.signInForm, httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
+		httpio.Plain(http.MethodGet, "/device", httpio.Public, httpio.LimitAPI,
+			"The page on which people type a device's code (RFC 8628)", s.devicePage, httpio.DocContent(http.StatusOK, "text/html", "The page.")),
+		httpio.Plain(http.MethodPost, "/device", httpio.Public, httpio.LimitLogin,
+			"Type a device's code", s.deviceForm, httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
+		httpio.Plain(http.MethodGet, "/device/qr", httpio.Public, httpio.LimitAPI,
+			"The address of that page with a code in it, as a QR code", s.deviceQR, httpio.DocContent(http.StatusOK, "image/svg+xml", "The picture.")),
 		httpio.Plain(http.MethodPost, "/consent", httpio.Public, httpio.LimitAPI,
 			"Allow or refuse a client", s.decide, httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
 	}

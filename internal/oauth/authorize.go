@@ -59,7 +59,7 @@ func (s *Slice) resume(w http.ResponseWriter, r *http.Request) error {
 		return s.page(w, r, gone(err))
 	}
 	c, err := s.Store.CachedClient(r.Context(), f.Request.ClientID)
-	if err != nil || !c.Enabled || !c.AllowsRedirect(f.Request.RedirectURI) {
+	if err != nil || !c.Enabled || f.Request.Pending == "" && !c.AllowsRedirect(f.Request.RedirectURI) {
 		return s.page(w, r, gone(err))
 	}
 	facts, err := s.Store.Facts(r.Context(), browser, &f, c, s.Idle)
@@ -74,6 +74,9 @@ func (s *Slice) resume(w http.ResponseWriter, r *http.Request) error {
 		return err
 	} else if !ended {
 		return s.page(w, r, errFlowGone)
+	}
+	if f.Request.Pending != "" {
+		return s.answerPending(w, r, f, c, step, facts)
 	}
 	if step.Kind == keystone.StepRefuse {
 		return s.redirectError(w, r, f.Request, keystone.Fail(keystone.Forbidden, refusals[step.Code]).WithCode(step.Code))
@@ -109,11 +112,7 @@ func (s *Slice) answer(w http.ResponseWriter, r *http.Request, f keystone.Flow, 
 		}
 	}
 	value, now := secret.New(secret.AuthCode), s.Store.Now()
-	err := s.Store.AddCode(r.Context(), value, store.Code{
-		GrantID: keystone.NewID(now), UserID: facts.Session.UserID, SessionID: facts.Session.ID, AuthTime: facts.AuthTime,
-		AMR: facts.Session.AMR, ACR: facts.ACR, Scopes: f.Answered(facts), Request: f.Request,
-	}, now.Add(codeLife))
-	if err != nil {
+	if err := s.Store.AddCode(r.Context(), value, s.given(f, facts), now.Add(codeLife)); err != nil {
 		return err
 	}
 	return s.respond(w, r, f.Request, url.Values{"code": {value}})

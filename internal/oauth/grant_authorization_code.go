@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"slices"
 
 	"github.com/keystone-auth/keystone"
-	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/secret"
 	"github.com/keystone-auth/keystone/internal/store"
 	"github.com/keystone-auth/keystone/internal/token"
@@ -30,48 +28,12 @@ func (s *Slice) authorizationCode(ctx context.Context, r grantRequest) (token.Re
 	if err != nil {
 		return token.Response{}, err
 	}
-	ses, err := s.Store.Session(ctx, code.SessionID)
-	if keystone.KindOf(err) == keystone.NotFound || err == nil && !ses.Alive(s.Store.Now()) {
-		return token.Response{}, errCode
-	}
-	if err != nil {
-		return token.Response{}, err
-	}
-	if !c.FirstParty {
-		consented, found, err := s.Store.Consented(ctx, code.UserID, c.ID)
-		if err != nil {
-			return token.Response{}, err
-		}
-		if !found {
-			return token.Response{}, errCode
-		}
-		code.Scopes = keystone.Intersect(code.Scopes, consented) // what was taken back since is not given
-	}
-	u, err := s.Store.User(ctx, code.UserID)
-	if err != nil {
-		return token.Response{}, noCode(err)
-	}
-	by := httpio.Actor(ctx)
-	by.Kind, by.ID, by.Name, by.ClientID, by.SessionID = keystone.ActorUser, u.ID, u.Username, c.ID, code.SessionID
-	claims := userClaims(u, nil, code.Request.IDTokenClaims)
-	return s.Issuer.Issue(ctx, by, token.Request{
-		GrantType: keystone.GrantAuthorizationCode, Client: c, UserID: code.UserID, Within: code.Scopes, Audiences: code.Request.Audiences,
-		ID: &token.IDToken{Nonce: code.Request.Nonce, AuthTime: code.AuthTime, AMR: code.AMR, ACR: code.ACR, Claims: claims},
-		Write: func(ctx context.Context, d token.Decision) (token.Written, error) {
-			family, refresh := s.Issuer.CodeFamily(d, code, c.ID, ses.ExpiresAt)
-			ok, err := s.Store.RedeemCode(ctx, by, presented, family, c.FirstParty)
-			if err != nil {
-				return token.Written{}, err
-			}
-			if !ok {
-				return token.Written{}, s.codeReused(ctx, by, code)
-			}
-			w := token.Written{SessionID: code.SessionID, GrantID: family.ID}
-			if mayRefresh(c, d.Scopes) {
-				w.Refresh = refresh
-			}
-			return w, nil
+	return s.giveTokens(ctx, c, allowed{
+		grantType: keystone.GrantAuthorizationCode, what: code, gone: errCode,
+		redeem: func(ctx context.Context, by keystone.Actor, family keystone.Grant) (bool, error) {
+			return s.Store.RedeemCode(ctx, by, presented, family, c.FirstParty)
 		},
+		again: func(ctx context.Context, by keystone.Actor) error { return s.codeReused(ctx, by, code) },
 	})
 }
 
@@ -80,16 +42,6 @@ func noCode(err error) error {
 		return errCode
 	}
 	return err
-}
-
-// mayRefresh reports whether a client gets a refresh token: an OpenID client
-// where offline_access was consented to (OpenID Connect Core section 11), any
-// other where it is registered for them.
-func mayRefresh(c keystone.Client, scopes []string) bool {
-	if !c.MayUse(keystone.GrantRefreshToken) {
-		return false
-	}
-	return !slices.Contains(scopes, keystone.ScopeOpenID) || slices.Contains(scopes, keystone.ScopeOfflineAccess)
 }
 
 // checkCode holds a code against what the client presents with it. A wrong

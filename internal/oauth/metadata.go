@@ -30,6 +30,7 @@ type Metadata struct {
 
 	AuthorizationEndpoint string   `json:"authorization_endpoint"`
 	PAREndpoint           string   `json:"pushed_authorization_request_endpoint"`
+	DeviceEndpoint        string   `json:"device_authorization_endpoint"`
 	UserinfoEndpoint      string   `json:"userinfo_endpoint"`
 	EndSessionEndpoint    string   `json:"end_session_endpoint"`
 	Scopes                []string `json:"scopes_supported"`
@@ -57,6 +58,7 @@ func (s *Slice) facts() Metadata {
 		ResponseTypes:         []string{"code"},
 		AuthorizationEndpoint: issuer + "/oauth2/authorize",
 		PAREndpoint:           issuer + "/oauth2/par",
+		DeviceEndpoint:        issuer + "/oauth2/device_authorization",
 		UserinfoEndpoint:      issuer + "/oauth2/userinfo",
 		EndSessionEndpoint:    issuer + "/oauth2/logout",
 		Scopes:                keystone.OpenIDScopeNames(),

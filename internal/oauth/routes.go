@@ -22,6 +22,9 @@ type Slice struct {
 	// client or from this source; Failed counts one more. Successful ones are free.
 	Allow  func(ctx context.Context, clientID, source string) error
 	Failed func(ctx context.Context, clientID, source string)
+	// Poll counts a poll for a code and reports whether it came no earlier than
+	// interval after the one before; each that did adds five seconds.
+	Poll func(ctx context.Context, code string, interval time.Duration) bool
 
 	Pages   *web.Pages
 	Cookies httpio.Cookies
@@ -43,6 +46,9 @@ func (s *Slice) Routes() []httpio.Route {
 		httpio.Plain(http.MethodPost, "/oauth2/par", httpio.ClientAuth, httpio.LimitToken,
 			"Push an authorization request (RFC 9126)", s.par,
 			httpio.DocForm[pushForm](), httpio.DocAnswer[pushAnswer](http.StatusCreated, "The reference.")),
+		httpio.Plain(http.MethodPost, "/oauth2/device_authorization", httpio.ClientAuth, httpio.LimitAPI,
+			"Ask for a code that a person types elsewhere (RFC 8628)", s.deviceAuthorization,
+			httpio.DocForm[deviceForm](), httpio.DocAnswer[deviceAnswer](http.StatusOK, "The codes.")),
 		httpio.Plain(http.MethodGet, "/oauth2/userinfo", httpio.CrossSite, httpio.LimitAPI,
 			"Claims about the user (OpenID Connect Core section 5.3)", s.userinfo, httpio.DocAnswer[map[string]any](http.StatusOK, "The claims.")),
 		httpio.Plain(http.MethodPost, "/oauth2/userinfo", httpio.CrossSite, httpio.LimitAPI,
@@ -83,5 +89,6 @@ type grant func(*Slice, context.Context, grantRequest) (token.Response, error)
 var grants = map[string]grant{
 	keystone.GrantAuthorizationCode: (*Slice).authorizationCode,
 	keystone.GrantClientCredentials: (*Slice).clientCredentials,
+	keystone.GrantDeviceCode:        (*Slice).deviceCode,
 	keystone.GrantRefreshToken:      (*Slice).refreshToken,
 }

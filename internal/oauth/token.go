@@ -26,7 +26,7 @@ func (r grantRequest) audiences() []string {
 
 // tokenForm documents the form of the token endpoint.
 type tokenForm struct {
-	GrantType    string   `json:"grant_type" enum:"authorization_code,client_credentials,refresh_token" doc:"What is shown to get the tokens."`
+	GrantType    string   `json:"grant_type" enum:"authorization_code,client_credentials,refresh_token,urn:ietf:params:oauth:grant-type:device_code" doc:"What is shown to get the tokens."`
 	ClientID     string   `json:"client_id,omitempty" doc:"For a public client, or with client_secret. Confidential clients may use HTTP Basic instead."`
 	ClientSecret string   `json:"client_secret,omitempty"`
 	Scope        string   `json:"scope,omitempty" doc:"Scopes, separated by spaces. Everything that is allowed where it is left out."`
@@ -36,6 +36,7 @@ type tokenForm struct {
 	Code         string   `json:"code,omitempty" doc:"For grant_type authorization_code, with redirect_uri and code_verifier."`
 	RedirectURI  string   `json:"redirect_uri,omitempty"`
 	CodeVerifier string   `json:"code_verifier,omitempty" doc:"RFC 7636 section 4.5."`
+	DeviceCode   string   `json:"device_code,omitempty" doc:"For a device that polls (RFC 8628 section 3.4)."`
 }
 
 var (

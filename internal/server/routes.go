@@ -29,7 +29,7 @@ func (s *Server) routes() ([]httpio.Route, error) {
 	slices := [][]httpio.Route{
 		(&oauth.Slice{
 			Store: p.Store, Issuer: p.Issuer, Verifier: p.Verifier, Ring: p.Ring,
-			Allow: s.limits.AllowClient, Failed: s.clientFailed,
+			Allow: s.limits.AllowClient, Failed: s.clientFailed, Poll: s.limits.Poll,
 			Pages: below, Cookies: cookies, Idle: c.SessionIdle,
 		}).Routes(),
 		(&login.Slice{

@@ -54,6 +54,17 @@ func (s *Store) CountAttempt(ctx context.Context, keys ...AttemptKey) (wait time
 	return 0, nil
 }
 
+// ForgiveAttempt takes back one attempt whose proof was right, on a counter that
+// others share: their failures stay counted.
+func (s *Store) ForgiveAttempt(ctx context.Context, key string) error {
+	_, err := s.hot(ctx, &hotWrite{
+		lock: lockAttempt(key),
+		sql:  `UPDATE attempts SET failures = failures - 1, blocked_until = 0 WHERE key = $1 AND failures > 0`,
+		args: []any{key},
+	})
+	return s.fail("forgive attempt", err)
+}
+
 // ClearAttempts forgets counters outside of a sign-in: an administrator unlocks
 // an account, or a proof other than a sign-in succeeded.
 func (s *Store) ClearAttempts(ctx context.Context, keys ...string) error {

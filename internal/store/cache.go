@@ -29,6 +29,7 @@ type caches struct {
 	revoked *otter.Cache[string, bool]
 	opaque  *otter.Cache[string, AccessToken]
 	grants  *otter.Cache[string, keystone.Grant]
+	pending *otter.Cache[string, Pending]
 }
 
 func newCaches() *caches {
@@ -38,6 +39,7 @@ func newCaches() *caches {
 		alive:   newCache[bool](staleness),
 		revoked: newCache[bool](staleness),
 		opaque:  newCache[AccessToken](staleness),
+		pending: newCache[Pending](staleness),
 		// Who a family belongs to never changes; everything that does is decided
 		// by the statement that rotates it.
 		grants: newCache[keystone.Grant](time.Minute),
@@ -89,5 +91,6 @@ func (s *Store) Caches() map[string]CacheStats {
 		"revoked": {s.cache.revoked.EstimatedSize()},
 		"opaque":  {s.cache.opaque.EstimatedSize()},
 		"grants":  {s.cache.grants.EstimatedSize()},
+		"pending": {s.cache.pending.EstimatedSize()},
 	}
 }

@@ -86,13 +86,19 @@ func (s *Store) RedeemCode(ctx context.Context, by keystone.Actor, value string,
 		if !hit {
 			return nil
 		}
-		adds := []addition{{`UPDATE sessions SET last_seen = $1 WHERE id = $2`, []any{micros(now), g.SessionID}}}
-		if !trusted {
-			adds = append(adds, addition{`UPDATE consents SET updated_at = updated_at WHERE user_id = $1 AND client_id = $2`, []any{g.UserID, g.ClientID}})
-		}
-		return append(adds, insertGrantWhile(g, trusted), s.auditRow(by, keystone.AuditEvent{Action: keystone.ActCodeRedeemed, TargetKind: "grant", TargetID: g.ID,
-			Detail: map[string]any{"scopes": g.Scopes}}))
+		return s.beginGrant(by, g, trusted, keystone.AuditEvent{Action: keystone.ActCodeRedeemed, TargetKind: "grant", TargetID: g.ID,
+			Detail: map[string]any{"scopes": g.Scopes}})
 	}
 	hit, err := s.hot(ctx, w)
 	return hit, s.fail("redeem code", err)
+}
+
+// beginGrant is what redeeming adds to its transaction: writes to the rows of
+// session and consent, then the grant where both are still there, then the trail.
+func (s *Store) beginGrant(by keystone.Actor, g keystone.Grant, trusted bool, event keystone.AuditEvent) []addition {
+	adds := []addition{{`UPDATE sessions SET last_seen = $1 WHERE id = $2`, []any{micros(g.CreatedAt), g.SessionID}}}
+	if !trusted {
+		adds = append(adds, addition{`UPDATE consents SET updated_at = updated_at WHERE user_id = $1 AND client_id = $2`, []any{g.UserID, g.ClientID}})
+	}
+	return append(adds, insertGrantWhile(g, trusted), s.auditRow(by, event))
 }

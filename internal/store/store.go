@@ -23,14 +23,15 @@ type Options struct {
 // Store is every table. It is safe for concurrent use. Inside InTx the same
 // type is bound to the open transaction.
 type Store struct {
-	db     database
-	q      querier // db, or the open transaction
-	now    func() time.Time
-	master secret.MasterKey
-	cache  *caches
-	group  *groupWriter
-	chain  *secret.MAC
-	tx     *txState // nil outside a transaction
+	db        database
+	q         querier // db, or the open transaction
+	now       func() time.Time
+	master    secret.MasterKey
+	cache     *caches
+	group     *groupWriter
+	chain     *secret.MAC
+	userCodes *secret.MAC
+	tx        *txState // nil outside a transaction
 }
 
 // txState is what one transaction leaves to do after its commit.
@@ -61,7 +62,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, q: db, now: o.Now, master: o.Master, chain: o.Master.MAC("audit-chain")}
+	s := &Store{db: db, q: db, now: o.Now, master: o.Master, chain: o.Master.MAC("audit-chain"), userCodes: o.Master.MAC("user-code")}
 	s.cache = newCaches()
 	s.group = newGroupWriter(db)
 	return s, nil

@@ -18,6 +18,7 @@ var sweeps = []struct {
 	{"sessions", "id", "ended_at <> 0 AND ended_at < $1", sessionRetention},
 	{"grants", "id", "ends_at < $1", 24 * time.Hour},
 	{"flows", "id", "expires_at < $1", time.Hour},
+	{"pending_authorizations", "id", "expires_at < $1", time.Hour},
 	{"browser_sessions", "session_id", "last_used < $1", 100 * 24 * time.Hour},
 	{"access_tokens", "hash", "expires_at < $1", time.Hour},
 	{"revoked_tokens", "jti", "expires_at < $1", time.Hour},

@@ -1,0 +1,92 @@
+package oauth
+
+import (
+	"context"
+	"slices"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/store"
+	"github.com/keystone-auth/keystone/internal/token"
+)
+
+// allowed is what a person has allowed a client and the client now comes for: an
+// authorization code stands for it, or a pending authorization.
+type allowed struct {
+	grantType string
+	what      store.Code
+	gone      error // the answer where it does not hold any more
+	// redeem uses it and begins its grant, in one transaction; false: it was used.
+	redeem func(context.Context, keystone.Actor, keystone.Grant) (bool, error)
+	// again returns the answer where it was used before.
+	again func(context.Context, keystone.Actor) error
+}
+
+// giveTokens checks that what was allowed still holds, and has tokens issued.
+func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (token.Response, error) {
+	what := a.what
+	ses, err := s.Store.Session(ctx, what.SessionID)
+	if keystone.KindOf(err) == keystone.NotFound || err == nil && !ses.Alive(s.Store.Now()) {
+		return token.Response{}, a.gone
+	}
+	if err != nil {
+		return token.Response{}, err
+	}
+	if !c.FirstParty {
+		consented, found, err := s.Store.Consented(ctx, what.UserID, c.ID)
+		if err != nil {
+			return token.Response{}, err
+		}
+		if !found {
+			return token.Response{}, a.gone
+		}
+		what.Scopes = keystone.Intersect(what.Scopes, consented) // what was taken back since is not given
+	}
+	u, err := s.Store.User(ctx, what.UserID)
+	if keystone.KindOf(err) == keystone.NotFound {
+		return token.Response{}, a.gone
+	}
+	if err != nil {
+		return token.Response{}, err
+	}
+	by := httpio.Actor(ctx)
+	by.Kind, by.ID, by.Name, by.ClientID, by.SessionID = keystone.ActorUser, u.ID, u.Username, c.ID, what.SessionID
+	claims := userClaims(u, nil, what.Request.IDTokenClaims)
+	return s.Issuer.Issue(ctx, by, token.Request{
+		GrantType: a.grantType, Client: c, UserID: what.UserID, Within: what.Scopes, Audiences: what.Request.Audiences,
+		ID: &token.IDToken{Nonce: what.Request.Nonce, AuthTime: what.AuthTime, AMR: what.AMR, ACR: what.ACR, Claims: claims},
+		Write: func(ctx context.Context, d token.Decision) (token.Written, error) {
+			family, refresh := s.Issuer.CodeFamily(d, what, c.ID, ses.ExpiresAt)
+			ok, err := a.redeem(ctx, by, family)
+			if err != nil {
+				return token.Written{}, err
+			}
+			if !ok {
+				return token.Written{}, a.again(ctx, by)
+			}
+			w := token.Written{SessionID: what.SessionID, GrantID: family.ID}
+			if mayRefresh(c, d.Scopes) {
+				w.Refresh = refresh
+			}
+			return w, nil
+		},
+	})
+}
+
+// mayRefresh reports whether a client gets a refresh token: an OpenID client
+// where offline_access was consented to (OpenID Connect Core section 11), any
+// other where it is registered for them.
+func mayRefresh(c keystone.Client, scopes []string) bool {
+	if !c.MayUse(keystone.GrantRefreshToken) {
+		return false
+	}
+	return !slices.Contains(scopes, keystone.ScopeOpenID) || slices.Contains(scopes, keystone.ScopeOfflineAccess)
+}
+
+// given is what a flow that is done has shown and allowed.
+func (s *Slice) given(f keystone.Flow, facts keystone.Facts) store.Code {
+	return store.Code{
+		GrantID: keystone.NewID(s.Store.Now()), UserID: facts.Session.UserID, SessionID: facts.Session.ID, AuthTime: facts.AuthTime,
+		AMR: facts.Session.AMR, ACR: facts.ACR, Scopes: f.Answered(facts), Request: f.Request,
+	}
+}

@@ -1,0 +1,97 @@
+package oauth
+
+import (
+	"context"
+	"encoding/hex"
+	"net/http"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/secret"
+	"github.com/keystone-auth/keystone/internal/store"
+	"github.com/keystone-auth/keystone/internal/token"
+	"github.com/keystone-auth/keystone/web"
+)
+
+// The answers to a poll that gets no tokens (RFC 8628 section 3.5, OpenID Connect
+// CIBA section 11).
+var (
+	errWaiting   = keystone.Fail(keystone.Invalid, "The person has not answered yet. Ask again after the interval.").WithCode("authorization_pending")
+	errSlowDown  = keystone.Fail(keystone.Invalid, "Wait five seconds longer between polls from now on.").WithCode("slow_down")
+	errExpired   = keystone.Fail(keystone.Invalid, "The code has expired. Ask for another.").WithCode("expired_token")
+	errDenied    = keystone.Fail(keystone.Invalid, "The person refused.").WithCode("access_denied")
+	errPollCode  = keystone.Fail(keystone.Invalid, "The code is not valid (any more). Ask for another.").WithCode("invalid_grant")
+	errAnswered  = keystone.Fail(keystone.NotFound, "This request has expired, or was answered already. Start again on your device.")
+	errNoSuccess = keystone.Fail(keystone.Forbidden, "This request cannot be answered in this way. Start again on your device.")
+)
+
+// poll is a client asking for the outcome of an authorization that waits.
+type poll struct {
+	grantType string
+	kind      string // of store.Pending
+	prefix    string // of the code
+	code      string
+}
+
+// poll answers a poll. It writes nothing until there are tokens to give: the
+// state is read through the cache, the pace is counted in memory (Slice.Poll).
+func (s *Slice) poll(ctx context.Context, r grantRequest, q poll) (token.Response, error) {
+	if !r.client.MayUse(q.grantType) {
+		return token.Response{}, errGrantNotForClient
+	}
+	if !secret.WellFormed(q.prefix, q.code) {
+		return token.Response{}, errPollCode
+	}
+	p, err := s.Store.PendingByCode(ctx, q.code)
+	if keystone.KindOf(err) == keystone.NotFound || err == nil && (p.ClientID != r.client.ID || p.Kind != q.kind) {
+		return token.Response{}, errPollCode
+	}
+	if err != nil {
+		return token.Response{}, err
+	}
+	switch expired := !s.Store.Now().Before(p.ExpiresAt); {
+	case p.Status == store.StateRedeemed:
+		return token.Response{}, errPollCode
+	case expired:
+		return token.Response{}, errExpired
+	case p.Status == store.StateDenied:
+		return token.Response{}, errDenied
+	case p.Status == store.StatePending:
+		if !s.Poll(ctx, hex.EncodeToString(secret.Hash(q.code)), pollInterval) {
+			return token.Response{}, errSlowDown
+		}
+		return token.Response{}, errWaiting
+	}
+	return s.giveTokens(ctx, r.client, allowed{
+		grantType: q.grantType, what: p.Approval, gone: errPollCode,
+		redeem: func(ctx context.Context, by keystone.Actor, family keystone.Grant) (bool, error) {
+			return s.Store.RedeemPending(ctx, by, q.code, family, r.client.FirstParty)
+		},
+		again: func(context.Context, keystone.Actor) error { return errPollCode },
+	})
+}
+
+// answerPending writes what a person decided about a client that is somewhere
+// else, and tells them. The browser goes nowhere: the client polls.
+func (s *Slice) answerPending(w http.ResponseWriter, r *http.Request, f keystone.Flow, c keystone.Client, step keystone.Step, facts keystone.Facts) error {
+	by := httpio.Actor(r.Context())
+	by.Kind, by.ID, by.ClientID, by.SessionID = keystone.ActorUser, f.UserID, c.ID, f.SessionID
+	message := web.Message{Title: "Access refused", Lines: []string{c.Name + " gets nothing. You can close this page."}}
+	var approval *store.Code
+	switch {
+	case step.Kind == keystone.StepDone:
+		given := s.given(f, facts)
+		approval, by.Name = &given, facts.Session.Username
+		message = web.Message{Title: "Done", Lines: []string{c.Name + " may go on now; this takes a few seconds. You can close this page."}}
+	case step.Code != "access_denied" || f.UserID == "":
+		return s.page(w, r, errNoSuccess)
+	}
+	ok, err := s.Store.AnswerPending(r.Context(), by, f.Request.Pending, f.UserID, approval)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return s.page(w, r, errAnswered)
+	}
+	return s.Pages.Render(w, http.StatusOK, "message", web.Page{Data: message})
+}
