@@ -187,6 +187,16 @@ func (n *node) try(method, path, bearer string, body io.Reader) (int, map[string
 }
 
 // signIn returns the tokens of a user, who must be able to sign in.
+// refusal has a client refused and returns the id of the request.
+func (n *node) refusal() string {
+	n.t.Helper()
+	status, answer := n.post("/api/v1/auth/token", "", map[string]any{"client_id": "nobody", "client_secret": "nothing"})
+	if status < 400 || text(answer["request_id"]) == "" {
+		n.t.Fatalf("not refused: %d %v", status, answer)
+	}
+	return text(answer["request_id"])
+}
+
 func (n *node) signIn(name, password string) map[string]any {
 	n.t.Helper()
 	status, answer := n.post("/api/v1/auth/login", "", map[string]any{"username": name, "password": password})
@@ -229,6 +239,16 @@ func dayOfServing(m *machine) {
 			t.Errorf("doctor: %v", c)
 		}
 	}
+
+	refusal := n.refusal()
+	within(t, 10*time.Second, "explained", func() bool { return s.run("", "explain", refusal).code == 0 })
+	if got := s.items("explain", refusal); len(got) != 1 || got[0]["error"] != "authentication_failed" || got[0]["refused_by"] != "client and its secret" {
+		t.Errorf("explain: %v", got)
+	}
+	if out := s.ok("explain", refusal); !strings.Contains(out, "REFUSED client and its secret") || !strings.Contains(out, "there is no such client") {
+		t.Errorf("explain:\n%s", out)
+	}
+	s.refused("There is no such refused request", "explain", "no-such-request")
 
 	const password = "a rather long one for amy"
 	s.okWith(password, "user", "create", "--username", "amy", "--email", "amy@example.com", "--password-stdin")

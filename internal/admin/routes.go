@@ -75,6 +75,7 @@ func (s *Slice) Routes() []httpio.Route {
 		httpio.JSON(http.MethodDelete, keys+"/{kid}", may(keystone.KeysWrite), api, "Revoke a signing key: everything it signed is refused from now on", s.revokeKey),
 
 		httpio.JSON(http.MethodGet, "/api/v1/admin/audit", may(keystone.AuditRead), api, "Read the audit trail, newest first", s.listAudit),
+		httpio.JSON(http.MethodGet, "/api/v1/admin/traces/{request_id}", may(keystone.AuditRead), api, "Explain why a request was refused, in the last day", s.explain),
 		httpio.JSON(http.MethodGet, "/api/v1/admin/stats", may(keystone.StatsRead), api, "Count users, sessions, sign-ins and tokens", s.stats),
 		httpio.JSON(http.MethodGet, "/api/v1/admin/settings", may(keystone.SettingsRead), api, "Read the settings, without secrets", s.settings),
 	}

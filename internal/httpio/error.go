@@ -115,6 +115,19 @@ func ErrorValues(err error) url.Values {
 	return url.Values{"error": {code}, "error_description": {text}}
 }
 
+// Refusal returns the code and the text that a refusal is answered with, for
+// whoever explains it later.
+func Refusal(err error) (code, text string) {
+	var e *keystone.Error
+	if !errors.As(err, &e) || e.Kind == keystone.Unknown || int(e.Kind) >= len(codes) {
+		e = errInternal
+	}
+	if code = e.Code; code == "" {
+		code = codes[e.Kind].code
+	}
+	return code, e.Msg
+}
+
 // Header values that never change, shared by every answer.
 var (
 	contentJSON     = []string{"application/json"}

@@ -17,14 +17,32 @@ type Exchange struct {
 	Err       error          // the refusal that was answered, for the log
 	ClientID  string         // set by OAuth endpoints once the client is known, for the log
 	Header    http.Header    // of the answer, for limits that are asked inside of a handler; may be nil
+
+	Checks keystone.Checks // what the request was held against, see keystone.Checking
 }
 
 type exchangeKey struct{}
 
-// WithExchange returns a context that carries x.
-func WithExchange(ctx context.Context, x *Exchange) context.Context {
-	return context.WithValue(ctx, exchangeKey{}, x)
+// exchangeContext carries an exchange and the checks in it: one context for
+// both.
+type exchangeContext struct {
+	context.Context
+	x *Exchange
 }
+
+// Value answers for the exchange and its checks.
+func (c exchangeContext) Value(key any) any {
+	switch key.(type) {
+	case exchangeKey:
+		return c.x
+	case keystone.ChecksKey:
+		return &c.x.Checks
+	}
+	return c.Context.Value(key)
+}
+
+// WithExchange returns a context that carries x.
+func WithExchange(ctx context.Context, x *Exchange) context.Context { return exchangeContext{ctx, x} }
 
 // ExchangeOf returns the exchange of the request, or an empty one outside of
 // the server.

@@ -25,6 +25,7 @@ type allowed struct {
 // giveTokens checks that what was allowed still holds, and has tokens issued.
 func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (token.Response, error) {
 	what := a.what
+	keystone.Checking(ctx, "session")
 	ses, err := s.Store.Session(ctx, what.SessionID)
 	if keystone.KindOf(err) == keystone.NotFound || err == nil && !ses.Alive(s.Store.Now()) {
 		return token.Response{}, a.gone
@@ -33,6 +34,7 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 		return token.Response{}, err
 	}
 	if !c.FirstParty {
+		keystone.Checking(ctx, "consent")
 		consented, found, err := s.Store.Consented(ctx, what.UserID, c.ID)
 		if err != nil {
 			return token.Response{}, err

@@ -17,6 +17,7 @@ import (
 // Connect Core section 3.1.2). Where the browser's session answers everything,
 // the code is issued at once; else a flow begins and the sign-in pages take over.
 func (s *Slice) authorize(w http.ResponseWriter, r *http.Request) error {
+	keystone.Checking(r.Context(), "parameters")
 	params, err := authorizeParams(r)
 	if err != nil {
 		return s.page(w, r, err)
@@ -34,6 +35,7 @@ func (s *Slice) authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	keystone.Checking(r.Context(), "sign-in policy")
 	switch step := f.Next(facts); step.Kind {
 	case keystone.StepDone:
 		return s.answer(w, r, f, facts)
@@ -53,6 +55,7 @@ func (s *Slice) authorize(w http.ResponseWriter, r *http.Request) error {
 // resume serves GET /oauth2/resume: the sign-in pages send the browser here when
 // they are done. That they did proves nothing: the policy is asked again.
 func (s *Slice) resume(w http.ResponseWriter, r *http.Request) error {
+	keystone.Checking(r.Context(), "flow of this browser")
 	browser := s.Cookies.Browser(r)
 	f, err := s.Store.Flow(r.Context(), browser, r.URL.Query().Get("flow"))
 	if err != nil {
@@ -66,6 +69,7 @@ func (s *Slice) resume(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	keystone.Checking(r.Context(), "sign-in policy")
 	step := f.Next(facts)
 	if step.Kind != keystone.StepDone && step.Kind != keystone.StepRefuse {
 		return redirect(w, "../login?flow="+f.ID)
@@ -166,6 +170,7 @@ func (s *Slice) pushThenGet(w http.ResponseWriter, r *http.Request, params url.V
 func (s *Slice) readRequest(ctx context.Context, params url.Values) (keystone.Client, keystone.AuthRequest, error) {
 	pushed := params.Get("request_uri")
 	if pushed != "" {
+		keystone.Checking(ctx, "request_uri")
 		kept, err := s.pushed(ctx, pushed, params.Get("client_id"))
 		if err != nil {
 			return keystone.Client{}, keystone.AuthRequest{}, err
@@ -175,6 +180,7 @@ func (s *Slice) readRequest(ctx context.Context, params url.Values) (keystone.Cl
 	c, req, err := s.checkRequest(ctx, params)
 	req.PushedAs = pushed
 	if err == nil && pushed == "" && c.RequirePAR {
+		keystone.Checking(ctx, "request must be pushed")
 		err = errNotPushed
 	}
 	return c, req, err
@@ -182,17 +188,24 @@ func (s *Slice) readRequest(ctx context.Context, params url.Values) (keystone.Cl
 
 // checkRequest is readRequest of parameters that are no reference.
 func (s *Slice) checkRequest(ctx context.Context, params url.Values) (keystone.Client, keystone.AuthRequest, error) {
+	keystone.Checking(ctx, "client")
 	c, err := s.Store.CachedClient(ctx, params.Get("client_id"))
 	if keystone.KindOf(err) == keystone.NotFound || err == nil && !c.Enabled {
+		keystone.Fact(ctx, "client_id sent", params.Get("client_id"))
 		return c, keystone.AuthRequest{}, errUnknownClient
 	}
 	if err != nil {
 		return c, keystone.AuthRequest{}, err
 	}
+	httpio.SetClient(ctx, c.ID)
+	keystone.Checking(ctx, "redirect_uri")
 	if uri := params.Get("redirect_uri"); uri == "" || !c.AllowsRedirect(uri) {
+		keystone.Fact(ctx, "redirect_uri sent", uri)
+		keystone.Fact(ctx, "redirect_uris registered", strings.Join(c.RedirectURIs, " "))
 		return c, keystone.AuthRequest{}, errRedirectURI
 	}
 	req := keystone.AuthRequest{ClientID: c.ID, RedirectURI: params.Get("redirect_uri"), State: params.Get("state")}
+	keystone.Checking(ctx, "response_mode")
 	if mode := params.Get("response_mode"); slices.Contains(responseModes, mode) && (mode != "form_post" || strings.HasPrefix(req.RedirectURI, "http")) {
 		req.ResponseMode = mode
 	} else if mode != "" {

@@ -34,6 +34,7 @@ var responseModes = []string{"query", "fragment", "form_post"}
 
 // fillRequest checks everything whose errors may be sent to the client.
 func (s *Slice) fillRequest(ctx context.Context, c keystone.Client, req *keystone.AuthRequest, params url.Values) error {
+	keystone.Checking(ctx, "response_type and grant of the client")
 	switch {
 	case params.Has("request"):
 		return errJAR
@@ -47,29 +48,35 @@ func (s *Slice) fillRequest(ctx context.Context, c keystone.Client, req *keyston
 		return errTooLong
 	}
 	req.Nonce, req.LoginHint, req.UILocales = params.Get("nonce"), cut(params.Get("login_hint"), 254), cut(params.Get("ui_locales"), 100)
+	keystone.Checking(ctx, "scope")
 	asked, err := keystone.ParseScope(params.Get("scope"))
 	if err != nil {
 		return err
 	}
 	// What is not the client's is left out (OpenID Connect Core section 3.1.2.1).
 	req.Scopes = keystone.Intersect(asked, c.Scopes)
+	keystone.Checking(ctx, "code_challenge (PKCE)")
 	if err := fillPKCE(c, req, params); err != nil {
 		return err
 	}
+	keystone.Checking(ctx, "prompt and max_age")
 	if err := fillPrompt(req, params); err != nil {
 		return err
 	}
+	keystone.Checking(ctx, "resource")
 	if resources := params["resource"]; len(resources) > 0 {
 		if req.Audiences, err = c.Audience(resources, s.Issuer.Options.Issuer); err != nil {
 			return err
 		}
 	}
+	keystone.Checking(ctx, "claims")
 	if err := fillClaims(req, params.Get("claims")); err != nil {
 		return err
 	}
 	if acr := params.Get("acr_values"); acr != "" && len(req.ACRValues) == 0 {
 		req.ACRValues = strings.Fields(cut(acr, 500))
 	}
+	keystone.Checking(ctx, "id_token_hint")
 	return s.fillHint(ctx, c, req, params.Get("id_token_hint"))
 }
 

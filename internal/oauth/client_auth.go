@@ -61,14 +61,17 @@ func readCredentials(r *http.Request, form url.Values) (credentials, error) {
 // too. Failures are counted per client and per source, and all answered alike.
 func (s *Slice) authenticate(ctx context.Context, cred credentials) (keystone.Client, error) {
 	source := httpio.Actor(ctx).Source
+	keystone.Checking(ctx, "failed attempts of client and source")
 	if err := s.Allow(ctx, cred.id, source); err != nil {
 		return keystone.Client{}, err
 	}
+	keystone.Checking(ctx, "client and its secret")
 	c, proved, err := s.Store.ProveClient(ctx, cred.id, cred.secret)
 	if err != nil {
 		return keystone.Client{}, err
 	}
 	if c.ID == "" || c.Confidential() != proved || c.Confidential() != cred.hasSecret || !c.Enabled {
+		s.whyNot(ctx, c, cred, proved)
 		guessed := cred.id
 		if c.ID != "" && !c.Confidential() {
 			guessed = "" // it has no secret to guess; counted as its own, a stranger would stop it for everybody at this source
@@ -80,12 +83,32 @@ func (s *Slice) authenticate(ctx context.Context, cred credentials) (keystone.Cl
 	return c, nil
 }
 
+// whyNot notes for whoever explains the refusal later what the answer does not
+// say: it would tell a stranger which clients there are.
+func (s *Slice) whyNot(ctx context.Context, c keystone.Client, cred credentials, proved bool) {
+	why := "the client is disabled"
+	switch {
+	case c.ID == "":
+		why = "there is no such client"
+	case c.Confidential() && !cred.hasSecret:
+		why = "the client has a secret, and none came"
+	case !c.Confidential() && cred.hasSecret:
+		why = "the client is public, and a secret came"
+	case c.Confidential() && !proved:
+		why = "the secret is not one of its living ones"
+	}
+	keystone.Fact(ctx, "why", why)
+	keystone.Fact(ctx, "client_id sent", cred.id)
+}
+
 // clientForm reads the form of a protocol endpoint and proves the client.
 func (s *Slice) clientForm(r *http.Request) (keystone.Client, url.Values, error) {
+	keystone.Checking(r.Context(), "form")
 	form, err := httpio.Form(r, httpio.MaxForm)
 	if err != nil {
 		return keystone.Client{}, nil, err
 	}
+	keystone.Checking(r.Context(), "one way of client authentication")
 	cred, err := readCredentials(r, form)
 	if err != nil {
 		return keystone.Client{}, nil, err

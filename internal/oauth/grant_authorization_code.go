@@ -21,6 +21,7 @@ var (
 // 4.6).
 func (s *Slice) authorizationCode(ctx context.Context, r grantRequest) (token.Response, error) {
 	c, presented := r.client, r.form.Get("code")
+	keystone.Checking(ctx, "code")
 	if presented == "" {
 		return token.Response{}, errNoCode
 	}
@@ -56,14 +57,21 @@ func (s *Slice) checkCode(ctx context.Context, r grantRequest) (store.Code, erro
 		return code, noCode(err)
 	}
 	if code.Request.ClientID != r.client.ID {
+		keystone.Fact(ctx, "why", "the code was issued to another client")
+		keystone.Fact(ctx, "issued to", code.Request.ClientID)
 		return code, errCode
 	}
 	if used {
+		keystone.Fact(ctx, "why", "the code was used before: everything that came of it has ended")
 		return code, s.codeReused(ctx, asClient(ctx, r.client), code)
 	}
+	keystone.Checking(ctx, "redirect_uri of the code")
 	if r.form.Get("redirect_uri") != code.Request.RedirectURI {
+		keystone.Fact(ctx, "redirect_uri sent", r.form.Get("redirect_uri"))
+		keystone.Fact(ctx, "redirect_uri of the authorization request", code.Request.RedirectURI)
 		return code, errCode
 	}
+	keystone.Checking(ctx, "code_verifier (PKCE)")
 	if !verifies(code.Request.CodeChallenge, r.form.Get("code_verifier")) {
 		if err := s.Store.BurnCode(ctx, presented); err != nil {
 			return code, err

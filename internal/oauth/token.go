@@ -50,12 +50,14 @@ func (s *Slice) token(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	keystone.Checking(r.Context(), "grant_type")
 	grantType := form.Get("grant_type")
 	if grantType == "" {
 		return errNoGrantType
 	}
 	grant, ok := grants[grantType]
 	if !ok {
+		keystone.Fact(r.Context(), "grant_type sent", grantType)
 		return errGrantType
 	}
 	t, err := grant(s, r.Context(), grantRequest{c, form})

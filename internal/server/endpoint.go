@@ -57,6 +57,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // known.
 func (e *endpoint) admit(rec *recorder, r *http.Request) error {
 	if e.route.Access != httpio.ClientAuth && e.route.Access != httpio.CrossSite {
+		keystone.Checking(r.Context(), "origin of the page that sent it")
 		// Token endpoints have no cookies to ride on, and are called by scripts of
 		// any client.
 		if err := e.s.crossOrigin.Check(r); err != nil {
@@ -64,21 +65,25 @@ func (e *endpoint) admit(rec *recorder, r *http.Request) error {
 		}
 	}
 	open := e.route.Access == httpio.Public || e.route.Access == httpio.ClientAuth || e.route.Access == httpio.CrossSite
+	keystone.Checking(r.Context(), "rate limit of the source")
 	if err := e.s.limits.atSource(rec, r, e.route.Limit, open); err != nil {
 		return err
 	}
 	if open {
 		return nil
 	}
+	keystone.Checking(r.Context(), "access token")
 	if err := e.authenticate(rec, r); err != nil {
 		if limited := e.s.limits.badToken(rec, r, e.route.Limit); limited != nil {
 			return limited
 		}
 		return err
 	}
+	keystone.Checking(r.Context(), "rate limit of the actor")
 	if err := e.s.limits.atActor(rec, r, e.route.Limit); err != nil {
 		return err
 	}
+	keystone.Checking(r.Context(), "scope of the route")
 	return e.allow(rec, r)
 }
 
@@ -142,6 +147,8 @@ func (e *endpoint) allow(rec *recorder, r *http.Request) error {
 			return nil
 		}
 		e.s.denied(r.Context(), actor, e.pattern, e.demands)
+		keystone.Fact(r.Context(), "demanded", e.demands)
+		keystone.Fact(r.Context(), "held", keystone.FormatScope(actor.Scopes))
 		rec.Header().Set("WWW-Authenticate", `Bearer realm="keystone", error="insufficient_scope", scope="`+e.demands+`"`)
 		return keystone.Fail(keystone.Forbidden, "This needs the scope "+e.demands+", which the token does not have.")
 	}

@@ -32,6 +32,7 @@ type metrics struct {
 	panics    prometheus.Counter
 	denials   prometheus.Counter
 	outbound  *prometheus.CounterVec
+	untraced  prometheus.Counter
 }
 
 // other stands for every value that is not on a label's list.
@@ -57,6 +58,7 @@ func newMetrics(version string) *metrics {
 		panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "keystone_panics_total", Help: "Handlers and jobs that panicked."}),
 		outbound: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keystone_outbound_requests_total", Help: "Requests to other servers by result: ok, failed, blocked (not a public address)."}, []string{"result"}),
 		denials:  prometheus.NewCounter(prometheus.CounterOpts{Name: "keystone_access_denied_total", Help: "Requests of known actors that were refused for want of a right."}),
+		untraced: prometheus.NewCounter(prometheus.CounterOpts{Name: "keystone_traces_dropped_total", Help: "Refused requests that cannot be explained later: there were too many, or the database was away."}),
 		tokens:   map[[2]string]prometheus.Counter{}, signIns: map[string]prometheus.Counter{}, limited: map[httpio.Limit]prometheus.Counter{},
 	}
 	tokens := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keystone_tokens_total", Help: "Requests for tokens by grant type and result."}, []string{"grant", "result"})
@@ -76,7 +78,7 @@ func newMetrics(version string) *metrics {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "keystone_build_info", Help: "Always 1; the labels say what runs.",
 		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()}})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.latency, m.batch, m.swept, m.jobs, m.panics, m.denials, m.outbound, tokens, signIns, limited, build,
+	m.registry.MustRegister(m.requests, m.latency, m.batch, m.swept, m.jobs, m.panics, m.denials, m.untraced, m.outbound, tokens, signIns, limited, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.unmatched = m.resolve("none", other)
 	return m

@@ -88,6 +88,9 @@ func (s *Server) finish(rec *recorder, r *http.Request, start time.Time, span sp
 	} else {
 		s.metrics.unmatched.observe(status, took)
 	}
+	if rec.x.Err != nil && rec.endpoint != nil {
+		s.traces.add(rec, status)
+	}
 	span.end(rec, status)
 	s.accessLog(rec, r, status, took)
 }

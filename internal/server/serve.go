@@ -162,6 +162,9 @@ func (s *Server) flush(ctx context.Context) error {
 	if err := s.parts.Issuer.FlushUsage(ctx); err != nil {
 		return err
 	}
+	if err := s.traces.flush(ctx); err != nil {
+		return err
+	}
 	if err := s.tracer.close(ctx); err != nil {
 		s.log.WarnContext(ctx, "last traces not sent", "error", err)
 	}

@@ -27,6 +27,7 @@ type Server struct {
 	crossOrigin  *http.CrossOriginProtection
 	authenticate func(context.Context, string) (keystone.Actor, error)
 	denials      denials
+	traces       traces
 	health       *health
 	docs         *docs
 	tracer       tracer
@@ -101,6 +102,7 @@ func (s *Server) build(ctx context.Context, o Options) (err error) {
 	}
 	s.limits = newLimits(s.config, s.counter, s.metrics, o.Now)
 	s.denials = denials{record: s.parts.Store.Record, count: s.metrics.denials, log: s.log, now: o.Now}
+	s.traces = traces{write: s.parts.Store.AddTraces, now: o.Now, dropped: func(n int) { s.metrics.untraced.Add(float64(n)) }}
 	s.health = &health{now: o.Now, ping: s.parts.Store.Ping, migrations: func(ctx context.Context) (int, error) {
 		list, err := s.parts.Store.Migrations(ctx)
 		return pending(list), err

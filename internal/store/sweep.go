@@ -24,6 +24,7 @@ var sweeps = []struct {
 	{"revoked_tokens", "jti", "expires_at < $1", time.Hour},
 	{"attempts", "key", "last_at < $1", attemptMemory},
 	{"signing_keys", "id", "expires_at <> 0 AND expires_at < $1", 30 * 24 * time.Hour},
+	{"traces", "id", "at < $1", TraceRetention},
 	{"outbox", "id", "dead_at <> 0 AND dead_at < $1", 30 * 24 * time.Hour},
 	{"client_secrets", "id", "expires_at <> 0 AND expires_at < $1", 30 * 24 * time.Hour},
 }

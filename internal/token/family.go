@@ -53,15 +53,18 @@ func (i *Issuer) Family(ctx context.Context, raw string) (g keystone.Grant, gene
 // Refresh uses a refresh token for the client that presents it (RFC 6749 section
 // 6). Scopes and audiences may only narrow what was granted.
 func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Client, raw string, scopes, audiences []string) (Response, error) {
+	keystone.Checking(ctx, "refresh token")
 	g, generation, err := i.Family(ctx, raw)
 	if err != nil {
 		i.observe(keystone.GrantRefreshToken, result(err))
 		return Response{}, err
 	}
 	if g.ClientID != c.ID {
+		keystone.Fact(ctx, "why", "it was issued to another client")
 		i.observe(keystone.GrantRefreshToken, "refused")
 		return Response{}, errRefresh
 	}
+	keystone.Checking(ctx, "scope and audience of the grant")
 	if len(scopes) > 0 && !keystone.Subset(scopes, g.Scopes) {
 		i.observe(keystone.GrantRefreshToken, "refused")
 		return Response{}, keystone.Fail(keystone.Invalid, "A refresh can only narrow the granted scopes. Sign in again for more.").WithCode("invalid_scope")

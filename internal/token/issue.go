@@ -109,6 +109,7 @@ func (i *Issuer) issue(ctx context.Context, by keystone.Actor, r Request) (Respo
 	}
 	var w Written
 	if r.Write != nil {
+		keystone.Checking(ctx, "state of the grant")
 		if w, err = r.Write(ctx, d); err != nil {
 			return Response{}, err
 		}
@@ -122,14 +123,18 @@ func (i *Issuer) issue(ctx context.Context, by keystone.Actor, r Request) (Respo
 // decide is every check there is.
 func (i *Issuer) decide(ctx context.Context, r Request) (Decision, error) {
 	d := Decision{Now: i.store.Now()}
+	keystone.Checking(ctx, "client enabled")
 	if !r.Client.Enabled {
 		return d, errClientOff
 	}
+	keystone.Checking(ctx, "grant type of the client")
 	if !r.Client.MayUse(r.GrantType) {
+		keystone.Fact(ctx, "grants of the client", keystone.FormatScope(r.Client.Grants))
 		return d, errGrantType
 	}
 	held, allowed := r.Client.Scopes, r.Client.Scopes
 	if r.UserID != "" {
+		keystone.Checking(ctx, "user active")
 		u, err := i.store.UserState(ctx, r.UserID)
 		if keystone.KindOf(err) == keystone.NotFound || err == nil && !u.Enabled {
 			return d, errUserGone
@@ -143,10 +148,18 @@ func (i *Issuer) decide(ctx context.Context, r Request) (Decision, error) {
 		allowed = keystone.Intersect(allowed, r.Within)
 	}
 	var err error
+	keystone.Checking(ctx, "scope")
 	if d.Scopes, err = keystone.EffectiveScopes(held, allowed, r.Scopes); err != nil {
+		keystone.Fact(ctx, "scope asked for", keystone.FormatScope(r.Scopes))
+		keystone.Fact(ctx, "scope that the client may have", keystone.FormatScope(allowed))
+		keystone.Fact(ctx, "scope held", keystone.FormatScope(held))
 		return d, err
 	}
-	d.Audiences, err = r.Client.Audience(r.Audiences, i.Options.Issuer)
+	keystone.Checking(ctx, "audience")
+	if d.Audiences, err = r.Client.Audience(r.Audiences, i.Options.Issuer); err != nil {
+		keystone.Fact(ctx, "audience asked for", strings.Join(r.Audiences, " "))
+		keystone.Fact(ctx, "audiences of the client", strings.Join(r.Client.Audiences, " "))
+	}
 	return d, err
 }
 
