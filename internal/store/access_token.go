@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/hex"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -20,6 +19,7 @@ type AccessToken struct {
 	Audiences []string
 	IssuedAt  time.Time
 	ExpiresAt time.Time
+	Revoked   bool // before its time
 }
 
 // SaveAccessToken stores an opaque access token under its hash.
@@ -38,8 +38,9 @@ func (s *Store) SaveAccessToken(ctx context.Context, by keystone.Actor, hash []b
 
 // AccessTokenByHash returns an opaque access token, at most a second old.
 func (s *Store) AccessTokenByHash(ctx context.Context, hash []byte) (AccessToken, error) {
-	t, err := cached(ctx, s, s.cache.opaque, hex.EncodeToString(hash), func(ctx context.Context) (AccessToken, error) {
-		list, err := all(ctx, s, scanAccessToken, `SELECT jti, user_id, client_id, session_id, grant_id, scopes, audiences, issued_at, expires_at FROM access_tokens WHERE hash = $1`, hash)
+	t, err := cached(ctx, s, s.cache.opaque, string(hash), func(ctx context.Context) (AccessToken, error) {
+		list, err := all(ctx, s, scanAccessToken, `SELECT jti, user_id, client_id, session_id, grant_id, scopes, audiences, issued_at, expires_at,
+			EXISTS (SELECT 1 FROM revoked_tokens r WHERE r.jti = a.jti) FROM access_tokens a WHERE a.hash = $1`, hash)
 		if err != nil {
 			return AccessToken{}, err
 		}
@@ -54,7 +55,7 @@ func (s *Store) AccessTokenByHash(ctx context.Context, hash []byte) (AccessToken
 func scanAccessToken(scan func(...any) error) (t AccessToken, err error) {
 	var scopes, audiences string
 	var issued, expires int64
-	if err = scan(&t.JTI, &t.UserID, &t.ClientID, &t.SessionID, &t.GrantID, &scopes, &audiences, &issued, &expires); err != nil {
+	if err = scan(&t.JTI, &t.UserID, &t.ClientID, &t.SessionID, &t.GrantID, &scopes, &audiences, &issued, &expires, &t.Revoked); err != nil {
 		return t, err
 	}
 	t.Scopes, t.IssuedAt, t.ExpiresAt = unwords(scopes), moment(issued), moment(expires)
@@ -70,6 +71,12 @@ func (s *Store) RevokeAccessToken(ctx context.Context, by keystone.Actor, jti, c
 		return keystone.AuditEvent{Action: keystone.ActTokenRevoked, TargetKind: "client", TargetID: clientID, Detail: map[string]any{"jti": jti}}
 	})
 	_, err := s.hot(ctx, w)
-	s.cache.revoked.Invalidate(jti)
+	s.cache.revoked.Invalidate(jti) // a read under way is older than this
+	if err == nil {
+		s.afterCommit(func() {
+			s.cache.revoked.Set(jti, true)
+			s.cache.revoked.SetExpiresAfter(jti, 2*staleness) // longer than a stored token that was read before
+		})
+	}
 	return s.fail("revoke access token", err)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -24,18 +25,21 @@ const cacheEntries = 100_000
 // it changed after its commit.
 type caches struct {
 	clients *otter.Cache[string, clientRow]
-	users   *otter.Cache[string, UserState]
+	users   *otter.Cache[string, userRow]
+	roles   *otter.Cache[string, roleFacts]
 	alive   *otter.Cache[string, bool]
 	revoked *otter.Cache[string, bool]
 	opaque  *otter.Cache[string, AccessToken]
 	grants  *otter.Cache[string, keystone.Grant]
 	pending *otter.Cache[string, Pending]
+	drops   atomic.Uint64 // grants that local writes have dropped, see keepToken
 }
 
 func newCaches() *caches {
 	return &caches{
 		clients: newCache[clientRow](staleness),
-		users:   newCache[UserState](staleness),
+		users:   newCache[userRow](staleness),
+		roles:   newCache[roleFacts](staleness),
 		alive:   newCache[bool](staleness),
 		revoked: newCache[bool](staleness),
 		opaque:  newCache[AccessToken](staleness),
@@ -79,6 +83,31 @@ func cached[V any](ctx context.Context, s *Store, c *otter.Cache[string, V], key
 	return v, err
 }
 
+// keepToken keeps what was read of a token along with its user, after drops
+// local drops. A grant that does not live and a token that is revoked are not
+// kept, as in cached; a drop since the reading takes away what it may have
+// outlived.
+func (c *caches) keepToken(t TokenRef, revoked, alive bool, drops uint64) {
+	if !revoked && t.Stored == nil {
+		c.revoked.SetIfAbsent(t.JTI, false) // this node may know better
+	}
+	if !alive {
+		return
+	}
+	c.alive.SetIfAbsent(t.GrantID, true)
+	if c.drops.Load() != drops {
+		c.alive.Invalidate(t.GrantID)
+	}
+}
+
+// dropGrant forgets a grant. The count goes first: whoever keeps an older
+// reading after it sees that.
+func (c *caches) dropGrant(id string) {
+	c.drops.Add(1)
+	c.alive.Invalidate(id)
+	c.grants.Invalidate(id)
+}
+
 // CacheStats are hits and misses since the start, for metrics.
 type CacheStats struct{ Entries int }
 
@@ -87,6 +116,7 @@ func (s *Store) Caches() map[string]CacheStats {
 	return map[string]CacheStats{
 		"clients": {s.cache.clients.EstimatedSize()},
 		"users":   {s.cache.users.EstimatedSize()},
+		"roles":   {s.cache.roles.EstimatedSize()},
 		"alive":   {s.cache.alive.EstimatedSize()},
 		"revoked": {s.cache.revoked.EstimatedSize()},
 		"opaque":  {s.cache.opaque.EstimatedSize()},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // Raw runs a statement past every rule of this package, as somebody with the
@@ -16,6 +17,24 @@ func (s *Store) Raw(ctx context.Context, sql string, args ...any) (int64, error)
 // RawTexts reads one text column past every rule.
 func (s *Store) RawTexts(ctx context.Context, sql string, args ...any) ([]string, error) {
 	return s.texts(ctx, sql, args...)
+}
+
+// Counted is the same store, counting its statements outside of transactions.
+func (s *Store) Counted() (*Store, *atomic.Int64) {
+	n := &atomic.Int64{}
+	counted := *s
+	counted.q = countedQuerier{s.q, n}
+	return &counted, n
+}
+
+type countedQuerier struct {
+	querier
+	n *atomic.Int64
+}
+
+func (c countedQuerier) query(ctx context.Context, sql string, args ...any) (rows, error) {
+	c.n.Add(1)
+	return c.querier.query(ctx, sql, args...)
 }
 
 // OnPostgres reports which database this is.

@@ -174,8 +174,7 @@ func (s *Store) dropGrants(ids []string) {
 	}
 	s.afterCommit(func() {
 		for _, id := range ids {
-			s.cache.alive.Invalidate(id)
-			s.cache.grants.Invalidate(id)
+			s.cache.dropGrant(id)
 		}
 	})
 }

@@ -122,5 +122,6 @@ func (s *Store) DeleteScope(ctx context.Context, by keystone.Actor, idOrName str
 // dropScopeCaches forgets who holds what: it may have changed for everybody.
 func (s *Store) dropScopeCaches() {
 	s.cache.users.InvalidateAll()
+	s.cache.roles.InvalidateAll()
 	s.cache.clients.InvalidateAll()
 }

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/keystone-auth/keystone"
 )
@@ -12,6 +14,7 @@ type TokenRef struct {
 	UserID   string // empty for a client's own token
 	ClientID string
 	GrantID  string
+	Stored   *AccessToken // where the token was found, if it is opaque; nil: nothing is known of it yet
 }
 
 // TokenState is what is true now about a token that was once true.
@@ -30,34 +33,34 @@ type UserState struct {
 
 // TokenState reports whether user, client, refresh token family and the token
 // itself still hold, and which scopes they hold now. Nothing of it is more than
-// a second old, on any node.
+// a second old, on any node. What is not in memory of a user's token is read in
+// one statement.
 func (s *Store) TokenState(ctx context.Context, t TokenRef) (TokenState, error) {
-	revoked, err := cached(ctx, s, s.cache.revoked, t.JTI, func(ctx context.Context) (bool, error) {
-		var one int
-		return s.row(ctx, `SELECT 1 FROM revoked_tokens WHERE jti = $1`, []any{t.JTI}, &one)
-	})
-	if err != nil || revoked {
+	var u UserState
+	var err error
+	if t.UserID != "" { // first: it may bring what follows
+		if u, err = s.userState(ctx, t.UserID, &t); err != nil || !u.Enabled {
+			return TokenState{}, absent(err)
+		}
+		if alive, err := s.grantAlive(ctx, t.GrantID); err != nil || !alive {
+			return TokenState{}, s.fail("read token state", err)
+		}
+	}
+	if revoked, err := s.revoked(ctx, t); err != nil || revoked {
 		return TokenState{}, s.fail("read token state", err)
 	}
 	c, err := s.CachedClient(ctx, t.ClientID)
 	if err != nil || !c.Enabled {
 		return TokenState{}, absent(err)
 	}
-	if t.UserID == "" {
-		return TokenState{Active: true, Name: c.Name, Scopes: c.Scopes, Client: c}, nil
+	st := TokenState{Active: true, Name: c.Name, Scopes: c.Scopes, Client: c}
+	if t.UserID != "" {
+		st.Name, st.Scopes = u.Username, u.Scopes
+		if !c.BuiltIn { // Keystone's own client may ask for everything
+			st.Scopes = keystone.Intersect(u.Scopes, c.Scopes)
+		}
 	}
-	if alive, err := s.grantAlive(ctx, t.GrantID); err != nil || !alive {
-		return TokenState{}, s.fail("read token state", err)
-	}
-	u, err := s.UserState(ctx, t.UserID)
-	if err != nil || !u.Enabled {
-		return TokenState{}, absent(err)
-	}
-	held := u.Scopes
-	if !c.BuiltIn { // Keystone's own client may ask for everything
-		held = keystone.Intersect(held, c.Scopes)
-	}
-	return TokenState{Active: true, Name: u.Username, Scopes: held, Client: c}, nil
+	return st, nil
 }
 
 // absent makes "not found" a state and leaves other errors.
@@ -68,17 +71,18 @@ func absent(err error) error {
 	return err
 }
 
-// UserState returns a user and what they hold, at most a second old.
-func (s *Store) UserState(ctx context.Context, id string) (UserState, error) {
-	st, err := cached(ctx, s, s.cache.users, id, func(ctx context.Context) (UserState, error) {
-		u, err := s.User(ctx, id)
-		if err != nil {
-			return UserState{}, err
-		}
-		scopes, err := s.heldScopes(ctx, id)
-		return UserState{u, keystone.SortedSet(append(scopes, keystone.OpenIDScopeNames()...))}, err // those are everybody's own
+// revoked reports whether the token was revoked before its time. What was read
+// with a stored token is as good as what would be read now, but for what this
+// node has revoked since.
+func (s *Store) revoked(ctx context.Context, t TokenRef) (bool, error) {
+	if t.Stored != nil {
+		since, _ := s.cache.revoked.GetIfPresent(t.JTI)
+		return t.Stored.Revoked || since, nil
+	}
+	return cached(ctx, s, s.cache.revoked, t.JTI, func(ctx context.Context) (bool, error) {
+		var one int
+		return s.row(ctx, `SELECT 1 FROM revoked_tokens WHERE jti = $1`, []any{t.JTI}, &one)
 	})
-	return st, s.fail("read user state", err)
 }
 
 func (s *Store) grantAlive(ctx context.Context, id string) (bool, error) {
@@ -86,4 +90,106 @@ func (s *Store) grantAlive(ctx context.Context, id string) (bool, error) {
 		var one int
 		return s.row(ctx, `SELECT 1 FROM grants WHERE id = $1 AND revoked_at = 0 AND ends_at > $2`, []any{id, micros(s.now())}, &one)
 	})
+}
+
+// UserState returns a user and what they hold, at most a second old.
+func (s *Store) UserState(ctx context.Context, id string) (UserState, error) {
+	return s.userState(ctx, id, nil)
+}
+
+// userRow is a user without what their roles say: roles change by themselves.
+type userRow struct {
+	user  keystone.User
+	roles []string // ids
+}
+
+// userState reads through to the user. Where the user is not in memory, a token
+// of theirs (may be nil) is read along with them.
+func (s *Store) userState(ctx context.Context, id string, t *TokenRef) (UserState, error) {
+	if !keystone.IsID(id) {
+		return UserState{}, notFound("user")
+	}
+	row, err := cached(ctx, s, s.cache.users, id, func(ctx context.Context) (userRow, error) { return s.readUserRow(ctx, id, t) })
+	if err != nil {
+		return UserState{}, s.fail("read user state", err)
+	}
+	st, err := s.withRoles(ctx, row)
+	return st, s.fail("read user state", err)
+}
+
+const (
+	userFacts = userColumns + `, COALESCE((SELECT string_agg(ur.role_id, ' ') FROM user_roles ur WHERE ur.user_id = u.id), '')`
+
+	selectUserRow = `SELECT ` + userFacts + ` FROM users u WHERE u.id = $1`
+
+	selectUserAndToken = `SELECT ` + userFacts + `, EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = $2),
+		EXISTS (SELECT 1 FROM grants WHERE id = $3 AND revoked_at = 0 AND ends_at > $4) FROM users u WHERE u.id = $1`
+)
+
+// readUserRow is the one statement behind a token that was never seen.
+func (s *Store) readUserRow(ctx context.Context, id string, t *TokenRef) (row userRow, err error) {
+	var roles string
+	var revoked, alive bool
+	sql, args, more := selectUserRow, []any{id}, []any{&roles}
+	if t != nil {
+		sql, args, more = selectUserAndToken, []any{id, t.JTI, t.GrantID, micros(s.now())}, []any{&roles, &revoked, &alive}
+	}
+	begun, drops := time.Now(), s.cache.drops.Load()
+	list, err := all(ctx, s, func(scan func(...any) error) (keystone.User, error) {
+		return scanUser(func(dest ...any) error { return scan(append(dest, more...)...) })
+	}, sql, args...)
+	if err != nil {
+		return row, err
+	}
+	if len(list) == 0 {
+		return row, notFound("user")
+	}
+	if t != nil && s.tx == nil && time.Since(begun) <= readSlack {
+		s.cache.keepToken(*t, revoked, alive, drops)
+	}
+	return userRow{list[0], unwords(roles)}, nil
+}
+
+// roleFacts are what a role gives to those who have it.
+type roleFacts struct {
+	names  []string // its name
+	scopes []string // what it carries, and what is everybody's own; sorted
+}
+
+// withRoles adds what the user's roles say now, each at most a second old.
+func (s *Store) withRoles(ctx context.Context, row userRow) (UserState, error) {
+	st := UserState{User: row.user}
+	if len(row.roles) == 0 {
+		st.Scopes = keystone.OpenIDScopeNames()
+		return st, nil
+	}
+	for _, id := range row.roles {
+		r, err := cached(ctx, s, s.cache.roles, id, func(ctx context.Context) (roleFacts, error) { return s.readRoleFacts(ctx, id) })
+		if keystone.KindOf(err) == keystone.NotFound {
+			continue // deleted since
+		}
+		if err != nil {
+			return st, err
+		}
+		if st.Scopes == nil { // most have one role: nothing is copied
+			st.Roles, st.Scopes = r.names, r.scopes
+			continue
+		}
+		st.Roles, st.Scopes = append(slices.Clip(st.Roles), r.names...), append(slices.Clip(st.Scopes), r.scopes...)
+	}
+	if len(row.roles) > 1 {
+		st.Roles, st.Scopes = keystone.SortedSet(st.Roles), keystone.SortedSet(st.Scopes)
+	}
+	if st.Scopes == nil {
+		st.Scopes = keystone.OpenIDScopeNames()
+	}
+	return st, nil
+}
+
+func (s *Store) readRoleFacts(ctx context.Context, id string) (roleFacts, error) {
+	r, err := s.readRole(ctx, `id = $1`, id)
+	if err != nil {
+		return roleFacts{}, err
+	}
+	return roleFacts{[]string{r.Name}, keystone.SortedSet(append(r.Scopes, keystone.OpenIDScopeNames()...))}, nil
 }

@@ -257,3 +257,81 @@ func TestCacheIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// TestTokenStateStatements: what a token costs that was never seen, and that
+// what came along with it is still dropped by a local write.
+func TestTokenStateStatements(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, plain *store.Store, clock *storetest.Clock) {
+		s, n := plain.Counted()
+		reads := func(want int64, ref store.TokenRef, active bool) {
+			t.Helper()
+			before := n.Load()
+			if st := must[store.TokenState](t)(s.TokenState(ctx, ref)); st.Active != active {
+				t.Errorf("active %v, want %v", st.Active, active)
+			}
+			if got := n.Load() - before; got > want {
+				t.Errorf("%d statements, want at most %d", got, want)
+			}
+		}
+		newRole(t, s, "auditor", keystone.AuditRead)
+		warm, cold := newUser(t, s, "warm", "auditor", "user"), newUser(t, s, "cold", "auditor", "user")
+		first := signIn(t, s, warm)
+		reads(20, store.TokenRef{JTI: "w", UserID: warm.ID, ClientID: keystone.FirstPartyClientID, GrantID: first.ID}, true) // client and roles
+
+		g := signIn(t, s, cold)
+		ref := store.TokenRef{JTI: "c", UserID: cold.ID, ClientID: keystone.FirstPartyClientID, GrantID: g.ID}
+		reads(1, ref, true)
+		reads(0, ref, true)
+		ok(t, s.RevokeGrant(ctx, operator, g.ID, keystone.EndTokenRevoked))
+		reads(1, ref, false)
+
+		g = signIn(t, s, cold) // drops the user, whose last login is theirs
+		ref = store.TokenRef{JTI: "c2", UserID: cold.ID, ClientID: keystone.FirstPartyClientID, GrantID: g.ID}
+		reads(1, ref, true)
+		ok(t, s.RevokeAccessToken(ctx, operator, "c2", keystone.FirstPartyClientID, clock.Now().Add(time.Hour)))
+		reads(1, ref, false)
+
+		// An opaque token comes with whether it is revoked.
+		hash := []byte("0123456789abcdef0123456789abcdef")
+		opaque := store.AccessToken{JTI: "o", ClientID: keystone.FirstPartyClientID, IssuedAt: clock.Now(), ExpiresAt: clock.Now().Add(time.Hour)}
+		ok(t, s.SaveAccessToken(ctx, operator, hash, opaque))
+		before := n.Load()
+		stored := must[store.AccessToken](t)(s.AccessTokenByHash(ctx, hash))
+		ref = store.TokenRef{JTI: "o", ClientID: keystone.FirstPartyClientID, Stored: &stored}
+		reads(0, ref, true)
+		if n.Load()-before != 1 {
+			t.Error("an opaque token took", n.Load()-before, "statements")
+		}
+		ok(t, s.RevokeAccessToken(ctx, operator, "o", keystone.FirstPartyClientID, clock.Now().Add(time.Hour)))
+		reads(0, ref, false) // this node knows at once, though what is stored was read before
+	})
+}
+
+// TestRolesOfAUser: a user has what all their roles carry, once, and is without
+// a role that is gone.
+func TestRolesOfAUser(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, _ *storetest.Clock) {
+		newRole(t, s, "auditor", keystone.AuditRead)
+		newRole(t, s, "reader", keystone.AuditRead, keystone.UsersRead)
+		both, one, none := newUser(t, s, "both", "reader", "auditor"), newUser(t, s, "one", "auditor"), newUser(t, s, "none")
+		state := func(u keystone.User) store.UserState { return must[store.UserState](t)(s.UserState(ctx, u.ID)) }
+		for range 2 { // the second time from memory
+			if st := state(both); !slices.Equal(st.Roles, []string{"auditor", "reader"}) || !slices.Equal(st.Scopes, withOpenID(keystone.AuditRead, keystone.UsersRead)) {
+				t.Errorf("%+v", st)
+			}
+			if st := state(one); !slices.Equal(st.Roles, []string{"auditor"}) || !slices.Equal(st.Scopes, withOpenID(keystone.AuditRead)) {
+				t.Errorf("%+v", st)
+			}
+			if st := state(none); len(st.Roles) != 0 || !slices.Equal(st.Scopes, withOpenID()) {
+				t.Errorf("%+v", st)
+			}
+		}
+		ok(t, s.DeleteRole(ctx, operator, "auditor", 0))
+		if st := state(both); !slices.Equal(st.Roles, []string{"reader"}) {
+			t.Errorf("%+v", st)
+		}
+		if st := state(one); len(st.Roles) != 0 || !slices.Equal(st.Scopes, withOpenID()) {
+			t.Errorf("%+v", st)
+		}
+	})
+}

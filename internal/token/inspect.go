@@ -22,11 +22,11 @@ type Inspection struct {
 // foreign, expired, revoked, or whose user, client or session is gone, is
 // refused with one and the same error. What it reads is at most a second old.
 func (v *Verifier) Inspect(ctx context.Context, raw string) (Inspection, error) {
-	c, err := v.Claims(ctx, raw)
+	c, stored, err := v.claims(ctx, raw)
 	if err != nil {
 		return Inspection{}, err
 	}
-	state, err := v.store.TokenState(ctx, store.TokenRef{JTI: c.JTI, UserID: c.UserID(), ClientID: c.ClientID, GrantID: c.GrantID})
+	state, err := v.store.TokenState(ctx, store.TokenRef{JTI: c.JTI, UserID: c.UserID(), ClientID: c.ClientID, GrantID: c.GrantID, Stored: stored})
 	if err != nil {
 		return Inspection{}, err
 	}
@@ -40,28 +40,35 @@ func (v *Verifier) Inspect(ctx context.Context, raw string) (Inspection, error) 
 // Claims returns what an unexpired access token of ours states, JWT or opaque,
 // without asking whether it still holds.
 func (v *Verifier) Claims(ctx context.Context, raw string) (Claims, error) {
+	c, _, err := v.claims(ctx, raw)
+	return c, err
+}
+
+// claims is Claims, and of an opaque token what is stored of it.
+func (v *Verifier) claims(ctx context.Context, raw string) (Claims, *store.AccessToken, error) {
 	if !strings.HasPrefix(raw, secret.AccessToken) {
-		return v.parse(ctx, raw)
+		c, err := v.parse(ctx, raw)
+		return c, nil, err
 	}
 	if !secret.WellFormed(secret.AccessToken, raw) {
-		return Claims{}, errToken
+		return Claims{}, nil, errToken
 	}
 	t, err := v.store.AccessTokenByHash(ctx, secret.Hash(raw))
 	if keystone.KindOf(err) == keystone.NotFound {
-		return Claims{}, errToken
+		return Claims{}, nil, errToken
 	}
 	if err != nil {
-		return Claims{}, err
+		return Claims{}, nil, err
 	}
 	if !v.store.Now().Before(t.ExpiresAt) {
-		return Claims{}, errToken
+		return Claims{}, nil, errToken
 	}
 	c := Claims{Issuer: v.issuer, Audiences: t.Audiences, Subject: t.UserID, ClientID: t.ClientID, Scopes: t.Scopes,
 		SessionID: t.SessionID, GrantID: t.GrantID, JTI: t.JTI, IssuedAt: t.IssuedAt, ExpiresAt: t.ExpiresAt}
 	if c.Subject == "" {
 		c.Subject = c.ClientID
 	}
-	return c, nil
+	return c, &t, nil
 }
 
 // Authenticate returns who presents an access token to Keystone's own API. The
