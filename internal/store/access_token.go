@@ -25,13 +25,12 @@ type AccessToken struct {
 // SaveAccessToken stores an opaque access token under its hash.
 func (s *Store) SaveAccessToken(ctx context.Context, by keystone.Actor, hash []byte, t AccessToken) error {
 	w := &hotWrite{
+		alike: true,
 		sql: `INSERT INTO access_tokens (hash, jti, user_id, client_id, session_id, grant_id, scopes, audiences, issued_at, expires_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 		args: []any{hash, t.JTI, t.UserID, t.ClientID, t.SessionID, t.GrantID, words(t.Scopes), encodeList(t.Audiences), micros(t.IssuedAt), micros(t.ExpiresAt)},
 	}
-	w.then = s.auditedWrite(by, func() keystone.AuditEvent {
-		return keystone.AuditEvent{Action: keystone.ActTokenIssued, TargetKind: "client", TargetID: t.ClientID, Detail: map[string]any{"jti": t.JTI}}
-	})
+	w.trail = s.auditRow(by, keystone.AuditEvent{Action: keystone.ActTokenIssued, TargetKind: "client", TargetID: t.ClientID, Detail: map[string]any{"jti": t.JTI}}).args
 	_, err := s.hot(ctx, w)
 	return s.fail("save access token", err)
 }
@@ -66,10 +65,13 @@ func scanAccessToken(scan func(...any) error) (t AccessToken, err error) {
 // RevokeAccessToken refuses one access token from now until it would have
 // expired anyway.
 func (s *Store) RevokeAccessToken(ctx context.Context, by keystone.Actor, jti, clientID string, expires time.Time) error {
-	w := &hotWrite{sql: `INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING`, args: []any{jti, micros(expires)}}
-	w.then = s.auditedWrite(by, func() keystone.AuditEvent {
-		return keystone.AuditEvent{Action: keystone.ActTokenRevoked, TargetKind: "client", TargetID: clientID, Detail: map[string]any{"jti": jti}}
-	})
+	w := &hotWrite{
+		alike: true,
+		lock:  lockRevoked(jti),
+		sql:   `INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING`,
+		args:  []any{jti, micros(expires)},
+	}
+	w.trail = s.auditRow(by, keystone.AuditEvent{Action: keystone.ActTokenRevoked, TargetKind: "client", TargetID: clientID, Detail: map[string]any{"jti": jti}}).args
 	_, err := s.hot(ctx, w)
 	s.cache.revoked.Invalidate(jti) // a read under way is older than this
 	if err == nil {

@@ -50,7 +50,7 @@ func (s *Store) audit(ctx context.Context, by keystone.Actor, e keystone.AuditEv
 // Record adds an event that accompanies no change, such as a refused sign-in.
 func (s *Store) Record(ctx context.Context, by keystone.Actor, e keystone.AuditEvent) error {
 	add := s.auditRow(by, e)
-	_, err := s.hot(ctx, &hotWrite{sql: add.sql, args: add.args})
+	_, err := s.hot(ctx, &hotWrite{alike: true, sql: add.sql, args: add.args})
 	return s.fail("record", err)
 }
 

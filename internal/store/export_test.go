@@ -106,3 +106,10 @@ func (s *Store) BareHot(ctx context.Context, id string) error {
 	_, err := s.hot(ctx, &hotWrite{sql: `UPDATE grants SET generation = generation + 1 WHERE id = $1`, args: []any{id}, lock: lockGrant(id)})
 	return err
 }
+
+// WideText is the text of many audited writes like sql, with the beginning of
+// the audit row's own text cut short.
+func WideText(sql string, args, trail []any) string {
+	into, _, _ := strings.Cut(insertAudit, "VALUES")
+	return strings.Replace(new(wideTexts).audited(sql, args, trail), into, "INSERT AUDIT ", 1)
+}

@@ -85,15 +85,14 @@ func (s *Store) Rotate(ctx context.Context, by keystone.Actor, id string, presen
 		step = 0
 	}
 	w := &hotWrite{
-		lock: lockGrant(id),
+		alike: true,
+		lock:  lockGrant(id),
 		sql: `UPDATE grants SET generation = generation + $1, rotated_at = $2,
 			expires_at = CASE WHEN ends_at < $3 THEN ends_at ELSE $3 END
 			WHERE id = $4 AND generation = $5 AND revoked_at = 0 AND expires_at > $2 AND ends_at > $2 AND rotated_at > $6`,
 		args: []any{step, micros(now), micros(now.Add(r.TTL)), id, int64(presented), micros(now.Add(-r.Idle))},
 	}
-	w.then = s.auditedWrite(by, func() keystone.AuditEvent {
-		return keystone.AuditEvent{Action: keystone.ActTokenRefreshed, TargetKind: "grant", TargetID: id}
-	})
+	w.trail = s.auditRow(by, keystone.AuditEvent{Action: keystone.ActTokenRefreshed, TargetKind: "grant", TargetID: id}).args
 	hit, err := s.hot(ctx, w)
 	if err != nil {
 		return 0, s.fail("rotate refresh token", err)

@@ -22,6 +22,14 @@ type hotWrite struct {
 	dest []any                     // where RETURNING goes; nil: the statement returns nothing
 	hit  bool                      // whether the condition held
 	then func(hit bool) []addition // what follows; nil: nothing
+
+	// alike marks a write that PostgreSQL may run as one statement with others of
+	// the same text: an UPDATE of one row, or an INSERT of one VALUES, with neither
+	// dest nor then. trail is its audit row, written where the condition held; only
+	// an INSERT that cannot miss may go without.
+	alike bool
+	trail []any
+
 	err  error
 	done chan struct{}
 }
@@ -35,6 +43,16 @@ func lockGrant(id string) string    { return "2" + id }
 func lockSession(id string) string  { return "3" + id }
 func lockOnce(hash []byte) string   { return "4" + string(hash) }
 func lockAttempt(key string) string { return "5" + key }
+func lockRevoked(jti string) string { return "6" + jti }
+
+// inOrder sorts by lock. Writes that lock nothing sort by text, so that those
+// that are alike stand together.
+func inOrder(a, b *hotWrite) int {
+	if a.lock == "" && b.lock == "" {
+		return strings.Compare(a.sql, b.sql)
+	}
+	return strings.Compare(a.lock, b.lock)
+}
 
 type addition struct {
 	sql  string
@@ -42,10 +60,14 @@ type addition struct {
 }
 
 func (w *hotWrite) additions() []addition {
-	if w.then == nil {
-		return nil
+	var list []addition
+	if w.then != nil {
+		list = w.then(w.hit)
 	}
-	return w.then(w.hit)
+	if w.hit && w.trail != nil {
+		list = append(list, addition{insertAudit, w.trail})
+	}
+	return list
 }
 
 const (
@@ -160,7 +182,7 @@ func (g *groupWriter) commit(group []*hotWrite) {
 	ctx, cancel := context.WithTimeout(context.Background(), groupTimeout)
 	defer cancel()
 	g.observe(len(group))
-	slices.SortStableFunc(group, func(a, b *hotWrite) int { return strings.Compare(a.lock, b.lock) })
+	slices.SortStableFunc(group, inOrder)
 	err := g.db.runGroup(ctx, group)
 	if err != nil && len(group) > 1 && g.db.classify(err) != faultDown {
 		for _, w := range group {

@@ -20,7 +20,9 @@ import (
 
 // postgres is PostgreSQL through pgx's own pool.
 type postgres struct {
-	pool *pgxpool.Pool
+	pool   *pgxpool.Pool
+	groups *pgxpool.Pool // of the group writers, see groupPool
+	wide   wideTexts
 }
 
 // maxPool bounds the connections of one node, whatever the settings say.
@@ -32,7 +34,7 @@ func openPostgres(ctx context.Context, url string, o Options) (*postgres, error)
 	if err != nil {
 		return nil, errors.New("DATABASE_URL is not a PostgreSQL URL; write postgres://user:password@host:5432/database")
 	}
-	cfg.MaxConns = int32(min(max(o.PoolSize, 2), maxPool))
+	cfg.MaxConns = int32(min(max(o.PoolSize-postgresWriters, 2), maxPool))
 	cfg.MinIdleConns = min(2, cfg.MaxConns)
 	cfg.MaxConnIdleTime = 5 * time.Minute
 	cfg.HealthCheckPeriod = 5 * time.Second
@@ -56,7 +58,30 @@ func openPostgres(ctx context.Context, url string, o Options) (*postgres, error)
 		return nil, fmt.Errorf("PostgreSQL does not answer at %s:%d; check DATABASE_URL and that the server runs: %w",
 			cfg.ConnConfig.Host, cfg.ConnConfig.Port, err)
 	}
-	return &postgres{pool: pool}, nil
+	groups, err := groupPool(ctx, cfg)
+	if err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("open PostgreSQL: %w", err)
+	}
+	return &postgres{pool: pool, groups: groups}, nil
+}
+
+// postgresWriters is how many groups of one node are written at once: while one
+// waits for the disk, the other is read and sent.
+const postgresWriters = 2
+
+// groupPool holds the connections of the group writers. Their statements find
+// every row by its key, in the order of their parameters: the planner is told
+// so, once, since a plan that was made while a table was small would read all of
+// it later, and lock rows in another order than other nodes do.
+func groupPool(ctx context.Context, cfg *pgxpool.Config) (*pgxpool.Pool, error) {
+	own := cfg.Copy()
+	own.MaxConns, own.MinIdleConns = postgresWriters, 0
+	for _, kind := range []string{"seqscan", "hashjoin", "mergejoin"} {
+		own.ConnConfig.RuntimeParams["enable_"+kind] = "off"
+	}
+	own.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+	return pgxpool.NewWithConfig(ctx, own)
 }
 
 func setDefault(params map[string]string, name, value string) {
@@ -101,67 +126,6 @@ func (t *postgresTx) rollback() {
 	_ = t.tx.Rollback(ctx) // after a commit it says so; otherwise the pool drops the connection
 }
 
-// runGroup sends the whole group in two round trips: all first statements, then
-// what their success adds together with the commit.
-func (p *postgres) runGroup(ctx context.Context, group []*hotWrite) error {
-	conn, err := p.pool.Acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Release()
-
-	first := &pgx.Batch{}
-	first.Queue("begin")
-	for _, w := range group {
-		first.Queue(w.sql, storable(w.args)...)
-	}
-	err = readBatch(conn.SendBatch(ctx, first), func(results pgx.BatchResults) error {
-		if _, err := results.Exec(); err != nil {
-			return err
-		}
-		for _, w := range group {
-			if err := w.readPostgres(results); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return p.abandon(conn, err)
-	}
-
-	second := &pgx.Batch{}
-	for _, w := range group {
-		for _, add := range w.additions() {
-			second.Queue(add.sql, storable(add.args)...)
-		}
-	}
-	second.Queue("commit")
-	n := second.Len()
-	err = readBatch(conn.SendBatch(ctx, second), func(results pgx.BatchResults) error {
-		for range n {
-			if _, err := results.Exec(); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return p.abandon(conn, err)
-	}
-	return nil
-}
-
-// readBatch reads every result before closing, so that the first error is the
-// one that is reported.
-func readBatch(results pgx.BatchResults, read func(pgx.BatchResults) error) error {
-	err := read(results)
-	if closeErr := results.Close(); err == nil {
-		err = closeErr
-	}
-	return err
-}
-
 func (p *postgres) abandon(conn *pgxpool.Conn, cause error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
@@ -169,21 +133,6 @@ func (p *postgres) abandon(conn *pgxpool.Conn, cause error) error {
 		_ = conn.Conn().Close(ctx) // a broken connection must not go back with a transaction in it
 	}
 	return cause
-}
-
-func (w *hotWrite) readPostgres(results pgx.BatchResults) error {
-	if w.dest == nil {
-		tag, err := results.Exec()
-		w.hit = err == nil && tag.RowsAffected() > 0
-		return err
-	}
-	err := results.QueryRow().Scan(w.dest...)
-	if errors.Is(err, pgx.ErrNoRows) {
-		w.hit = false
-		return nil
-	}
-	w.hit = err == nil
-	return err
 }
 
 func (p *postgres) classify(err error) fault {
@@ -220,16 +169,22 @@ func (p *postgres) findTable() string {
 	return `SELECT CAST(table_name AS TEXT) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1`
 }
 
-func (p *postgres) groupWriters() int { return 2 }
+func (p *postgres) groupWriters() int { return postgresWriters }
 
 func (p *postgres) ping(ctx context.Context) error { return p.pool.Ping(ctx) }
 
 func (p *postgres) stats() PoolStats {
-	s := p.pool.Stat()
-	return PoolStats{InUse: int(s.AcquiredConns()), Idle: int(s.IdleConns()), Max: int(s.MaxConns()), Waited: s.EmptyAcquireCount()}
+	s, g := p.pool.Stat(), p.groups.Stat()
+	return PoolStats{
+		InUse: int(s.AcquiredConns() + g.AcquiredConns()), Idle: int(s.IdleConns() + g.IdleConns()),
+		Max: int(s.MaxConns() + g.MaxConns()), Waited: s.EmptyAcquireCount(),
+	}
 }
 
-func (p *postgres) close() { p.pool.Close() }
+func (p *postgres) close() {
+	p.groups.Close()
+	p.pool.Close()
+}
 
 // migrationDB returns a database/sql view for the migration library.
 func (p *postgres) migrationDB() *sql.DB { return stdlib.OpenDBFromPool(p.pool) }

@@ -174,6 +174,7 @@ func (l *lite) runGroup(ctx context.Context, group []*hotWrite) error {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
+	ctx = context.WithoutCancel(ctx) // the driver starts a goroutine for each statement that may be cancelled; these wait for nothing
 	for _, w := range group {
 		if err := l.runHot(ctx, tx, w); err != nil {
 			return err

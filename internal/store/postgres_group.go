@@ -1,0 +1,194 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// runGroup runs a group in one transaction. Writes that are alike become one
+// statement, see wide.go. A group of nothing else is one round trip: without a
+// begin, PostgreSQL makes one transaction of a batch. Where a write adds what
+// depends on its outcome, the group takes two: all first statements, then what
+// their success adds together with the commit.
+func (p *postgres) runGroup(ctx context.Context, group []*hotWrite) error {
+	conn, err := p.groups.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+
+	steps, whole := p.steps(group)
+	first := &pgx.Batch{}
+	if !whole {
+		first.Queue("begin")
+	}
+	for _, st := range steps {
+		first.Queue(st.sql, st.args...)
+	}
+	err = readBatch(conn.SendBatch(ctx, first), func(results pgx.BatchResults) error {
+		if !whole {
+			if _, err := results.Exec(); err != nil {
+				return err
+			}
+		}
+		for _, st := range steps {
+			if err := st.read(results); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if whole {
+		return err
+	}
+	if err != nil {
+		return p.abandon(conn, err)
+	}
+	if err := p.finishGroup(ctx, conn, group); err != nil {
+		return p.abandon(conn, err)
+	}
+	return nil
+}
+
+// finishGroup adds what the writes of the group add, and commits. Audit rows of
+// all of them are one statement.
+func (p *postgres) finishGroup(ctx context.Context, conn *pgxpool.Conn, group []*hotWrite) error {
+	second, trail := &pgx.Batch{}, [][]any(nil)
+	for _, w := range group {
+		if w.alike {
+			continue // it brought its own
+		}
+		for _, add := range w.additions() {
+			if add.sql == insertAudit {
+				trail = append(trail, storable(add.args))
+				continue
+			}
+			second.Queue(add.sql, storable(add.args)...)
+		}
+	}
+	if len(trail) > 0 {
+		second.Queue(p.wide.insert(insertAudit, trail[0]), columns(nil, trail)...)
+	}
+	second.Queue("commit")
+	n := second.Len()
+	return readBatch(conn.SendBatch(ctx, second), func(results pgx.BatchResults) error {
+		for range n {
+			if _, err := results.Exec(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// step is one statement of a group: a run of writes that are alike, or one that
+// is like no other.
+type step struct {
+	sql    string
+	args   []any
+	writes []*hotWrite
+	wide   bool
+}
+
+// steps makes the statements of a group in its order, which is the order in
+// which it locks rows. Two writes of the same row stay two statements: the second
+// must see the first. whole reports that nothing is left to add afterwards.
+func (p *postgres) steps(group []*hotWrite) (steps []step, whole bool) {
+	whole = true
+	for i := 0; i < len(group); {
+		w, end := group[i], i+1
+		if !w.alike {
+			whole = false
+			steps = append(steps, step{sql: w.sql, args: storable(w.args), writes: group[i:end]})
+			i = end
+			continue
+		}
+		for end < len(group) && group[end].alike && group[end].sql == w.sql && (w.lock == "" || group[end].lock != group[end-1].lock) {
+			end++
+		}
+		steps = append(steps, p.wideStep(group[i:end]))
+		i = end
+	}
+	return steps, whole
+}
+
+func (p *postgres) wideStep(run []*hotWrite) step {
+	rows := make([][]any, len(run))
+	for i, w := range run {
+		rows[i] = storable(w.args)
+	}
+	st := step{writes: run, wide: true, args: columns(make([]any, 0, len(rows[0])+auditWidth), rows)}
+	first := run[0]
+	if first.trail == nil {
+		st.sql = p.wide.insert(first.sql, first.args)
+		return st
+	}
+	for i, w := range run {
+		rows[i] = storable(w.trail)
+	}
+	st.sql, st.args = p.wide.audited(first.sql, first.args, first.trail), columns(st.args, rows)
+	return st
+}
+
+// read takes the result of the step and tells its writes whether their
+// conditions held.
+func (st step) read(results pgx.BatchResults) error {
+	if !st.wide {
+		return st.writes[0].readPostgres(results)
+	}
+	if st.writes[0].trail == nil {
+		_, err := results.Exec()
+		for _, w := range st.writes {
+			w.hit = err == nil
+		}
+		return err
+	}
+	rows, err := results.Query()
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for _, w := range st.writes {
+		w.hit = false
+	}
+	next := 0 // rows mostly come in the order of the writes
+	for rows.Next() {
+		id := string(rows.RawValues()[0])
+		for n := 0; n < len(st.writes); n++ {
+			w := st.writes[(next+n)%len(st.writes)]
+			if w.trail[0] == id {
+				w.hit, next = true, next+n+1
+				break
+			}
+		}
+	}
+	return rows.Err()
+}
+
+// readBatch reads every result before closing, so that the first error is the
+// one that is reported.
+func readBatch(results pgx.BatchResults, read func(pgx.BatchResults) error) error {
+	err := read(results)
+	if closeErr := results.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+func (w *hotWrite) readPostgres(results pgx.BatchResults) error {
+	if w.dest == nil {
+		tag, err := results.Exec()
+		w.hit = err == nil && tag.RowsAffected() > 0
+		return err
+	}
+	err := results.QueryRow().Scan(w.dest...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		w.hit = false
+		return nil
+	}
+	w.hit = err == nil
+	return err
+}

@@ -1,0 +1,128 @@
+package store
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// wideTexts makes one statement of many that are alike: PostgreSQL gets the
+// values of each parameter as an array, a row for each write. The texts follow
+// from the single ones, so there is one text to write and to read. They are
+// remembered; there are as many as kinds of writes that are alike.
+type wideTexts struct {
+	mu    sync.RWMutex
+	texts map[string]string
+}
+
+// auditWidth is the number of columns of an audit row.
+const auditWidth = 13
+
+var parameter = regexp.MustCompile(`\$(\d+)`)
+
+// insert is an INSERT of many rows whose single form is VALUES ($1, $2, …).
+func (t *wideTexts) insert(sql string, args []any) string {
+	return t.remember(sql, func() string {
+		return strings.Replace(selectValues(sql), " FROM u", " FROM "+unnest(args, nil), 1)
+	})
+}
+
+// audited is many of an UPDATE, or INSERT, and an audit row for each whose
+// condition held; it returns the ids of these. An UPDATE names its rows in one
+// WHERE; the first column of an INSERT is its key.
+func (t *wideTexts) audited(sql string, args, trail []any) string {
+	return t.remember("audited "+sql, func() string {
+		a := make([]string, len(trail))
+		for i := range a {
+			a[i] = "a" + strconv.Itoa(i+1)
+		}
+		row := strings.Join(a, ", ")
+		into, _, _ := strings.Cut(insertAudit, "VALUES")
+		with := `WITH u AS (SELECT * FROM ` + unnest(args, trail) + `), hit AS (`
+		switch {
+		case strings.HasPrefix(sql, "UPDATE "):
+			set, where, _ := strings.Cut(parameter.ReplaceAllString(sql, "u.c$1"), "WHERE ")
+			return with + strings.TrimSpace(set) + ` FROM u WHERE ` + where + ` RETURNING ` + row + `) ` + into + `SELECT ` + row + ` FROM hit RETURNING id`
+		case strings.Contains(sql, "ON CONFLICT"):
+			_, list, _ := strings.Cut(sql, "(")
+			key, _, _ := strings.Cut(list, ",")
+			return with + selectValues(sql) + ` RETURNING ` + key + ` AS k) ` + into + `SELECT ` + row + ` FROM u JOIN hit ON hit.k = u.c1 RETURNING id`
+		}
+		return with + selectValues(sql) + `) ` + into + `SELECT ` + row + ` FROM u RETURNING id`
+	})
+}
+
+func (t *wideTexts) remember(key string, text func() string) string {
+	t.mu.RLock()
+	known, ok := t.texts[key]
+	t.mu.RUnlock()
+	if ok {
+		return known
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.texts == nil {
+		t.texts = map[string]string{}
+	}
+	t.texts[key] = text()
+	return t.texts[key]
+}
+
+// selectValues turns VALUES ($1, …) into SELECT u.c1, … FROM u.
+func selectValues(sql string) string {
+	head, values, _ := strings.Cut(sql, "VALUES (")
+	values, rest, _ := strings.Cut(values, ")")
+	return head + `SELECT ` + parameter.ReplaceAllString(values, "u.c$1") + ` FROM u` + rest
+}
+
+// unnest is the table u of parameters c1, c2, … and columns a1, a2, … of an
+// audit row.
+func unnest(args, trail []any) string {
+	arrays, names := make([]string, 0, len(args)+len(trail)), make([]string, 0, len(args)+len(trail))
+	add := func(prefix string, values []any) {
+		for i, v := range values {
+			arrays = append(arrays, fmt.Sprintf("$%d::%s[]", len(arrays)+1, columnType(v)))
+			names = append(names, prefix+strconv.Itoa(i+1))
+		}
+	}
+	add("c", args)
+	add("a", trail)
+	return `unnest(` + strings.Join(arrays, ", ") + `) AS u(` + strings.Join(names, ", ") + `)`
+}
+
+func columnType(v any) string {
+	switch v.(type) {
+	case string:
+		return "text"
+	case int64:
+		return "bigint"
+	case []byte:
+		return "bytea"
+	}
+	panic(fmt.Sprintf("store: a write that is alike has a parameter of type %T", v)) // a mistake in this package, seen by its tests
+}
+
+// columns appends the values of rows, turned: one slice for each parameter.
+func columns(to []any, rows [][]any) []any {
+	for i, v := range rows[0] {
+		switch v.(type) {
+		case string:
+			to = append(to, column[string](rows, i))
+		case int64:
+			to = append(to, column[int64](rows, i))
+		default:
+			to = append(to, column[[]byte](rows, i))
+		}
+	}
+	return to
+}
+
+func column[T any](rows [][]any, i int) []T {
+	list := make([]T, len(rows))
+	for n, row := range rows {
+		list[n] = row[i].(T)
+	}
+	return list
+}
