@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -434,4 +435,16 @@ func TestAuditFilters(t *testing.T) {
 			wantField(t, err, keystone.Invalid, "cursor")
 		}
 	})
+}
+
+// TestDetailText: the short way to write a detail gives what JSON gives.
+func TestDetailText(t *testing.T) {
+	id := keystone.NewID(time.Now())
+	for _, detail := range []map[string]any{{"jti": id}, {"jti": `"`}, {`a"b`: id}, {"A<": id}, {"jti": id, "a": id}, {"n": 1}, {"jti": id + "\n"}} {
+		want, err := json.Marshal(detail)
+		ok(t, err)
+		if got := store.DetailText(detail); got != string(want) {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
 }

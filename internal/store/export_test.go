@@ -113,3 +113,6 @@ func WideText(sql string, args, trail []any) string {
 	into, _, _ := strings.Cut(insertAudit, "VALUES")
 	return strings.Replace(new(wideTexts).audited(sql, args, trail), into, "INSERT AUDIT ", 1)
 }
+
+// DetailText is the stored form of a detail.
+func DetailText(detail map[string]any) string { return encodeDetail(detail) }

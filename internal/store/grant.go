@@ -130,7 +130,7 @@ func (s *Store) whyNotRotated(ctx context.Context, by keystone.Actor, id string,
 // RevokeGrant ends a refresh token family with its access tokens (RFC 7009
 // section 2.1). Ending one that has ended already does nothing.
 func (s *Store) RevokeGrant(ctx context.Context, by keystone.Actor, id, reason string) error {
-	g, err := s.Grant(ctx, id)
+	g, err := s.GrantFacts(ctx, id)
 	if keystone.KindOf(err) == keystone.NotFound {
 		return nil
 	}
@@ -141,22 +141,27 @@ func (s *Store) RevokeGrant(ctx context.Context, by keystone.Actor, id, reason s
 		Action: keystone.ActTokenRevoked, TargetKind: "grant", TargetID: id, Detail: map[string]any{"reason": reason, "user_id": g.UserID}})
 }
 
+// endGrant needs of g what never changes.
 func (s *Store) endGrant(ctx context.Context, by keystone.Actor, g keystone.Grant, reason string, event keystone.AuditEvent) error {
-	err := s.InTx(ctx, func(tx *Store) error {
-		now := tx.now()
-		n, err := tx.q.exec(ctx, `UPDATE grants SET revoked_at = $1, reason = $2 WHERE id = $3 AND revoked_at = 0`, micros(now), reason, g.ID)
-		if err != nil || n == 0 {
-			return err
+	now := micros(s.now())
+	w := &hotWrite{
+		lock: lockGrant(g.ID),
+		sql:  `UPDATE grants SET revoked_at = $1, reason = $2 WHERE id = $3 AND revoked_at = 0`,
+		args: []any{now, reason, g.ID},
+	}
+	w.then = func(hit bool) []addition {
+		if !hit {
+			return nil
 		}
 		// A session of the JSON sign-in API belongs to one client and ends with its
 		// refresh token; a browser's session has no client and goes on.
-		_, err = tx.q.exec(ctx, `UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND client_id = $4 AND ended_at = 0`, micros(now), reason, g.SessionID, g.ClientID)
-		if err != nil {
-			return err
+		return []addition{
+			{`UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND client_id = $4 AND ended_at = 0`, []any{now, reason, g.SessionID, g.ClientID}},
+			s.auditRow(by, event),
 		}
-		tx.dropGrants([]string{g.ID})
-		return tx.audit(ctx, by, event)
-	})
+	}
+	_, err := s.hot(ctx, w)
+	s.dropGrants([]string{g.ID})
 	return s.fail("revoke grant", err)
 }
 
