@@ -35,7 +35,7 @@ there is no administrator, has the link that makes the first.`,
 func (a *app) serve(ctx context.Context, cfg *config.Config) error {
 	log := server.NewLogger(a.err, cfg.LogLevel, cfg.LogFormat)
 	slog.SetDefault(log) // so that libraries are redacted alike
-	s, err := server.New(ctx, cfg, server.Options{Log: log, Version: version})
+	s, err := server.New(ctx, cfg, server.Options{Log: log, Version: version, OwnsProcess: true})
 	if err != nil {
 		return err
 	}

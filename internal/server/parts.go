@@ -38,6 +38,9 @@ type Options struct {
 	Observe func(grantType, result string)
 	// Outbound is told the result of every request to another server.
 	Outbound func(result string)
+	// OwnsProcess says that nothing else runs in this process: while it serves,
+	// the server sets the pace of the garbage collector.
+	OwnsProcess bool
 
 	routes []httpio.Route // more routes, for tests of the wrapper
 }

@@ -93,6 +93,9 @@ func (s *Server) ServeOn(ctx context.Context, public, management net.Listener) e
 	defer stopJobs()
 	work := &jobs{store: s.parts.Store, holder: s.node, log: s.log, metrics: s.metrics}
 	work.start(jobsCtx, s.jobList())
+	if s.pace != nil {
+		work.group.Go(func() { s.pace.run(jobsCtx) })
+	}
 
 	var err error
 	select {

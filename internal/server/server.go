@@ -36,6 +36,7 @@ type Server struct {
 	mux          *http.ServeMux
 	list         []httpio.Route
 	bounds       bounds
+	pace         *pace  // nil: the process is not ours
 	node         string // this process, in leases
 }
 
@@ -55,6 +56,9 @@ func New(ctx context.Context, c *config.Config, o Options) (*Server, error) {
 		headers: newSecurityHeaders(https(c.Issuer)),
 		cors:    newCORS(c.AllowedOrigins, c.AllowedMethods, c.AllowedHeaders),
 		api:     httpio.NewAPI(c.AppName, o.Version),
+	}
+	if o.OwnsProcess {
+		s.pace = newPace()
 	}
 	observe := o.Observe
 	o.Observe = func(grantType, result string) {

@@ -1,0 +1,171 @@
+package server
+
+import (
+	"context"
+	"runtime"
+	"runtime/debug"
+	gauges "runtime/metrics"
+	"sync"
+	"time"
+)
+
+// pace sets how often the garbage collector runs. Go lets a heap grow by its own
+// size before it collects, which for the few megabytes that Keystone keeps alive
+// means dozens of collections a second under load. While the process is busy the
+// heap may grow by at least paceRoom; while it is idle the collector keeps its
+// own pace, and memory goes back to the system.
+//
+// It is one for the whole process, so only a server that owns its process has
+// one (Options.OwnsProcess). An operator's GOGC switches it off; a GOMEMLIMIT
+// bounds the heap all the same.
+type pace struct {
+	percent func(int) int // debug.SetGCPercent
+	free    func()        // debug.FreeOSMemory
+	now     func() time.Time
+
+	mu        sync.Mutex
+	over      bool
+	busy      bool
+	set       int       // the percentage in force
+	collected time.Time // end of the last collection
+	rested    time.Time // end of the last rest, whose own collections are no load
+	allocated uint64    // bytes since the start, at the last tick
+	calm      int       // ticks in a row in which next to nothing was allocated
+}
+
+const (
+	paceRoom = 16 << 20 // the least that a busy heap grows by; memory stays within base + slots × 19 MiB + 48 MiB
+	paceTick = time.Second
+	calmRate = 1 << 20 // bytes a tick: less is idle
+	calmFor  = 5       // ticks until an idle process gives memory back
+	goPace   = 100     // Go's own percentage
+)
+
+func newPace() *pace {
+	return &pace{percent: debug.SetGCPercent, free: debug.FreeOSMemory, now: time.Now, set: goPace}
+}
+
+// run sets the pace until ctx ends.
+func (p *pace) run(ctx context.Context) {
+	if readHeap().percent != goPace {
+		return
+	}
+	p.rest() // what was only needed to start
+	p.watch()
+	tick := time.NewTicker(paceTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			p.end()
+			return
+		case <-tick.C:
+			p.tick(readHeap())
+		}
+	}
+}
+
+// end gives Go its pace back.
+func (p *pace) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = true
+	p.to(goPace)
+}
+
+// watch calls collection after the next run of the collector, and so on.
+func (p *pace) watch() {
+	type mark struct{ _ *mark } // with a pointer, so that it is an object of its own
+	runtime.AddCleanup(new(mark), func(p *pace) {
+		if p.collection(readHeap()) {
+			p.watch()
+		}
+	}, p)
+}
+
+// collection sets the percentage that leaves room for paceRoom above what has
+// just been found alive. It reports whether to go on.
+func (p *pace) collection(h heap) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	if now.Sub(p.collected) < paceTick && now.Sub(p.rested) >= paceTick {
+		p.busy, p.calm = true, 0
+	}
+	p.collected = now
+	if p.over {
+		return false
+	}
+	if p.busy {
+		p.to(h.room(paceRoom))
+	}
+	return true
+}
+
+// tick sees whether the process has come to rest.
+func (p *pace) tick(h heap) {
+	p.mu.Lock()
+	rate := h.allocated - p.allocated
+	p.allocated = h.allocated
+	if rate > calmRate {
+		p.calm = 0
+	} else {
+		p.calm++
+	}
+	resting := p.busy && p.calm >= calmFor
+	p.mu.Unlock()
+	if resting {
+		p.rest()
+	}
+}
+
+// rest returns to Go's own pace and gives memory back to the system. Pools keep
+// what they hold over one collection, so it takes two.
+func (p *pace) rest() {
+	p.mu.Lock()
+	p.rested = p.now()
+	p.to(goPace)
+	p.mu.Unlock()
+	runtime.GC()
+	p.free()
+	p.mu.Lock()
+	p.busy, p.calm, p.rested = false, 0, p.now()
+	p.mu.Unlock()
+}
+
+// to sets the percentage, which stops the world for some microseconds, unless it
+// is nearly the same.
+func (p *pace) to(percent int) {
+	if percent == p.set || percent != goPace && percent*10 > p.set*9 && percent*10 < p.set*11 {
+		return
+	}
+	p.set = percent
+	p.percent(percent)
+}
+
+// heap is what the runtime says of itself.
+type heap struct {
+	live, roots, allocated uint64 // bytes
+	percent                uint64 // GOGC
+}
+
+// room is the percentage with which the heap grows by at least least bytes.
+func (h heap) room(least uint64) int {
+	scanned := h.live + h.roots // what the collector takes the percentage of
+	if scanned == 0 || scanned >= least {
+		return goPace
+	}
+	return int(goPace * least / scanned) //nolint:gosec // at most 100 × paceRoom
+}
+
+func readHeap() heap {
+	s := [...]gauges.Sample{
+		{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"},
+		{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/gogc:percent"},
+	}
+	gauges.Read(s[:])
+	return heap{
+		live: s[0].Value.Uint64(), roots: s[1].Value.Uint64() + s[2].Value.Uint64(),
+		allocated: s[3].Value.Uint64(), percent: s[4].Value.Uint64(),
+	}
+}

@@ -1,0 +1,120 @@
+package server
+
+import (
+	"context"
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+)
+
+// fakePace is a pace whose settings go nowhere but here, and its clock.
+func fakePace() (p *pace, now *time.Time, set, freed *int) {
+	now, set, freed = new(time.Now()), new(goPace), new(int)
+	p = newPace()
+	p.now = func() time.Time { return *now }
+	p.percent = func(n int) int { *set = n; return 0 }
+	p.free = func() { *freed++ }
+	return p, now, set, freed
+}
+
+// TestPace: room while busy, Go's own pace and memory given back after a while of
+// rest, and never more room than paceRoom or the heap itself.
+func TestPace(t *testing.T) {
+	p, now, set, freed := fakePace()
+	small := heap{live: 3 << 20, roots: 1 << 20}
+	p.collection(small)
+	if *set != goPace {
+		t.Errorf("one collection makes no load: %d", *set)
+	}
+	*now = now.Add(100 * time.Millisecond)
+	p.collection(small)
+	if *set != 400 {
+		t.Errorf("under load 4 MiB grow by %d %%, want 400", *set)
+	}
+	*now = now.Add(100 * time.Millisecond)
+	p.collection(heap{live: 30 << 20})
+	if *set != goPace {
+		t.Errorf("30 MiB grow by %d %%, want 100: the room is a floor, not a factor", *set)
+	}
+	*now = now.Add(100 * time.Millisecond)
+	p.collection(small)
+
+	allocated := uint64(1 << 30)
+	for range 3 * calmFor {
+		allocated += 2 * calmRate
+		p.tick(heap{allocated: allocated})
+	}
+	if *freed != 0 || *set != 400 {
+		t.Errorf("while requests come: freed %d times, %d %%", *freed, *set)
+	}
+	for range 3 * calmFor {
+		allocated += calmRate / 2
+		p.tick(heap{allocated: allocated})
+	}
+	if *freed != 1 || *set != goPace {
+		t.Errorf("at rest: freed %d times, %d %%; want once and 100", *freed, *set)
+	}
+
+	p.collection(small)
+	p.collection(small)
+	if *set != goPace {
+		t.Errorf("the collections of resting were taken for load: %d", *set)
+	}
+
+	*now = now.Add(time.Hour)
+	p.collection(small)
+	if *set != goPace {
+		t.Errorf("the collection that runs every two minutes anyway makes no load: %d", *set)
+	}
+	p.end()
+	if p.collection(small) {
+		t.Error("goes on after the end")
+	}
+}
+
+// TestPaceBounds: whatever is alive, the heap grows by what is alive or by
+// paceRoom, whichever is more, and by no more.
+func TestPaceBounds(t *testing.T) {
+	for live := uint64(1 << 10); live < 1<<32; live *= 3 {
+		h := heap{live: live, roots: 1 << 19}
+		scanned := h.live + h.roots
+		if grows := scanned * uint64(h.room(paceRoom)) / 100; grows > max(scanned, paceRoom) {
+			t.Errorf("%d bytes alive grow by %d", scanned, grows)
+		}
+	}
+}
+
+// TestPaceRuns: the collector really is asked, and Go's own pace is back at the
+// end. An operator's GOGC is left alone.
+func TestPaceRuns(t *testing.T) {
+	if readHeap().percent != goPace {
+		t.Skip("GOGC is set for the tests")
+	}
+	run := func() (stop func()) {
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan struct{})
+		go func() { defer close(ended); newPace().run(ctx) }()
+		return func() { cancel(); <-ended }
+	}
+	stop := run()
+	for until := time.Now().Add(20 * time.Second); readHeap().percent == goPace && readHeap().live+readHeap().roots < paceRoom; runtime.GC() {
+		if time.Now().After(until) {
+			t.Fatal("collections in a row made no room")
+		}
+	}
+	stop()
+	if got := readHeap().percent; got != goPace {
+		t.Errorf("GOGC is %d after the end", got)
+	}
+
+	defer debug.SetGCPercent(debug.SetGCPercent(50))
+	stop = run()
+	for range 5 {
+		runtime.GC()
+	}
+	stop()
+	if got := readHeap().percent; got != 50 {
+		t.Errorf("the operator's GOGC of 50 became %d", got)
+	}
+}
