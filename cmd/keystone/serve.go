@@ -33,7 +33,9 @@ there is no administrator, has the link that makes the first.`,
 // serve builds the server, makes the first administrator where the settings name
 // one, says that it is ready, and serves until ctx ends.
 func (a *app) serve(ctx context.Context, cfg *config.Config) error {
-	log := server.NewLogger(a.err, cfg.LogLevel, cfg.LogFormat)
+	lines := server.NewLogWriter(a.err)
+	defer lines.Flush()
+	log := server.NewLogger(lines, cfg.LogLevel, cfg.LogFormat)
 	slog.SetDefault(log) // so that libraries are redacted alike
 	s, err := server.New(ctx, cfg, server.Options{Log: log, Version: version, OwnsProcess: true})
 	if err != nil {

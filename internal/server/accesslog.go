@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"time"
@@ -10,7 +11,7 @@ import (
 
 // accessLog writes one line for each request: who, which route, how it ended.
 // Never the path or query as sent, a body or a header: they hold secrets.
-func (s *Server) accessLog(rec *recorder, r *http.Request, status int, took time.Duration) {
+func (s *Server) accessLog(rec *recorder, r *http.Request, status int, start time.Time, took time.Duration) {
 	level := slog.LevelInfo
 	if status >= http.StatusInternalServerError {
 		level = slog.LevelError
@@ -23,35 +24,42 @@ func (s *Server) accessLog(rec *recorder, r *http.Request, status int, took time
 		return
 	}
 	a := &rec.x.Actor
-	route := "none"
+	line := accessLine{level: level, requestID: a.RequestID, method: methodLabel(r.Method), route: "none", source: a.Source,
+		status: status, took: took, bytes: rec.bytes, client: rec.x.ClientID}
 	if rec.endpoint != nil {
-		route = rec.endpoint.route.Path
+		line.route = rec.endpoint.route.Path
 	}
-	attrs := make([]slog.Attr, 0, 14)
-	attrs = append(attrs,
-		slog.String("request_id", a.RequestID),
-		slog.String("method", methodLabel(r.Method)),
-		slog.String("route", route),
-		slog.Int("status", status),
-		slog.Int64("duration_us", took.Microseconds()),
-		slog.Int64("bytes", rec.bytes),
-		slog.String("source", a.Source))
 	if a.Kind != keystone.ActorAnonymous {
-		attrs = append(attrs, slog.String("actor_kind", string(a.Kind)), slog.String("actor", a.ID))
+		line.actorKind, line.actor = string(a.Kind), a.ID
 	}
-	client := rec.x.ClientID
-	if client == "" {
-		client = a.ClientID
+	if line.client == "" {
+		line.client = a.ClientID
 	}
-	if client != "" {
-		attrs = append(attrs, slog.String("client", client))
+	switch {
+	case rec.x.Err == nil:
+	case status >= http.StatusInternalServerError:
+		line.err = rec.x.Err.Error()
+	default:
+		line.refused = refusal(rec.x.Err)
 	}
-	if rec.x.Err != nil && status >= http.StatusInternalServerError {
-		attrs = append(attrs, slog.String("error", rec.x.Err.Error()))
-	} else if rec.x.Err != nil {
-		attrs = append(attrs, slog.String("refused", refusal(rec.x.Err)))
+	s.write(ctx, &line, start.Add(took))
+}
+
+// write gives a line to the log: by hand where the log is ours, else through
+// slog.
+func (s *Server) write(ctx context.Context, line *accessLine, now time.Time) {
+	h, ok := s.log.Handler().(requestHandler)
+	if !ok || h.lines == nil {
+		s.log.LogAttrs(ctx, line.level, "request", line.attrs()...)
+		return
 	}
-	s.log.LogAttrs(ctx, level, "request", attrs...)
+	var room [640]byte
+	b := line.appendJSON(room[:0], now)
+	if line.level > slog.LevelInfo {
+		_, _ = h.lines.Write(b) // there is nowhere to tell
+		return
+	}
+	h.lines.later(b, now)
 }
 
 // refusal is the kind of a refusal for the log; its text may speak of the input.

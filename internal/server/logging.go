@@ -10,20 +10,24 @@ import (
 
 // NewLogger returns the logger of the process: JSON or text, redacted, with the
 // request id of the context where there is one. Set it as slog's default too, so
-// that libraries are redacted alike.
+// that libraries are redacted alike. w may be a LogWriter.
 func NewLogger(w io.Writer, level slog.Leveler, format string) *slog.Logger {
-	o := &slog.HandlerOptions{Level: level, ReplaceAttr: redactAttr}
-	var h slog.Handler
-	if format == "text" {
-		h = slog.NewTextHandler(w, o)
-	} else {
-		h = slog.NewJSONHandler(w, o)
+	out, ok := w.(*LogWriter)
+	if !ok {
+		out = &LogWriter{w: w}
 	}
-	return slog.New(requestHandler{h})
+	o := &slog.HandlerOptions{Level: level, ReplaceAttr: redactAttr}
+	if format == "text" {
+		return slog.New(requestHandler{Handler: slog.NewTextHandler(out, o)})
+	}
+	return slog.New(requestHandler{slog.NewJSONHandler(out, o), out})
 }
 
 // requestHandler adds the request id to entries that handlers write.
-type requestHandler struct{ slog.Handler }
+type requestHandler struct {
+	slog.Handler
+	lines *LogWriter // takes lines of JSON that are written by hand; nil: none
+}
 
 // Handle adds the id unless the entry has one.
 func (h requestHandler) Handle(ctx context.Context, r slog.Record) error {
@@ -33,12 +37,12 @@ func (h requestHandler) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-// WithAttrs keeps the wrapper.
+// WithAttrs keeps the wrapper, but for lines by hand, which would lack attrs.
 func (h requestHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return requestHandler{h.Handler.WithAttrs(attrs)}
+	return requestHandler{Handler: h.Handler.WithAttrs(attrs)}
 }
 
-// WithGroup keeps the wrapper.
+// WithGroup keeps the wrapper, as above.
 func (h requestHandler) WithGroup(name string) slog.Handler {
-	return requestHandler{h.Handler.WithGroup(name)}
+	return requestHandler{Handler: h.Handler.WithGroup(name)}
 }

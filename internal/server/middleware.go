@@ -92,7 +92,7 @@ func (s *Server) finish(rec *recorder, r *http.Request, start time.Time, span sp
 		s.traces.add(rec, status)
 	}
 	span.end(rec, status)
-	s.accessLog(rec, r, status, took)
+	s.accessLog(rec, r, status, start, took)
 }
 
 // requestID takes the caller's id where it is short and plain, else makes one.
