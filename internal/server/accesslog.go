@@ -53,13 +53,7 @@ func (s *Server) write(ctx context.Context, line *accessLine, now time.Time) {
 		s.log.LogAttrs(ctx, line.level, "request", line.attrs()...)
 		return
 	}
-	var room [640]byte
-	b := line.appendJSON(room[:0], now)
-	if line.level > slog.LevelInfo {
-		_, _ = h.lines.Write(b) // there is nowhere to tell
-		return
-	}
-	h.lines.later(b, now)
+	h.lines.access(line, now)
 }
 
 // refusal is the kind of a refusal for the log; its text may speak of the input.

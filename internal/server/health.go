@@ -141,7 +141,7 @@ func (s *Server) management() http.Handler {
 	mux.HandleFunc("/", httpio.NotFound)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &httpio.Exchange{Actor: keystone.Actor{Kind: keystone.ActorAnonymous, RequestID: requestID(r, time.Now()), Source: sourceText(s.sources.of(r))}}
-		s.headers.set(w.Header())
+		s.headers.set(w.Header(), r.URL.Path)
 		w.Header()["X-Request-Id"] = []string{x.Actor.RequestID}
 		mux.ServeHTTP(w, r.WithContext(httpio.WithExchange(r.Context(), x)))
 	})

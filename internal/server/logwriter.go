@@ -2,6 +2,7 @@ package server
 
 import (
 	"io"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -40,15 +41,16 @@ func (l *LogWriter) Write(line []byte) (int, error) {
 	return l.w.Write(line)
 }
 
-// later writes one line within logDelay of now; at once where the last write was
-// so long ago, so that a quiet log is up to date.
-func (l *LogWriter) later(line []byte, now time.Time) {
+// access takes one line of the access log: it is written at once where it tells
+// of a fault, or where the last write was so long ago that a quiet log would not
+// be up to date; else within logDelay.
+func (l *LogWriter) access(line *accessLine, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	first := len(l.waiting) == 0
-	l.waiting = append(l.waiting, line...)
+	l.waiting = line.appendJSON(l.waiting, now)
 	switch {
-	case len(l.waiting) >= logMost || now.Sub(l.written) >= l.delay:
+	case line.level > slog.LevelInfo || len(l.waiting) >= logMost || now.Sub(l.written) >= l.delay:
 		l.written = now
 		_ = l.flush() // there is nowhere to tell
 	case !first:

@@ -1,10 +1,12 @@
 package server
 
 import (
+	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -32,34 +34,67 @@ func (w *writes) String() string {
 	return strings.Join(w.list, "|")
 }
 
+// ids are the request ids of the lines that were written, and what is no such
+// line, with a bar between writes.
+func (w *writes) ids() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var ids []string
+	for _, one := range w.list {
+		for line := range strings.Lines(one) {
+			var entry struct {
+				ID string `json:"request_id"`
+			}
+			if json.Unmarshal([]byte(line), &entry) != nil {
+				entry.ID = strings.TrimSpace(line)
+			}
+			ids = append(ids, entry.ID)
+		}
+		ids = append(ids, "|")
+	}
+	return strings.Join(ids, " ")
+}
+
 func TestLogWriter(t *testing.T) {
 	w := &writes{}
 	l := NewLogWriter(w)
 	l.delay = time.Hour // nothing here waits for a timer
 	now := time.Now()
-	l.later([]byte("1\n"), now)
-	if w.String() != "1\n" {
-		t.Errorf("the first line of a quiet log waits: %q", w)
+	ask := func(id string, after time.Duration) { l.access(&accessLine{requestID: id}, now.Add(after)) }
+	ask("1", 0)
+	if got := w.ids(); got != "1 |" {
+		t.Errorf("the first line of a quiet log waits: %q", got)
 	}
-	l.later([]byte("2\n"), now.Add(time.Millisecond))
-	l.later([]byte("3\n"), now.Add(2*time.Millisecond))
-	if w.String() != "1\n" {
-		t.Errorf("lines that come fast are written one by one: %q", w)
+	ask("2", time.Millisecond)
+	ask("3", 2*time.Millisecond)
+	if got := w.ids(); got != "1 |" {
+		t.Errorf("lines that come fast are written one by one: %q", got)
 	}
-	_, _ = l.Write([]byte("fault\n"))
-	if w.String() != "1\n|2\n3\nfault\n" {
-		t.Errorf("another line must come at once, and in its order: %q", w)
+	_, _ = l.Write([]byte("another\n"))
+	if got := w.ids(); got != "1 | 2 3 another |" {
+		t.Errorf("another line must come at once, and in its order: %q", got)
 	}
-	l.later([]byte("4\n"), now.Add(3*time.Millisecond))
+	ask("4", 3*time.Millisecond)
+	l.access(&accessLine{requestID: "5", level: slog.LevelWarn}, now.Add(4*time.Millisecond))
+	if got := w.ids(); got != "1 | 2 3 another | 4 5 |" {
+		t.Errorf("a fault must come at once, and in its order: %q", got)
+	}
+	ask("6", 5*time.Millisecond)
 	l.Flush()
 	l.Flush()
-	if w.String() != "1\n|2\n3\nfault\n|4\n" {
-		t.Errorf("flushed: %q", w)
+	if got := w.ids(); got != "1 | 2 3 another | 4 5 | 6 |" {
+		t.Errorf("flushed: %q", got)
 	}
-	l.later([]byte("5\n"), now.Add(3*time.Millisecond))
-	l.later([]byte(strings.Repeat("x", logMost)), now.Add(3*time.Millisecond))
-	if got := w.String(); len(got) < logMost {
-		t.Errorf("a full buffer waits: %d bytes written", len(got))
+	for range logMost / 100 {
+		ask("7", 6*time.Millisecond)
+	}
+	if got := w.ids(); !strings.Contains(got, "7 |") {
+		t.Error("a full buffer waits")
+	}
+	w.list = nil
+	ask("8", 2*time.Hour)
+	if got := w.ids(); !strings.HasSuffix(got, "8 |") {
+		t.Errorf("long after the last write it waits: %q", got)
 	}
 }
 
@@ -72,11 +107,11 @@ func TestLogWriterTimer(t *testing.T) {
 		l.mu.Lock()
 		l.written = time.Now().Add(time.Hour) // as if something had just been written
 		l.mu.Unlock()
-		want := fmt.Sprintf("%d\n", round)
-		l.later([]byte(want), time.Now())
-		for until := time.Now().Add(10 * time.Second); !strings.HasSuffix(w.String(), want); {
+		id := strconv.Itoa(round)
+		l.access(&accessLine{requestID: id}, time.Now())
+		for until := time.Now().Add(10 * time.Second); !strings.HasSuffix(w.ids(), id+" |"); runtime.Gosched() {
 			if time.Now().After(until) {
-				t.Fatalf("round %d: %q", round, w)
+				t.Fatalf("round %d: %q", round, w.ids())
 			}
 		}
 	}

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -26,7 +25,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	h := w.Header()
 	rec.x.Header = h
-	s.headers.set(h)
+	s.headers.set(h, r.URL.Path)
 	h["X-Request-Id"] = []string{rec.x.Actor.RequestID}
 	if r.TransferEncoding != nil {
 		// Where a length and chunks come together, net/http believes the chunks; a
@@ -35,9 +34,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h["Connection"] = []string{"close"}
 	}
 
-	ctx, cancel := context.WithTimeout(httpio.WithExchange(r.Context(), &rec.x), requestTime)
-	defer cancel()
-	ctx, span := s.tracer.start(ctx, r)
+	own := httpio.NewContext(r.Context(), &rec.x, start.Add(requestTime))
+	defer own.End()
+	ctx, span := s.tracer.start(own, r)
 	r = r.WithContext(ctx)
 	defer func() { // also on panic
 		if p := recover(); p != nil {
@@ -58,6 +57,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if !cleanPath(r.URL) {
 		httpio.WriteError(rec, r, errPath)
+		return
+	}
+	if e := s.exact.find(r); e != nil {
+		e.ServeHTTP(rec, r)
 		return
 	}
 	s.mux.ServeHTTP(rec, r)

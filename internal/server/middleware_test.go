@@ -15,29 +15,102 @@ import (
 )
 
 func TestSecurityHeaders(t *testing.T) {
+	everywhere := map[string]string{
+		"X-Content-Type-Options":    "nosniff",
+		"Content-Security-Policy":   "default-src 'none'; frame-ancestors 'none'",
+		"Strict-Transport-Security": "", // the issuer is http
+		"Server":                    "", "X-Powered-By": "",
+	}
+	shown := map[string]string{ // where a browser may render or follow what comes
+		"X-Frame-Options":              "DENY",
+		"Referrer-Policy":              "no-referrer",
+		"Permissions-Policy":           "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+		"Cross-Origin-Opener-Policy":   "same-origin",
+		"Cross-Origin-Resource-Policy": "same-origin",
+	}
 	s, _ := boot(t, off)
-	for _, target := range []string{"/health", "/nowhere", "/oauth2/jwks", "/openapi.json"} {
-		h := send(s, "GET", target, "").Header()
-		for name, want := range map[string]string{
-			"X-Content-Type-Options":       "nosniff",
-			"X-Frame-Options":              "DENY",
-			"Content-Security-Policy":      "default-src 'none'; frame-ancestors 'none'",
-			"Referrer-Policy":              "no-referrer",
-			"Cross-Origin-Opener-Policy":   "same-origin",
-			"Cross-Origin-Resource-Policy": "same-origin",
-			"Strict-Transport-Security":    "", // the issuer is http
-		} {
-			if got := h.Get(name); got != want {
-				t.Errorf("%s: %s: %q, want %q", target, name, got, want)
+	for target, data := range map[string]bool{
+		"/health": false, "/nowhere": false, "/openapi.json": false, "/login": false, "/oauth2/authorize": false, "/oauth2/nowhere": false,
+		"/oauth2/jwks": true, "/oauth2/token": true, "/oauth2/userinfo": true, "/api/v1/users/me": true, "/api/nowhere": true, "/.well-known/openid-configuration": true,
+	} {
+		for _, method := range []string{"GET", "POST", "OPTIONS", "INVENTED"} {
+			h := send(s, method, target, "").Header()
+			for name, want := range everywhere {
+				if got := h.Get(name); got != want && (name != "Content-Security-Policy" || !strings.Contains(got, "frame-ancestors 'none'")) {
+					t.Errorf("%s %s: %s: %q, want %q", method, target, name, got, want)
+				}
 			}
-		}
-		if h.Get("Permissions-Policy") == "" || h.Get("Server") != "" || h.Get("X-Powered-By") != "" {
-			t.Errorf("%s: %v", target, h)
+			for name, want := range shown {
+				if data {
+					want = ""
+				}
+				if got := h.Get(name); got != want {
+					t.Errorf("%s %s: %s: %q, want %q", method, target, name, got, want)
+				}
+			}
 		}
 	}
 	s, _ = boot(t, with("ISSUER=https://id.example.com"))
-	if got := send(s, "GET", "/health", "").Header().Get("Strict-Transport-Security"); got != "max-age=31536000; includeSubDomains" {
-		t.Errorf("HSTS %q", got)
+	for _, target := range []string{"/health", "/oauth2/token", "/nowhere"} {
+		if got := send(s, "GET", target, "").Header().Get("Strict-Transport-Security"); got != "max-age=31536000; includeSubDomains" {
+			t.Errorf("%s: HSTS %q", target, got)
+		}
+	}
+}
+
+// TestDataOnly: a route whose answers a browser may render or follow has the
+// whole set of headers, and so has a route that is not known yet.
+func TestDataOnly(t *testing.T) {
+	s, _ := boot(t, off)
+	var document struct {
+		Paths map[string]map[string]struct {
+			Responses map[string]struct{ Content map[string]any }
+		}
+	}
+	if err := json.Unmarshal(s.OpenAPI(), &document); err != nil {
+		t.Fatal(err)
+	}
+	shown, data := 0, 0
+	for path, operations := range document.Paths {
+		for method, op := range operations {
+			for status, answer := range op.Responses {
+				switch {
+				case status[0] == '3', answer.Content["text/html"] != nil, answer.Content["text/html; charset=utf-8"] != nil, answer.Content["text/css"] != nil:
+					if shown++; dataOnly(path) {
+						t.Errorf("%s %s answers %s with a page or a redirect, without the headers of one", method, path, status)
+					}
+				default:
+					data++
+				}
+			}
+		}
+	}
+	if shown < 10 || data < 10 {
+		t.Errorf("%d answers to show and %d of data in the document", shown, data)
+	}
+}
+
+// TestExact: the table of paths finds what ServeMux finds, and nothing else.
+func TestExact(t *testing.T) {
+	s, _ := boot(t, off)
+	found := 0
+	for _, rt := range s.Routes() {
+		for _, target := range []string{rt.Path, rt.Path + "/", rt.Path + "/x", strings.Replace(rt.Path, "/api/", "/api%2F", 1), strings.Replace(rt.Path, "e", "%65", 1)} {
+			for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "INVENTED"} {
+				r := httptest.NewRequest(method, strings.NewReplacer("{", "x", "}", "x", "...", "").Replace(target), nil)
+				e := s.exact.find(r)
+				if e == nil {
+					continue
+				}
+				found++
+				if h, pattern := s.mux.Handler(r); h != e || pattern != e.pattern {
+					t.Errorf("%s %s: the table says %s, ServeMux %s", method, target, e.pattern, pattern)
+				}
+			}
+		}
+	}
+	if found < 30 {
+		t.Errorf("only %d routes are in the table", found)
 	}
 }
 

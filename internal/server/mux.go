@@ -29,12 +29,37 @@ func (s *Server) mount(routes []httpio.Route) error {
 			return fmt.Errorf("server: two routes answer %s", rt.Pattern())
 		}
 		seen[rt.Pattern()] = true
-		s.mux.Handle(rt.Pattern(), &endpoint{
+		e := &endpoint{
 			s: s, route: rt, pattern: rt.Pattern(), demands: rt.Access.Demands(),
 			handler: s.api.Handler(rt), metrics: s.metrics.route(rt),
-		})
+		}
+		s.mux.Handle(rt.Pattern(), e)
+		s.exact.add(e)
 	}
 	s.mux.HandleFunc("/", s.unmatched)
+	return nil
+}
+
+// exact finds the routes whose path has no wildcard: those of the hot paths. It
+// finds what ServeMux would find, because such a pattern is more specific than
+// any other, and leaves everything else to it.
+type exact map[string][]*endpoint
+
+func (x exact) add(e *endpoint) {
+	if !strings.Contains(e.route.Path, "{") && !strings.HasSuffix(e.route.Path, "/") {
+		x[e.route.Path] = append(x[e.route.Path], e)
+	}
+}
+
+func (x exact) find(r *http.Request) *endpoint {
+	if r.URL.RawPath != "" { // escaped in a way of its own: what it means is for ServeMux to say
+		return nil
+	}
+	for _, e := range x[r.URL.Path] {
+		if e.route.Method == r.Method {
+			return e
+		}
+	}
 	return nil
 }
 

@@ -34,6 +34,7 @@ type Server struct {
 	certificate  *certificate // nil: no TLS here
 	api          *httpio.API
 	mux          *http.ServeMux
+	exact        exact
 	list         []httpio.Route
 	bounds       bounds
 	pace         *pace  // nil: the process is not ours
@@ -50,7 +51,7 @@ func New(ctx context.Context, c *config.Config, o Options) (*Server, error) {
 		o.Now = time.Now
 	}
 	s := &Server{
-		config: c, log: o.Log, mux: http.NewServeMux(), node: keystone.NewID(o.Now()), bounds: usualBounds,
+		config: c, log: o.Log, mux: http.NewServeMux(), exact: exact{}, node: keystone.NewID(o.Now()), bounds: usualBounds,
 		metrics: newMetrics(o.Version),
 		sources: sources{c.TrustedProxies},
 		headers: newSecurityHeaders(https(c.Issuer)),
