@@ -27,7 +27,7 @@ func buildJSON[I, O any](a *API, op *huma.Operation, h func(context.Context, *I)
 	if headerOf(reflect.TypeFor[I](), "If-Match") {
 		refuses(op, http.StatusPreconditionFailed)
 	}
-	status := statusField(reflect.TypeFor[O]())
+	status, fill := statusField(reflect.TypeFor[O]()), fillerOf(reflect.TypeFor[O](), map[reflect.Type]bool{})
 	huma.Register(a.api, *op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := h(ctx, in)
 		if err != nil {
@@ -37,7 +37,9 @@ func buildJSON[I, O any](a *API, op *huma.Operation, h func(context.Context, *I)
 			out = new(O)
 		}
 		v := reflect.ValueOf(out).Elem()
-		fillSlices(v)
+		if fill != nil {
+			fill(v)
+		}
 		if status != nil {
 			if f := v.FieldByIndex(status); f.Int() == 0 {
 				f.SetInt(int64(max(op.DefaultStatus, http.StatusOK)))
@@ -47,6 +49,9 @@ func buildJSON[I, O any](a *API, op *huma.Operation, h func(context.Context, *I)
 	})
 	op = a.adapter.op
 	tidySchemas(a, op)
+	if d := directOf(op.DefaultStatus, h); d != nil {
+		return d
+	}
 	j := &jsonHandler{op: op, handle: a.adapter.handle, query: queryNames(reflect.TypeFor[I]())}
 	if f, ok := reflect.TypeFor[I]().FieldByName("Body"); ok {
 		j.takesBody, j.mayOmit, j.body = true, f.Type.Kind() == reflect.Pointer, shapeOf(f.Type, nil)
@@ -169,45 +174,4 @@ func queryNames(t reflect.Type) map[string]bool {
 		}
 	}
 	return names
-}
-
-// fillSlices makes every nil list of an answer an empty one: a list is [],
-// never null.
-func fillSlices(v reflect.Value) {
-	switch v.Kind() {
-	case reflect.Pointer:
-		if !v.IsNil() {
-			fillSlices(v.Elem())
-		}
-	case reflect.Interface:
-		if v.Elem().Kind() == reflect.Pointer {
-			fillSlices(v.Elem())
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			if f := v.Field(i); f.CanSet() {
-				fillSlices(f)
-			}
-		}
-	case reflect.Slice:
-		if v.Type().Elem().Kind() == reflect.Uint8 {
-			return // bytes and raw JSON
-		}
-		if v.IsNil() {
-			v.Set(reflect.MakeSlice(v.Type(), 0, 0))
-		}
-		if mayHoldSlices(v.Type().Elem()) {
-			for i := range v.Len() {
-				fillSlices(v.Index(i))
-			}
-		}
-	}
-}
-
-func mayHoldSlices(t reflect.Type) bool {
-	switch t.Kind() {
-	case reflect.Pointer, reflect.Struct, reflect.Slice:
-		return true
-	}
-	return false
 }
