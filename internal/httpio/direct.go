@@ -14,7 +14,25 @@ type direct[I, O any] struct {
 	fill    filler
 	headers []directHeader
 	status  int
-	body    int // index of the field Body
+	body    int  // index of the field Body
+	appends bool // Body is an Appender
+}
+
+// Appender is a body of an answer that writes itself as JSON, for the hot paths:
+// the same as encoding/json would, but for escapes of HTML.
+type Appender interface {
+	AppendJSON(b []byte) []byte
+}
+
+// writesItself reports whether a type is an Appender by itself. One that has
+// only embedded an Appender would lose its other fields.
+func writesItself(t reflect.Type) bool {
+	for i := range t.NumField() {
+		if t.Field(i).Anonymous {
+			return false
+		}
+	}
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[Appender]())
 }
 
 type directHeader struct {
@@ -37,7 +55,7 @@ func directOf[I, O any](status int, h func(context.Context, *I) (*O, error)) htt
 		name := f.Tag.Get("header")
 		switch {
 		case f.Name == "Body" && f.Type.Kind() == reflect.Struct:
-			d.body = i
+			d.body, d.appends = i, writesItself(f.Type)
 		case name != "" && !f.Anonymous && f.Type.Kind() == reflect.String && name != "Content-Type":
 			d.headers = append(d.headers, directHeader{http.CanonicalHeaderKey(name), i})
 		default:
@@ -71,7 +89,10 @@ func (d *direct[I, O]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	b := getBuffer()
 	defer putBuffer(b)
-	if err := encode(b, v.Field(d.body).Addr().Interface()); err != nil {
+	body := v.Field(d.body).Addr().Interface()
+	if d.appends {
+		b.Write(append(body.(Appender).AppendJSON(b.AvailableBuffer()), '\n'))
+	} else if err := encode(b, body); err != nil {
 		WriteError(w, r, err)
 		return
 	}

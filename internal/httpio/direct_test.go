@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -59,6 +60,38 @@ func TestDirect(t *testing.T) {
 		got, want := call(mux, "GET", "/short"+test.query, "", ""), call(mux, "GET", "/long"+test.query, "", "")
 		if got.Code != want.Code || got.Body.String() != want.Body.String() || !maps.EqualFunc(got.Header(), want.Header(), func(a, b []string) bool { return len(a) == 1 && len(b) == 1 && a[0] == b[0] }) {
 			t.Errorf("%s:\n directly     %d %v %s through huma %d %v %s", name, got.Code, got.Header(), got.Body, want.Code, want.Header(), want.Body)
+		}
+	}
+}
+
+type ownBody struct {
+	ID string `json:"id"`
+}
+
+func (o *ownBody) AppendJSON(b []byte) []byte {
+	return append(AppendText(append(b, `{"id":`...), o.ID), '}')
+}
+
+type wider struct {
+	ownBody
+	More string `json:"more"`
+}
+
+// TestAppender: a body that writes itself is asked to; one that has only embedded
+// such a body is not, or it would lose what it adds.
+func TestAppender(t *testing.T) {
+	a := NewAPI("t", "1")
+	mux := http.NewServeMux()
+	mux.Handle("GET /own", a.Handler(JSON("GET", "/own", Self, LimitAPI, "x", func(context.Context, *struct{}) (*struct{ Body ownBody }, error) {
+		return &struct{ Body ownBody }{ownBody{"a<b"}}, nil
+	})))
+	mux.Handle("GET /wider", a.Handler(JSON("GET", "/wider", Self, LimitAPI, "x", func(context.Context, *struct{}) (*struct{ Body wider }, error) {
+		return &struct{ Body wider }{wider{ownBody{"1"}, "2"}}, nil
+	})))
+	for target, want := range map[string]string{"/own": `{"id":"a\u003cb"}` + "\n", "/wider": `{"id":"1","more":"2"}` + "\n"} {
+		w := call(mux, "GET", target, "", "")
+		if got := w.Body.String(); w.Code != 200 || got != want || w.Header().Get("Content-Length") != strconv.Itoa(len(want)) {
+			t.Errorf("%s: %d, %s of %s bytes, want %s", target, w.Code, got, w.Header().Get("Content-Length"), want)
 		}
 	}
 }

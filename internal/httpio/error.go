@@ -174,13 +174,13 @@ func StatusOf(r *http.Request, err error) int {
 
 func appendError(b []byte, code string, e *keystone.Error, requestID string, now int64) []byte {
 	b = append(b, `{"error":`...)
-	b = appendText(b, code)
+	b = AppendText(b, code)
 	b = append(b, `,"error_description":`...)
-	b = appendText(b, e.Msg)
+	b = AppendText(b, e.Msg)
 	b = append(b, `,"timestamp":`...)
 	b = strconv.AppendInt(b, now, 10)
 	b = append(b, `,"request_id":`...)
-	b = appendText(b, requestID)
+	b = AppendText(b, requestID)
 	if len(e.Fields) > 0 {
 		names := make([]string, 0, len(e.Fields))
 		for name := range e.Fields {
@@ -193,17 +193,18 @@ func appendError(b []byte, code string, e *keystone.Error, requestID string, now
 			} else {
 				b = append(b, ',')
 			}
-			b = appendText(b, name)
+			b = AppendText(b, name)
 			b = append(b, ':')
-			b = appendText(b, e.Fields[name])
+			b = AppendText(b, e.Fields[name])
 		}
 		b = append(b, '}')
 	}
 	return append(b, '}', '\n')
 }
 
-// appendText appends s as a JSON string that is also safe inside HTML.
-func appendText(b []byte, s string) []byte {
+// AppendText appends s as a JSON string that is also safe inside HTML. An invalid
+// byte becomes U+FFFD.
+func AppendText(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
 	for i := 0; i < len(s); {
