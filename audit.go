@@ -63,6 +63,7 @@ const (
 	ActConsentGiven        = "consent.given"
 	ActConsentRevoked      = "consent.revoked"
 	ActCodeRedeemed        = "code.redeemed"
+	ActMessagesRetried     = "messages.retried"
 	ActCodeReuse           = "code.reuse_detected"
 
 	// Of a person who is somewhere else than the client (RFC 8628, CIBA).

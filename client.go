@@ -212,11 +212,14 @@ func (c Client) AllowsRedirect(uri string) bool {
 	return false
 }
 
-func hostWithPort(host, port string) string {
+func hostWithPort(host, port string) string { return bracketed(host) + ":" + port }
+
+// bracketed is a host name as it stands in an address (RFC 3986 section 3.2.2).
+func bracketed(host string) string {
 	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
+		return "[" + host + "]"
 	}
-	return host + ":" + port
+	return host
 }
 
 // RedirectURIProblem says why a redirect URI cannot be registered, or "" where

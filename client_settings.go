@@ -1,5 +1,11 @@
 package keystone
 
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
+
 // ClientSettings is what a client registers beyond what every client has. The
 // store keeps it as one JSON document, so that a new setting is a field here and
 // a check in Validate; the names are those of the admin API, and of RFC 7591
@@ -7,6 +13,11 @@ package keystone
 // have.
 type ClientSettings struct {
 	RequirePAR bool `json:"require_par" doc:"Its authorization requests must be pushed (RFC 9126); sent through the browser they are refused."`
+
+	BackchannelLogoutURI      string `json:"backchannel_logout_uri" doc:"Where Keystone posts a logout token when a session ends in which the client signed somebody in (OpenID Connect Back-Channel Logout); empty: nowhere."`
+	BackchannelLogoutSession  bool   `json:"backchannel_logout_session_required" doc:"The logout token must carry sid. Keystone's always do."`
+	FrontchannelLogoutURI     string `json:"frontchannel_logout_uri" doc:"What the page after logging out loads in a frame (OpenID Connect Front-Channel Logout); empty: nothing."`
+	FrontchannelLogoutSession bool   `json:"frontchannel_logout_session_required" doc:"iss and sid are added to frontchannel_logout_uri."`
 }
 
 // validate checks the settings of c into f.
@@ -14,4 +25,75 @@ func (s ClientSettings) validate(c Client, f fields) {
 	if s.RequirePAR && !c.Confidential() {
 		f["require_par"] = "Only clients of kind service or web can push requests: a public client has nothing to prove itself with."
 	}
+	s.validateLogout(c, f)
+}
+
+func (s ClientSettings) validateLogout(c Client, f fields) {
+	people := slices.Contains(c.Grants, GrantAuthorizationCode) || c.Kind != ClientService
+	if s.BackchannelLogoutURI != "" {
+		why := OutboundURLProblem(s.BackchannelLogoutURI)
+		if why == "" && strings.Contains(s.BackchannelLogoutURI, "#") {
+			why = "The address has no fragment (OpenID Connect Back-Channel Logout section 2.2)."
+		}
+		if why == "" && !people {
+			why = errNobody
+		}
+		if why != "" {
+			f["backchannel_logout_uri"] = why
+		}
+	}
+	if s.BackchannelLogoutSession && s.BackchannelLogoutURI == "" {
+		f["backchannel_logout_session_required"] = "Set backchannel_logout_uri too."
+	}
+	if s.FrontchannelLogoutSession && s.FrontchannelLogoutURI == "" {
+		f["frontchannel_logout_session_required"] = "Set frontchannel_logout_uri too."
+	}
+	why := httpsProblem(s.FrontchannelLogoutURI, people)
+	if why == "" && s.FrontchannelLogoutURI != "" && !slices.ContainsFunc(c.RedirectURIs, func(uri string) bool { return Origin(uri) == Origin(s.FrontchannelLogoutURI) }) {
+		why = "Scheme, host and port must be those of one of the redirect URIs (OpenID Connect Front-Channel Logout section 2)."
+	}
+	if why != "" {
+		f["frontchannel_logout_uri"] = why
+	}
+}
+
+const errNobody = "Nobody signs in to a service. Make a client of kind web for people."
+
+// httpsProblem says why an address cannot be one of the client's https addresses,
+// or "" where it can or is empty. people: whether anybody signs in to the client.
+func httpsProblem(uri string, people bool) string {
+	if uri == "" {
+		return ""
+	}
+	if !people {
+		return errNobody
+	}
+	if why := RedirectURIProblem(uri, ClientWeb); why != "" {
+		return "Give an absolute https address of printable ASCII without user name, fragment, wildcards and dot segments."
+	}
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme != "https" {
+		return "Give an https address."
+	}
+	if strings.ContainsFunc(u.Host, notInHost) { // hosts go into Content-Security-Policy
+		return "The host is letters, digits, dots and hyphens, or an IP address."
+	}
+	return ""
+}
+
+func notInHost(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(".-:[]", r)
+}
+
+// Origin returns scheme, host and port of an http or https address (RFC 6454
+// section 6.2), the port only where it is not the scheme's own, or "".
+func Origin(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return ""
+	}
+	if u.Port() == "443" && u.Scheme == "https" || u.Port() == "80" && u.Scheme == "http" || u.Port() == "" {
+		return u.Scheme + "://" + bracketed(u.Hostname())
+	}
+	return u.Scheme + "://" + hostWithPort(u.Hostname(), u.Port())
 }

@@ -1,6 +1,7 @@
 package keystone_test
 
 import (
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -263,6 +264,42 @@ func TestClientAudience(t *testing.T) {
 			}
 		case err != nil || strings.Join(got, " ") != test.want:
 			t.Errorf("%s: got %q, %v", test.name, got, err)
+		}
+	}
+}
+
+func TestClientLogoutSettings(t *testing.T) {
+	for _, test := range []struct {
+		kind  keystone.ClientKind
+		set   keystone.ClientSettings
+		field string // that is refused; empty: none
+	}{
+		{keystone.ClientWeb, keystone.ClientSettings{BackchannelLogoutURI: "https://app.example/out", BackchannelLogoutSession: true}, ""},
+		{keystone.ClientSPA, keystone.ClientSettings{BackchannelLogoutURI: "https://elsewhere.example/out?x=1"}, ""},
+		{keystone.ClientWeb, keystone.ClientSettings{BackchannelLogoutURI: "http://app.example/out"}, "backchannel_logout_uri"},
+		{keystone.ClientWeb, keystone.ClientSettings{BackchannelLogoutURI: "https://app.example/out#x"}, "backchannel_logout_uri"},
+		{keystone.ClientWeb, keystone.ClientSettings{BackchannelLogoutURI: "https://u@app.example/out"}, "backchannel_logout_uri"},
+		{keystone.ClientWeb, keystone.ClientSettings{BackchannelLogoutURI: "https://0x7f.1/out"}, "backchannel_logout_uri"},
+		{keystone.ClientService, keystone.ClientSettings{BackchannelLogoutURI: "https://app.example/out"}, "backchannel_logout_uri"},
+		{keystone.ClientWeb, keystone.ClientSettings{BackchannelLogoutSession: true}, "backchannel_logout_session_required"},
+		{keystone.ClientWeb, keystone.ClientSettings{FrontchannelLogoutURI: "https://app.example/out?x=1", FrontchannelLogoutSession: true}, ""},
+		{keystone.ClientWeb, keystone.ClientSettings{FrontchannelLogoutURI: "https://app.example:443/out"}, ""},
+		{keystone.ClientWeb, keystone.ClientSettings{FrontchannelLogoutURI: "https://app.example:8443/out"}, "frontchannel_logout_uri"},
+		{keystone.ClientWeb, keystone.ClientSettings{FrontchannelLogoutURI: "https://sub.app.example/out"}, "frontchannel_logout_uri"},
+		{keystone.ClientWeb, keystone.ClientSettings{FrontchannelLogoutURI: "http://app.example/out"}, "frontchannel_logout_uri"},
+		{keystone.ClientWeb, keystone.ClientSettings{FrontchannelLogoutURI: "javascript:alert(1)"}, "frontchannel_logout_uri"},
+		{keystone.ClientWeb, keystone.ClientSettings{FrontchannelLogoutURI: "https://app.example;script-src/out"}, "frontchannel_logout_uri"},
+		{keystone.ClientWeb, keystone.ClientSettings{FrontchannelLogoutSession: true}, "frontchannel_logout_session_required"},
+	} {
+		c := keystone.Client{Name: "x", Kind: test.kind, ClientSettings: test.set}.WithDefaults()
+		if test.kind != keystone.ClientService {
+			c.RedirectURIs = []string{"https://app.example/cb", "https://app.example;script-src/cb"}
+		}
+		var e *keystone.Error
+		err := c.Validate()
+		switch errors.As(err, &e); {
+		case test.field == "" && err != nil, test.field != "" && (e == nil || e.Fields[test.field] == ""):
+			t.Errorf("%s %+v: %v", test.kind, test.set, err)
 		}
 	}
 }

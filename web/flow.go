@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/keystone-auth/keystone"
 )
@@ -22,6 +23,23 @@ func (p *Pages) RenderFlow(w http.ResponseWriter, status int, name string, page 
 func (p *Pages) RenderTo(w http.ResponseWriter, status int, name string, page Page) error {
 	return p.render(w, status, name, page, flowPolicy+"; script-src 'self'")
 }
+
+// RenderFrames answers with a page that loads pages of other origins in frames,
+// those named and no others, and goes on to next (empty: nowhere) by itself, with
+// script or without.
+func (p *Pages) RenderFrames(w http.ResponseWriter, name string, page Page, origins []string, next string) error {
+	framed := policy
+	if len(origins) > 0 {
+		framed += "; frame-src " + strings.Join(origins, " ")
+	}
+	if next != "" {
+		w.Header().Set("Refresh", framesTime+"; url="+next)
+	}
+	return p.render(w, http.StatusOK, name, page, framed)
+}
+
+// framesTime is how many seconds the frames have after the page has loaded.
+const framesTime = "2"
 
 // Message is what the page "message" says.
 type Message struct {

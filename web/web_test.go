@@ -31,9 +31,10 @@ var pages = map[string]any{
 	"device": web.Form{Action: "device", Problem: evil, Submit: "Continue", Fields: []web.Field{{Name: "user-code", Label: "Code", Type: "text", Value: evil, MaxLength: 20, Hints: []string{evil}}}},
 	"consent": map[string]any{"Flow": evil, "Elsewhere": map[string]any{"Device": true, "Source": evil, "Asked": evil, "Message": evil}, "Client": evil, "Username": evil, "Session": evil, "Scope": evil, "ReturnTo": evil,
 		"Scopes": []map[string]string{{"Name": evil, "Description": evil}, {"Name": evil, "Description": ""}}},
-	"logout":    web.Form{Action: "logout", Submit: "Log out", SubmitID: "logout-confirm", Hidden: map[string]string{"state": evil}},
-	"form_post": web.Form{Action: "cb", Submit: "Continue", Hidden: map[string]string{"state": evil, "code": evil}},
-	"message":   map[string]any{"Title": evil, "Lines": []string{evil}, "Command": evil},
+	"logout":     map[string]any{"All": "all", "Hidden": map[string]string{"state": evil}, "Accounts": []map[string]string{{"Session": evil, "Username": evil}, {"Session": evil, "Username": evil}}},
+	"logged_out": map[string]any{"Lines": []string{evil}, "Back": evil, "Frames": []string{evil}},
+	"form_post":  web.Form{Action: "cb", Submit: "Continue", Hidden: map[string]string{"state": evil, "code": evil}},
+	"message":    map[string]any{"Title": evil, "Lines": []string{evil}, "Command": evil},
 }
 
 func newPages(t *testing.T, name string) *web.Pages {

@@ -72,6 +72,7 @@ var clientColumns = []column[clientView]{
 	{name: "audiences", cell: func(c clientView) string { return strings.Join(c.Audiences, " ") }, wide: true},
 	{name: "redirect URIs", cell: func(c clientView) string { return strings.Join(c.RedirectURIs, " ") }, wide: true},
 	{name: "after logout", cell: func(c clientView) string { return strings.Join(c.PostLogoutURIs, " ") }, wide: true},
+	{name: "when a session ends", cell: clientLogout, wide: true},
 	{name: "PKCE", cell: clientPKCE, wide: true},
 	{name: "requests", cell: clientRequests, wide: true},
 	{name: "access tokens", cell: clientTokens, wide: true},

@@ -16,6 +16,7 @@ func TestEveryCommand(t *testing.T) {
 		dayOfClients(m)
 		dayOfKeys(m)
 		dayOfAudit(m)
+		dayOfMessages(m)
 		dayOfSettings(m)
 		dayOfServing(m)
 		for _, c := range leaves(root(&app{})) {
@@ -24,6 +25,17 @@ func TestEveryCommand(t *testing.T) {
 			}
 		}
 	})
+}
+
+func dayOfMessages(m *machine) {
+	if list := m.items("outbox", "list", "--given-up"); len(list) != 0 {
+		m.t.Errorf("messages: %v", list)
+	}
+	if r := m.object("outbox", "retry", "--given-up"); r["due"] != 0.0 {
+		m.t.Errorf("%v", r)
+	}
+	m.object("outbox", "list")
+	m.refused("There is no such message", "outbox", "retry", "nosuch")
 }
 
 func dayOfUsers(m *machine) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/store"
@@ -40,8 +41,27 @@ func (d *doctor) database(ctx context.Context) {
 		return
 	}
 	d.signingKeys(ctx, db)
+	d.outbox(ctx, db)
 	if needs, err := db.NeedsSetup(ctx); err == nil && needs {
 		d.warn("administrator", "There is no administrator yet. Run: keystone setup-link")
+	}
+}
+
+// lateMessage is how old a message is that something holds up.
+const lateMessage = 15 * time.Minute
+
+// outbox checks that messages to other servers leave.
+func (d *doctor) outbox(ctx context.Context, db database) {
+	b, err := db.Backlog(ctx)
+	switch {
+	case err != nil:
+		d.fail("messages", "%s", refusal(err))
+	case b.Dead > 0:
+		d.warn("messages", "%d messages to other servers were given up. See: keystone outbox list --given-up", b.Dead)
+	case b.Oldest > lateMessage:
+		d.warn("messages", "%d messages to other servers wait, the oldest for %s. See: keystone outbox list", b.Outbox, b.Oldest.Round(time.Minute))
+	default:
+		d.ok("messages", "%d messages to other servers wait, none for long.", b.Outbox)
 	}
 }
 

@@ -6,8 +6,17 @@ import "github.com/keystone-auth/keystone"
 // creates or changes a client: what is left out stays as it is.
 type clientSettings struct {
 	RequirePAR *bool `json:"require_par,omitempty" doc:"true refuses authorization requests that were not pushed (RFC 9126)."`
+
+	BackchannelLogoutURI      *string `json:"backchannel_logout_uri,omitempty" maxLength:"2000" doc:"An https address that gets a logout token when a session ends (OpenID Connect Back-Channel Logout); empty: none."`
+	BackchannelLogoutSession  *bool   `json:"backchannel_logout_session_required,omitempty" doc:"The logout token must carry sid. Keystone's always do."`
+	FrontchannelLogoutURI     *string `json:"frontchannel_logout_uri,omitempty" maxLength:"2000" doc:"An https address, of the origin of a redirect URI, that the page after logging out loads in a frame; empty: none."`
+	FrontchannelLogoutSession *bool   `json:"frontchannel_logout_session_required,omitempty" doc:"Adds iss and sid to frontchannel_logout_uri."`
 }
 
 func (b clientSettings) apply(s *keystone.ClientSettings) {
 	set(&s.RequirePAR, b.RequirePAR)
+	set(&s.BackchannelLogoutURI, b.BackchannelLogoutURI)
+	set(&s.BackchannelLogoutSession, b.BackchannelLogoutSession)
+	set(&s.FrontchannelLogoutURI, b.FrontchannelLogoutURI)
+	set(&s.FrontchannelLogoutSession, b.FrontchannelLogoutSession)
 }

@@ -42,14 +42,32 @@ func (s *Slice) authorize(w http.ResponseWriter, r *http.Request) error {
 	case keystone.StepRefuse:
 		return s.redirectError(w, r, req, keystone.Fail(keystone.Forbidden, refusals[step.Code]).WithCode(step.Code))
 	}
-	if !secret.WellFormed(secret.Browser, browser) {
-		browser = secret.New(secret.Browser)
-		s.Cookies.SetBrowser(w, browser)
+	if browser, err = s.flowBrowser(w, r, browser, facts); err != nil {
+		return err
 	}
 	if err := s.Store.CreateFlow(r.Context(), browser, f); err != nil {
 		return err
 	}
 	return redirect(w, "../login?flow="+f.ID)
+}
+
+// flowBrowser returns the cookie value that a flow is bound to: a new one where
+// the browser has none, or one whose sessions have all died (R8).
+func (s *Slice) flowBrowser(w http.ResponseWriter, r *http.Request, browser string, facts keystone.Facts) (string, error) {
+	value := browser
+	var err error
+	switch {
+	case !secret.WellFormed(secret.Browser, browser):
+		value = secret.New(secret.Browser)
+	case facts.Accounts == 0:
+		if value, err = s.Store.BuryBrowser(r.Context(), browser); err != nil {
+			return "", err
+		}
+	}
+	if value != browser {
+		s.Cookies.SetBrowser(w, value)
+	}
+	return value, nil
 }
 
 // resume serves GET /oauth2/resume: the sign-in pages send the browser here when

@@ -3,7 +3,6 @@ package oauth
 import (
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -50,11 +49,7 @@ func (s *Slice) respond(w http.ResponseWriter, r *http.Request, req keystone.Aut
 	case "fragment":
 		return redirect(w, req.RedirectURI+"#"+values.Encode())
 	}
-	separator := "?"
-	if strings.Contains(req.RedirectURI, "?") {
-		separator = "&"
-	}
-	return redirect(w, req.RedirectURI+separator+values.Encode())
+	return redirect(w, withQuery(req.RedirectURI, values))
 }
 
 // redirect answers with 303, which never repeats a POST (RFC 9700 section 4.12).

@@ -10,69 +10,118 @@ import (
 	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/store"
 	"github.com/keystone-auth/keystone/internal/token"
-	"github.com/keystone-auth/keystone/web"
 )
 
 // logoutRequest is a checked request to log out (OpenID Connect RP-Initiated
-// Logout section 2).
+// Logout section 2). Without any parameter it is a person's own wish.
 type logoutRequest struct {
+	params url.Values
 	hint   token.Hint
 	hinted bool
 	back   string // where the browser goes afterwards; empty: nowhere
 }
 
+// logoutVisit is such a request in a browser, and who is signed in there.
+type logoutVisit struct {
+	logoutRequest
+	browser  string
+	sessions []store.BrowserSession
+}
+
 var errLogoutURI = keystone.Fail(keystone.Invalid, "The address to return to is not registered for this application, or it is not certain which application asks. Nobody was logged out.")
 
-// logout serves GET and POST /oauth2/logout. Only a page of our own, or an ID
-// token of this very session, ends the session without asking.
+// logout serves GET and POST /oauth2/logout, where applications send people, and
+// /logout, where people log out of Keystone by themselves. Only a page of our own,
+// or an ID token of this very session, ends a session without asking.
 func (s *Slice) logout(w http.ResponseWriter, r *http.Request) error {
 	params, err := authorizeParams(r)
 	if err != nil {
-		return s.page(w, r, err)
+		return s.logoutProblem(w, r, err)
 	}
 	req, err := s.readLogout(r, params)
 	if err != nil {
-		return s.page(w, r, err)
+		return s.logoutProblem(w, r, err)
 	}
 	if r.Method == http.MethodPost && !sameOrigin(r) {
 		// Another site's form comes without our cookie (SameSite=Lax); the GET that
 		// follows brings it.
 		return redirect(w, "logout?"+params.Encode())
 	}
-	browser := s.Cookies.Browser(r)
-	sessions, err := s.Store.BrowserSessions(r.Context(), browser, s.Idle)
+	v := logoutVisit{logoutRequest: req, browser: s.Cookies.Browser(r)}
+	if v.sessions, err = s.Store.BrowserSessions(r.Context(), v.browser, s.Idle); err != nil {
+		return err
+	}
+	ending, ask := v.ending(r.Method == http.MethodPost)
+	if ask {
+		return s.logoutPage(w, r, v)
+	}
+	return s.endAndLeave(w, r, v, ending)
+}
+
+// ending says which sessions end, or that the person has to be asked.
+func (v logoutVisit) ending(posted bool) (list []store.BrowserSession, ask bool) {
+	mine := slices.IndexFunc(v.sessions, func(b store.BrowserSession) bool {
+		return v.hinted && (b.ID == v.hint.SessionID || b.UserID == v.hint.Subject)
+	})
+	switch {
+	case len(v.sessions) == 0:
+		return nil, false
+	case mine >= 0:
+		return v.sessions[mine : mine+1], false
+	case !posted || v.params.Get("confirm") != "yes":
+		return nil, true
+	}
+	account := v.params.Get("account")
+	if account == "" || account == allAccounts {
+		return v.sessions, false
+	}
+	i := slices.IndexFunc(v.sessions, func(b store.BrowserSession) bool { return b.ID == account })
+	if i < 0 {
+		return nil, true // it ended meanwhile: show what there is
+	}
+	return v.sessions[i : i+1], false
+}
+
+// allAccounts is the choice of the logout page that ends every session of the
+// browser.
+const allAccounts = "all"
+
+// endAndLeave ends the sessions, takes the cookie away or renews it, and sends the
+// browser on.
+func (s *Slice) endAndLeave(w http.ResponseWriter, r *http.Request, v logoutVisit, ending []store.BrowserSession) error {
+	ids := make([]string, len(ending))
+	for i, b := range ending {
+		ids[i] = b.ID
+	}
+	clients, err := s.Store.SessionClients(r.Context(), ids)
 	if err != nil {
 		return err
 	}
-	signedIn := len(sessions)
-	mine := slices.IndexFunc(sessions, func(b store.BrowserSession) bool {
-		return req.hinted && (b.ID == req.hint.SessionID || b.UserID == req.hint.Subject)
+	err = s.Store.InTx(r.Context(), func(tx *store.Store) error {
+		for _, b := range ending {
+			by := httpio.Actor(r.Context())
+			by.Kind, by.ID, by.Name, by.SessionID = keystone.ActorUser, b.UserID, b.Username, b.ID
+			if err := tx.EndSession(r.Context(), by, b.ID, b.UserID, keystone.EndLogout); err != nil && keystone.KindOf(err) != keystone.NotFound {
+				return err
+			}
+		}
+		return nil
 	})
-	confirmed := r.Method == http.MethodPost && params.Get("confirm") == "yes"
-	switch {
-	case len(sessions) == 0:
-	case mine >= 0:
-		sessions = sessions[mine : mine+1]
-	case confirmed:
-	default:
-		return s.Pages.RenderFlow(w, http.StatusOK, "logout", web.Page{Data: web.Form{Action: "logout", Submit: "Log out", SubmitID: "logout-confirm",
-			Hidden: map[string]string{"confirm": "yes", "post_logout_redirect_uri": params.Get("post_logout_redirect_uri"),
-				"client_id": params.Get("client_id"), "id_token_hint": params.Get("id_token_hint"), "state": params.Get("state")}}})
+	if err != nil {
+		return err
 	}
-	for _, b := range sessions {
-		by := httpio.Actor(r.Context())
-		by.Kind, by.ID, by.Name, by.SessionID = keystone.ActorUser, b.UserID, b.Username, b.ID
-		if err := s.Store.EndSession(r.Context(), by, b.ID, b.UserID, keystone.EndLogout); err != nil && keystone.KindOf(err) != keystone.NotFound {
+	switch {
+	case v.browser == "":
+	case len(ending) == len(v.sessions):
+		s.Cookies.ClearBrowser(w) // also where it was dead already (R8)
+	default:
+		renewed, err := s.Store.RenewBrowser(r.Context(), v.browser)
+		if err != nil {
 			return err
 		}
+		s.Cookies.SetBrowser(w, renewed)
 	}
-	if len(sessions) == signedIn && browser != "" {
-		s.Cookies.ClearBrowser(w)
-	}
-	if req.back != "" {
-		return redirect(w, req.back)
-	}
-	return s.Pages.Render(w, http.StatusOK, "message", web.Page{Data: web.Message{Title: "You are logged out", Lines: []string{"You can close this page."}}})
+	return s.loggedOut(w, r, v, ending, s.frontChannel(clients))
 }
 
 // sameOrigin reports whether a form came from a page of ours. The server refuses
@@ -84,6 +133,7 @@ func sameOrigin(r *http.Request) bool {
 }
 
 func (s *Slice) readLogout(r *http.Request, params url.Values) (req logoutRequest, err error) {
+	req.params = params
 	clientID := params.Get("client_id")
 	if raw := params.Get("id_token_hint"); raw != "" {
 		if req.hint, err = s.Verifier.IDTokenHint(r.Context(), raw); err != nil {
@@ -107,11 +157,16 @@ func (s *Slice) readLogout(r *http.Request, params url.Values) (req logoutReques
 	}
 	req.back = uri
 	if state := params.Get("state"); state != "" {
-		separator := "?"
-		if strings.Contains(uri, "?") {
-			separator = "&"
-		}
-		req.back += separator + url.Values{"state": {state}}.Encode()
+		req.back = withQuery(uri, url.Values{"state": {state}})
 	}
 	return req, nil
+}
+
+// withQuery adds parameters to a registered address.
+func withQuery(uri string, values url.Values) string {
+	separator := "?"
+	if strings.Contains(uri, "?") {
+		separator = "&"
+	}
+	return uri + separator + values.Encode()
 }

@@ -45,6 +45,11 @@ type Metadata struct {
 	ClaimsParameter       bool     `json:"claims_parameter_supported"`
 	RequestParameter      bool     `json:"request_parameter_supported"`
 	RequestURIParameter   bool     `json:"request_uri_parameter_supported"`
+
+	BackchannelLogout         bool `json:"backchannel_logout_supported"`
+	BackchannelLogoutSession  bool `json:"backchannel_logout_session_supported"`
+	FrontchannelLogout        bool `json:"frontchannel_logout_supported"`
+	FrontchannelLogoutSession bool `json:"frontchannel_logout_session_supported"`
 }
 
 func (s *Slice) facts() Metadata {
@@ -77,6 +82,10 @@ func (s *Slice) facts() Metadata {
 			return m == "none"
 		}),
 		ResourceParameterSupported: true,
+		BackchannelLogout:          true,
+		BackchannelLogoutSession:   true,
+		FrontchannelLogout:         true,
+		FrontchannelLogoutSession:  true,
 	}
 	for grantType := range grants {
 		m.GrantTypes = append(m.GrantTypes, grantType)

@@ -26,9 +26,10 @@ type Slice struct {
 	// interval after the one before; each that did adds five seconds.
 	Poll func(ctx context.Context, code string, interval time.Duration) bool
 
-	Pages   *web.Pages
-	Cookies httpio.Cookies
-	Idle    time.Duration // longest pause between two uses of a browser's session
+	Pages     *web.Pages // for addresses below /oauth2/
+	RootPages *web.Pages
+	Cookies   httpio.Cookies
+	Idle      time.Duration // longest pause between two uses of a browser's session
 }
 
 // Routes lists every endpoint.
@@ -57,6 +58,10 @@ func (s *Slice) Routes() []httpio.Route {
 			"Log out (OpenID Connect RP-Initiated Logout)", s.logout, httpio.DocContent(http.StatusOK, "text/html", "A page.")),
 		httpio.Plain(http.MethodPost, "/oauth2/logout", httpio.CrossSite, httpio.LimitAPI,
 			"Log out, by form", s.logout, httpio.DocContent(http.StatusOK, "text/html", "A page.")),
+		httpio.Plain(http.MethodGet, "/logout", httpio.Public, httpio.LimitAPI,
+			"Log out of Keystone", s.logout, httpio.DocContent(http.StatusOK, "text/html", "The page that asks.")),
+		httpio.Plain(http.MethodPost, "/logout", httpio.Public, httpio.LimitAPI,
+			"Log out of one account of this browser, or of all", s.logout, httpio.DocContent(http.StatusOK, "text/html", "The page afterwards.")),
 		httpio.Plain(http.MethodPost, "/oauth2/introspect", httpio.ClientAuth, httpio.LimitToken,
 			"Ask whether a token holds (RFC 7662)", s.introspect,
 			httpio.DocForm[introspectForm](), httpio.DocAnswer[introspection](http.StatusOK, "What is true of the token.")),

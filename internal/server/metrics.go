@@ -33,6 +33,7 @@ type metrics struct {
 	denials   prometheus.Counter
 	outbound  *prometheus.CounterVec
 	untraced  prometheus.Counter
+	notices   *prometheus.CounterVec
 }
 
 // other stands for every value that is not on a label's list.
@@ -57,6 +58,7 @@ func newMetrics(version string) *metrics {
 		jobs:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keystone_job_runs_total", Help: "Runs of background jobs, by job and result."}, []string{"job", "result"}),
 		panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "keystone_panics_total", Help: "Handlers and jobs that panicked."}),
 		outbound: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keystone_outbound_requests_total", Help: "Requests to other servers by result: ok, failed, blocked (not a public address)."}, []string{"result"}),
+		notices:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keystone_logout_notices_total", Help: "Attempts to tell a client of a session that has ended, by result."}, []string{"result"}),
 		denials:  prometheus.NewCounter(prometheus.CounterOpts{Name: "keystone_access_denied_total", Help: "Requests of known actors that were refused for want of a right."}),
 		untraced: prometheus.NewCounter(prometheus.CounterOpts{Name: "keystone_traces_dropped_total", Help: "Refused requests that cannot be explained later: there were too many, or the database was away."}),
 		tokens:   map[[2]string]prometheus.Counter{}, signIns: map[string]prometheus.Counter{}, limited: map[httpio.Limit]prometheus.Counter{},
@@ -75,10 +77,13 @@ func newMetrics(version string) *metrics {
 	for _, l := range []httpio.Limit{httpio.LimitLogin, httpio.LimitRegister, httpio.LimitAPI, httpio.LimitToken} {
 		m.limited[l] = limited.WithLabelValues(string(l))
 	}
+	for _, r := range noticeResults {
+		m.notices.WithLabelValues(r)
+	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "keystone_build_info", Help: "Always 1; the labels say what runs.",
 		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()}})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.latency, m.batch, m.swept, m.jobs, m.panics, m.denials, m.untraced, m.outbound, tokens, signIns, limited, build,
+	m.registry.MustRegister(m.requests, m.latency, m.batch, m.swept, m.jobs, m.panics, m.denials, m.untraced, m.outbound, m.notices, tokens, signIns, limited, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.unmatched = m.resolve("none", other)
 	return m
@@ -152,6 +157,8 @@ var (
 	waitedDesc = prometheus.NewDesc("keystone_pool_waits_total", "Times a request had to wait for a connection.", nil, nil)
 	tailDesc   = prometheus.NewDesc("keystone_audit_unsealed", "Audit rows that are not sealed yet. It grows where no node seals.", nil, nil)
 	outboxDesc = prometheus.NewDesc("keystone_outbox_waiting", "Messages that wait to be delivered.", nil, nil)
+	oldestDesc = prometheus.NewDesc("keystone_outbox_oldest_seconds", "Age of the oldest message that waits to be delivered; 0: none waits.", nil, nil)
+	deadDesc   = prometheus.NewDesc("keystone_outbox_given_up", "Messages that were given up and are kept for 30 days: keystone outbox list.", nil, nil)
 	cacheDesc  = prometheus.NewDesc("keystone_cache_entries", "Entries of the read-through caches.", []string{"cache"}, nil)
 )
 
@@ -162,6 +169,8 @@ func (c storeCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- cacheDesc
 	ch <- tailDesc
 	ch <- outboxDesc
+	ch <- oldestDesc
+	ch <- deadDesc
 }
 
 // Collect reads the counts.
@@ -182,4 +191,6 @@ func (c storeCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	ch <- prometheus.MustNewConstMetric(tailDesc, prometheus.GaugeValue, float64(b.Unsealed))
 	ch <- prometheus.MustNewConstMetric(outboxDesc, prometheus.GaugeValue, float64(b.Outbox))
+	ch <- prometheus.MustNewConstMetric(oldestDesc, prometheus.GaugeValue, b.Oldest.Seconds())
+	ch <- prometheus.MustNewConstMetric(deadDesc, prometheus.GaugeValue, float64(b.Dead))
 }

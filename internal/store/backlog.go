@@ -1,11 +1,16 @@
 package store
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Backlog is work that waits for a background job.
 type Backlog struct {
-	Unsealed int64 // audit rows behind the last seal
-	Outbox   int64 // messages to deliver
+	Unsealed int64         // audit rows behind the last seal
+	Outbox   int64         // messages to deliver
+	Oldest   time.Duration // age of the oldest of them; 0: there is none
+	Dead     int64         // messages that were given up
 }
 
 // Backlog counts what waits, for metrics. Rows behind the last seal are told by
@@ -15,7 +20,11 @@ func (s *Store) Backlog(ctx context.Context) (b Backlog, err error) {
 	if err != nil {
 		return b, s.fail("count backlog", err)
 	}
-	_, err = s.row(ctx, `SELECT COUNT(*) FROM outbox WHERE dead_at = 0`, nil, &b.Outbox)
+	var oldest int64
+	_, err = s.row(ctx, `SELECT COUNT(*) FILTER (WHERE dead_at = 0), COALESCE(MIN(created_at) FILTER (WHERE dead_at = 0), 0), COUNT(*) FILTER (WHERE dead_at <> 0) FROM outbox`, nil, &b.Outbox, &oldest, &b.Dead)
+	if oldest > 0 {
+		b.Oldest = max(s.now().Sub(moment(oldest)), 0)
+	}
 	b.Unsealed = max(b.Unsealed, 0)
 	return b, s.fail("count backlog", err)
 }

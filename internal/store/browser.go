@@ -40,12 +40,8 @@ func (s *Store) BrowserSessions(ctx context.Context, browser string, idle time.D
 func (s *Store) CarrySession(ctx context.Context, old, sessionID string, authTime time.Time) (renewed string, err error) {
 	renewed = secret.New(secret.Browser)
 	err = s.InTx(ctx, func(tx *Store) error {
-		if old != "" {
-			for _, q := range []string{`UPDATE browser_sessions SET browser = $1 WHERE browser = $2`, `UPDATE flows SET browser = $1 WHERE browser = $2`} {
-				if _, err := tx.q.exec(ctx, q, secret.Hash(renewed), secret.Hash(old)); err != nil {
-					return err
-				}
-			}
+		if err := tx.moveBrowser(ctx, old, renewed); err != nil {
+			return err
 		}
 		_, err := tx.q.exec(ctx, `INSERT INTO browser_sessions (session_id, browser, auth_time, last_used) VALUES ($1, $2, $3, $3)
 			ON CONFLICT (session_id) DO UPDATE SET browser = excluded.browser, auth_time = excluded.auth_time, last_used = excluded.last_used`,
@@ -53,6 +49,47 @@ func (s *Store) CarrySession(ctx context.Context, old, sessionID string, authTim
 		return err
 	})
 	return renewed, s.fail("carry session", err)
+}
+
+// moveBrowser gives everything that a cookie value carries to another.
+func (s *Store) moveBrowser(ctx context.Context, old, renewed string) error {
+	if old == "" {
+		return nil
+	}
+	for _, q := range []string{`UPDATE browser_sessions SET browser = $1 WHERE browser = $2`, `UPDATE flows SET browser = $1 WHERE browser = $2`} {
+		if _, err := s.q.exec(ctx, q, secret.Hash(renewed), secret.Hash(old)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RenewBrowser moves what a browser carries to a new cookie value, which it
+// returns: after one of its sessions has ended, what was seen of the old value
+// says nothing of what there is now.
+func (s *Store) RenewBrowser(ctx context.Context, old string) (renewed string, err error) {
+	renewed = secret.New(secret.Browser)
+	err = s.InTx(ctx, func(tx *Store) error { return tx.moveBrowser(ctx, old, renewed) })
+	return renewed, s.fail("renew browser", err)
+}
+
+// BuryBrowser takes the dead sessions off a browser that carries no living one,
+// and returns a new cookie value, to which its sign-ins in progress move. Where it
+// carried none, dead or alive, the value stays as it is.
+func (s *Store) BuryBrowser(ctx context.Context, old string) (value string, err error) {
+	var one int
+	carried, err := s.row(ctx, `SELECT 1 FROM browser_sessions WHERE browser = $1 LIMIT 1`, []any{secret.Hash(old)}, &one)
+	if err != nil || !carried {
+		return old, s.fail("read browser", err)
+	}
+	value = secret.New(secret.Browser)
+	err = s.InTx(ctx, func(tx *Store) error {
+		if _, err := tx.q.exec(ctx, `DELETE FROM browser_sessions WHERE browser = $1`, secret.Hash(old)); err != nil {
+			return err
+		}
+		return tx.moveBrowser(ctx, old, value)
+	})
+	return value, s.fail("bury browser", err)
 }
 
 // RenewSession notes that a session's user has proved who they are again, where

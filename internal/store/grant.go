@@ -143,11 +143,15 @@ func (s *Store) RevokeGrant(ctx context.Context, by keystone.Actor, id, reason s
 
 // endGrant needs of g what never changes.
 func (s *Store) endGrant(ctx context.Context, by keystone.Actor, g keystone.Grant, reason string, event keystone.AuditEvent) error {
-	now := micros(s.now())
+	c, err := s.CachedClient(ctx, g.ClientID)
+	if err != nil && keystone.KindOf(err) != keystone.NotFound {
+		return s.fail("revoke grant", err)
+	}
+	now := s.now()
 	w := &hotWrite{
 		lock: lockGrant(g.ID),
 		sql:  `UPDATE grants SET revoked_at = $1, reason = $2 WHERE id = $3 AND revoked_at = 0`,
-		args: []any{now, reason, g.ID},
+		args: []any{micros(now), reason, g.ID},
 	}
 	w.then = func(hit bool) []addition {
 		if !hit {
@@ -155,12 +159,9 @@ func (s *Store) endGrant(ctx context.Context, by keystone.Actor, g keystone.Gran
 		}
 		// A session of the JSON sign-in API belongs to one client and ends with its
 		// refresh token; a browser's session has no client and goes on.
-		return []addition{
-			{`UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND client_id = $4 AND ended_at = 0`, []any{now, reason, g.SessionID, g.ClientID}},
-			s.auditRow(by, event),
-		}
+		return append(endOwnSession(c, g, now, reason), s.auditRow(by, event))
 	}
-	_, err := s.hot(ctx, w)
+	_, err = s.hot(ctx, w)
 	s.dropGrants([]string{g.ID})
 	return s.fail("revoke grant", err)
 }

@@ -19,9 +19,14 @@ type Message struct {
 // Enqueue adds a message; inside InTx it leaves with the transaction.
 func (s *Store) Enqueue(ctx context.Context, kind string, payload []byte) error {
 	now := s.now()
-	_, err := s.q.exec(ctx, `INSERT INTO outbox (id, kind, payload, created_at, due_at, attempts, claimed_by, claimed_until, last_error, dead_at)
-		VALUES ($1, $2, $3, $4, $4, 0, '', 0, '', 0)`, keystone.NewID(now), kind, payload, micros(now))
+	add := enqueue(keystone.NewID(now), kind, payload, now)
+	_, err := s.q.exec(ctx, add.sql, add.args...)
 	return s.fail("enqueue", err)
+}
+
+func enqueue(id, kind string, payload []byte, now time.Time) addition {
+	return addition{`INSERT INTO outbox (id, kind, payload, created_at, due_at, attempts, claimed_by, claimed_until, last_error, dead_at)
+		VALUES ($1, $2, $3, $4, $4, 0, '', 0, '', 0)`, []any{id, kind, payload, micros(now)}}
 }
 
 // Claim hands out up to n due messages of a kind to holder for ttl. A message

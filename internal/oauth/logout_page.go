@@ -1,0 +1,106 @@
+package oauth
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/store"
+	"github.com/keystone-auth/keystone/web"
+)
+
+// pagesFor are the pages for the folder that a request is in: their addresses are
+// relative.
+func (s *Slice) pagesFor(r *http.Request) *web.Pages {
+	if strings.HasPrefix(r.URL.Path, "/oauth2/") {
+		return s.Pages
+	}
+	return s.RootPages
+}
+
+func (s *Slice) logoutProblem(w http.ResponseWriter, r *http.Request, err error) error {
+	httpio.ExchangeOf(r.Context()).Err = err
+	return s.pagesFor(r).Problem(w, httpio.StatusOf(r, err), httpio.Actor(r.Context()).RequestID, err)
+}
+
+// logoutView is the page that asks.
+type logoutView struct {
+	Hidden   map[string]string
+	Accounts []logoutAccount
+	All      string
+}
+
+type logoutAccount struct{ Session, Username string }
+
+func (s *Slice) logoutPage(w http.ResponseWriter, r *http.Request, v logoutVisit) error {
+	view := logoutView{All: allAccounts, Hidden: map[string]string{"confirm": "yes"}}
+	for _, name := range []string{"post_logout_redirect_uri", "client_id", "id_token_hint", "state"} {
+		if value := v.params.Get(name); value != "" {
+			view.Hidden[name] = value
+		}
+	}
+	for _, b := range v.sessions {
+		view.Accounts = append(view.Accounts, logoutAccount{b.ID, b.Username})
+	}
+	return s.pagesFor(r).RenderFlow(w, http.StatusOK, "logout", web.Page{Data: view})
+}
+
+// maxFrames bounds the page after logging out.
+const maxFrames = 100
+
+// frontChannel is what that page loads: one address for each client that wants it
+// in each session that has ended (OpenID Connect Front-Channel Logout section 2).
+func (s *Slice) frontChannel(list []store.SessionClient) []string {
+	var frames []string
+	for _, one := range list {
+		uri := one.Client.FrontchannelLogoutURI
+		if uri == "" || len(frames) == maxFrames {
+			continue
+		}
+		if one.Client.FrontchannelLogoutSession {
+			uri = withQuery(uri, url.Values{"iss": {s.Issuer.Options.Issuer}, "sid": {one.SessionID}})
+		}
+		frames = append(frames, uri)
+	}
+	return frames
+}
+
+// loggedOutView is the page after logging out.
+type loggedOutView struct {
+	Lines  []string
+	Back   string // where the person goes on; empty: nowhere
+	Frames []string
+}
+
+// loggedOut sends the browser back to the application: at once, or, where
+// applications are told through the browser, after the page that tells them.
+func (s *Slice) loggedOut(w http.ResponseWriter, r *http.Request, v logoutVisit, ended []store.BrowserSession, frames []string) error {
+	if v.back != "" && len(frames) == 0 {
+		return redirect(w, v.back)
+	}
+	view := loggedOutView{Back: v.back, Frames: frames, Lines: []string{"You can close this page."}}
+	if left := without(v.sessions, ended); len(left) > 0 {
+		view.Lines = []string{"Still signed in here: " + strings.Join(left, ", ") + "."}
+	}
+	origins := make([]string, len(frames))
+	for i, uri := range frames {
+		origins[i] = keystone.Origin(uri)
+	}
+	return s.pagesFor(r).RenderFrames(w, "logged_out", web.Page{Data: view}, keystone.SortedSet(origins), v.back)
+}
+
+// without names who is in sessions and not in ended.
+func without(sessions, ended []store.BrowserSession) (names []string) {
+	gone := map[string]bool{}
+	for _, b := range ended {
+		gone[b.ID] = true
+	}
+	for _, b := range sessions {
+		if !gone[b.ID] {
+			names = append(names, b.Username)
+		}
+	}
+	return names
+}
