@@ -75,6 +75,17 @@ func (c Client) MayUse(grant string) bool {
 	return slices.Contains(c.Grants, grant) || grant == GrantSignIn && c.FirstParty
 }
 
+// SenderConstrained reports whether the client's tokens are all bound to a key.
+func (c Client) SenderConstrained() bool { return c.DPoPBound || c.TLSBound }
+
+// Rotates reports whether using a refresh token of the client replaces it. That
+// of a public client always does. Where tokens are bound to the keys of a client
+// that proves itself, replacing them protects nothing more, and an answer that
+// is lost would lock the client out (FAPI 2.0 Security Profile section 5.3.2.1).
+func (c Client) Rotates() bool {
+	return !c.Confidential() || c.RotateRefreshTokens && !c.SenderConstrained()
+}
+
 // WithDefaults fills what a new client leaves open: the grants of its kind,
 // JWT access tokens, rotation.
 func (c Client) WithDefaults() Client {

@@ -13,6 +13,9 @@ import (
 // have.
 type ClientSettings struct {
 	RequirePAR bool `json:"require_par" doc:"Its authorization requests must be pushed (RFC 9126); sent through the browser they are refused."`
+	DPoPBound  bool `json:"dpop_bound" doc:"It gets only access tokens that are bound to the key of a DPoP proof (RFC 9449)."`
+	DPoPNonce  bool `json:"dpop_nonce" doc:"Its DPoP proofs must carry a nonce of the server (RFC 9449 section 8)."`
+	TLSBound   bool `json:"tls_client_certificate_bound_access_tokens" doc:"It gets only access tokens that are bound to its TLS client certificate (RFC 8705 section 3)."`
 
 	BackchannelLogoutURI      string `json:"backchannel_logout_uri" doc:"Where Keystone posts a logout token when a session ends in which the client signed somebody in (OpenID Connect Back-Channel Logout); empty: nowhere."`
 	BackchannelLogoutSession  bool   `json:"backchannel_logout_session_required" doc:"The logout token must carry sid. Keystone's always do."`

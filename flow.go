@@ -35,6 +35,7 @@ type AuthRequest struct {
 	Scopes        []string `json:"scopes,omitempty"`    // sorted
 	Audiences     []string `json:"audiences,omitempty"` // RFC 8707
 	CodeChallenge string   `json:"code_challenge,omitempty"`
+	JKT           string   `json:"dpop_jkt,omitempty"` // thumbprint of the key that must redeem the code (RFC 9449 section 10)
 	Prompt        []string `json:"prompt,omitempty"`
 	MaxAge        *int64   `json:"max_age,omitempty"` // seconds
 	LoginHint     string   `json:"login_hint,omitempty"`

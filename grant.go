@@ -20,4 +20,5 @@ type Grant struct {
 	EndsAt     time.Time // absolute end of the family
 	RevokedAt  time.Time // zero: alive
 	Reason     string
+	Bound      Confirmation // the key whose holder alone may refresh (a public client's, RFC 9449 section 5)
 }

@@ -76,6 +76,7 @@ var clientColumns = []column[clientView]{
 	{name: "PKCE", cell: clientPKCE, wide: true},
 	{name: "requests", cell: clientRequests, wide: true},
 	{name: "access tokens", cell: clientTokens, wide: true},
+	{name: "tokens are bound to", cell: clientBound, wide: true},
 	{name: "refresh tokens", cell: clientRefresh, wide: true},
 	{name: "last used", cell: func(c clientView) string { return stamp(c.LastUsed) }},
 	{name: "created", cell: func(c clientView) string { return stamp(&c.CreatedAt) }, wide: true},
@@ -104,7 +105,11 @@ func clientRequests(c clientView) string {
 }
 
 func clientRefresh(c clientView) string {
-	if c.RotateRefreshTokens {
+	confidential := keystone.ClientKind(c.Kind) == keystone.ClientService || keystone.ClientKind(c.Kind) == keystone.ClientWeb
+	switch {
+	case c.RotateRefreshTokens && confidential && (c.DPoPBound || c.TLSBound):
+		return "do not rotate: its tokens are bound to keys"
+	case c.RotateRefreshTokens:
 		return "rotate"
 	}
 	return "do not rotate"

@@ -19,8 +19,9 @@ type clientFlags struct {
 	postLogoutURIs                          []string
 	firstParty, rotate, withoutPKCE         bool
 	requirePAR                              bool
-	ttl                                     time.Duration
-	logout                                  logoutFlags
+	clientBoundFlags
+	ttl    time.Duration
+	logout logoutFlags
 }
 
 func (f *clientFlags) add(c *cobra.Command) {
@@ -29,6 +30,7 @@ func (f *clientFlags) add(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.postLogoutURIs, "post-logout-redirect-uri", nil, "where a browser may go after logging out (repeatable)")
 	c.Flags().BoolVar(&f.withoutPKCE, "no-require-pkce", false, "lets a confidential client sign people in without PKCE: only for programs that cannot send it")
 	c.Flags().BoolVar(&f.requirePAR, "require-par", false, "refuses authorization requests that were not pushed (RFC 9126)")
+	f.clientBoundFlags.add(c)
 	f.logout.add(c)
 	c.Flags().StringArrayVar(&f.scopes, "scope", nil, "a scope it may ask for (repeatable)")
 	c.Flags().StringArrayVar(&f.audiences, "audience", nil, "a resource it may ask tokens for, besides Keystone itself (repeatable)")
@@ -46,6 +48,7 @@ func (f *clientFlags) apply(c *cobra.Command, client *keystone.Client) {
 	put(c, "post-logout-redirect-uri", &client.PostLogoutURIs, withoutEmpty(f.postLogoutURIs))
 	put(c, "no-require-pkce", &client.PKCEOptional, f.withoutPKCE)
 	put(c, "require-par", &client.RequirePAR, f.requirePAR)
+	f.clientBoundFlags.apply(c, client)
 	f.logout.apply(c, client)
 	put(c, "scope", &client.Scopes, withoutEmpty(f.scopes))
 	put(c, "audience", &client.Audiences, withoutEmpty(f.audiences))
@@ -99,7 +102,7 @@ func clientUpdate(a *app) *cobra.Command {
 	var f clientFlags
 	c := &cobra.Command{Use: "update CLIENT_ID", Short: "Change a client; lists are replaced as a whole, an empty value empties one", Args: cobra.ExactArgs(1)}
 	f.add(c)
-	c.MarkFlagsOneRequired(slices.Concat(logoutFlagNames, []string{"name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce", "require-par"})...)
+	c.MarkFlagsOneRequired(slices.Concat(logoutFlagNames, []string{"dpop-bound", "dpop-nonce", "name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce", "require-par"})...)
 	c.RunE = a.withStore(func(ctx context.Context, s *store.Store, args []string) error {
 		client, err := s.UpdateClient(ctx, operator(), args[0], 0, func(client *keystone.Client) { f.apply(c, client) })
 		if err != nil {

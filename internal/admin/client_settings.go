@@ -6,6 +6,8 @@ import "github.com/keystone-auth/keystone"
 // creates or changes a client: what is left out stays as it is.
 type clientSettings struct {
 	RequirePAR *bool `json:"require_par,omitempty" doc:"true refuses authorization requests that were not pushed (RFC 9126)."`
+	DPoPBound  *bool `json:"dpop_bound,omitempty" doc:"true gives it only access tokens that are bound to the key of a DPoP proof (RFC 9449)."`
+	DPoPNonce  *bool `json:"dpop_nonce,omitempty" doc:"true refuses DPoP proofs without a nonce of the server (RFC 9449 section 8)."`
 
 	BackchannelLogoutURI      *string `json:"backchannel_logout_uri,omitempty" maxLength:"2000" doc:"An https address that gets a logout token when a session ends (OpenID Connect Back-Channel Logout); empty: none."`
 	BackchannelLogoutSession  *bool   `json:"backchannel_logout_session_required,omitempty" doc:"The logout token must carry sid. Keystone's always do."`
@@ -15,6 +17,8 @@ type clientSettings struct {
 
 func (b clientSettings) apply(s *keystone.ClientSettings) {
 	set(&s.RequirePAR, b.RequirePAR)
+	set(&s.DPoPBound, b.DPoPBound)
+	set(&s.DPoPNonce, b.DPoPNonce)
 	set(&s.BackchannelLogoutURI, b.BackchannelLogoutURI)
 	set(&s.BackchannelLogoutSession, b.BackchannelLogoutSession)
 	set(&s.FrontchannelLogoutURI, b.FrontchannelLogoutURI)

@@ -48,6 +48,7 @@ type Config struct {
 	SessionIdle        time.Duration `env:"SESSION_IDLE_MINUTES" unit:"1m" default:"43200" min:"1" max:"5256000" example:"60" help:"A session ends after this time without use."`
 	SessionMax         time.Duration `env:"SESSION_MAX_HOURS" unit:"1h" default:"2160" min:"1" max:"87600" example:"12" help:"A session ends after this time in any case."`
 	KeyRotation        time.Duration `env:"KEY_ROTATION_DAYS" unit:"24h" default:"90" min:"1" max:"3650" example:"90" help:"A new signing key is made after this time. It is published before use, the old one until its last token has expired."`
+	DPoPNonce          bool          `env:"DPOP_NONCE" default:"false" example:"true" help:"Every DPoP proof must carry a nonce of this server (RFC 9449 section 8); else only those of clients with dpop_nonce. Costs clients a second request now and then, and protects against proofs that were made in advance."`
 	JWKSMaxAge         time.Duration `env:"JWKS_MAX_AGE_SECONDS" unit:"1s" default:"300" min:"1" max:"86400" example:"300" help:"How long verifiers may cache /oauth2/jwks; a new key is published at least that long before use."`
 
 	PasswordProfile          string `env:"PASSWORD_PROFILE" group:"Passwords" default:"modern" oneof:"modern|nist|seed" example:"modern" help:"modern: 12 characters or more, no composition, breached and common ones refused. nist: 15, or 8 where a second factor is enforced. seed: 8 and all four composition rules. The settings below override single rules."`

@@ -25,6 +25,7 @@ var (
 	errClaims        = keystone.Fail(keystone.Invalid, "The claims parameter is not the JSON of OpenID Connect Core section 5.5.")
 	errHintUser      = keystone.Fail(keystone.Invalid, "The id_token_hint is not an ID token that was issued here to this client.")
 	errJAR           = keystone.Fail(keystone.Invalid, "Request objects are not served. Push the request instead (RFC 9126).").WithCode("request_not_supported")
+	errThumbprint    = keystone.Fail(keystone.Invalid, "dpop_jkt is the SHA-256 thumbprint of a key in base64url (RFC 9449 section 10).")
 	errTooLong       = keystone.Fail(keystone.Invalid, "state and nonce have at most 2,000 characters.")
 )
 
@@ -46,7 +47,10 @@ func (s *Slice) fillRequest(ctx context.Context, c keystone.Client, req *keyston
 		return errNotForClient
 	case len(req.State) > 2000 || len(params.Get("nonce")) > 2000:
 		return errTooLong
+	case params.Has("dpop_jkt") && !keystone.IsThumbprint(params.Get("dpop_jkt")):
+		return errThumbprint
 	}
+	req.JKT = params.Get("dpop_jkt")
 	req.Nonce, req.LoginHint, req.UILocales = params.Get("nonce"), cut(params.Get("login_hint"), 254), cut(params.Get("ui_locales"), 100)
 	keystone.Checking(ctx, "scope")
 	asked, err := keystone.ParseScope(params.Get("scope"))

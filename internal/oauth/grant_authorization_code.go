@@ -14,6 +14,7 @@ import (
 var (
 	errNoCode   = keystone.Fail(keystone.Invalid, "Send code.")
 	errCode     = keystone.Fail(keystone.Invalid, "The code is not valid (any more). Start again at the authorization endpoint.").WithCode("invalid_grant")
+	errKey      = keystone.Fail(keystone.Invalid, "The code is bound to another key: redeem it with a DPoP proof of the key of its authorization request (RFC 9449 section 10).").WithCode("invalid_grant")
 	errVerifier = keystone.Fail(keystone.Invalid, "The code_verifier is not the one of this authorization request (RFC 7636 section 4.6).").WithCode("invalid_grant")
 )
 
@@ -46,7 +47,7 @@ func noCode(err error) error {
 }
 
 // checkCode holds a code against what the client presents with it. A wrong
-// verifier burns the code: whoever has a code without its verifier has stolen it.
+// verifier or key burns the code: whoever has a code without them has stolen it.
 func (s *Slice) checkCode(ctx context.Context, r grantRequest) (store.Code, error) {
 	presented := r.form.Get("code")
 	if !secret.WellFormed(secret.AuthCode, presented) {
@@ -72,13 +73,19 @@ func (s *Slice) checkCode(ctx context.Context, r grantRequest) (store.Code, erro
 		return code, errCode
 	}
 	keystone.Checking(ctx, "code_verifier (PKCE)")
-	if !verifies(code.Request.CodeChallenge, r.form.Get("code_verifier")) {
-		if err := s.Store.BurnCode(ctx, presented); err != nil {
-			return code, err
-		}
-		return code, errVerifier
+	wrong := error(nil)
+	switch {
+	case !verifies(code.Request.CodeChallenge, r.form.Get("code_verifier")):
+		wrong = errVerifier
+	case code.Request.JKT != "" && code.Request.JKT != token.SenderOf(ctx).JKT:
+		wrong = errKey
+	default:
+		return code, nil
 	}
-	return code, nil
+	if err := s.Store.BurnCode(ctx, presented); err != nil {
+		return code, err
+	}
+	return code, wrong
 }
 
 // verifies checks a code verifier (RFC 7636 section 4.6). A verifier without a

@@ -36,6 +36,21 @@ type introspection struct {
 	Issuer    string   `json:"iss,omitempty"`
 	JTI       string   `json:"jti,omitempty"`
 	SessionID string   `json:"sid,omitempty"`
+	Bound     *confirm `json:"cnf,omitempty"`
+}
+
+// confirm is cnf: the key that the token is bound to (RFC 9449 section 6.2, RFC
+// 8705 section 3.2).
+type confirm struct {
+	JKT string `json:"jkt,omitempty"`
+	X5T string `json:"x5t#S256,omitempty"`
+}
+
+func confirmation(c keystone.Confirmation) *confirm {
+	if c.IsZero() {
+		return nil
+	}
+	return &confirm{c.JKT, c.X5T}
 }
 
 var (
@@ -100,6 +115,9 @@ func (a *introspection) appendJSON(b []byte) []byte {
 	b = appendMember(b, `,"iss":`, a.Issuer)
 	b = appendMember(b, `,"jti":`, a.JTI)
 	b = appendMember(b, `,"sid":`, a.SessionID)
+	if a.Bound != nil {
+		b = token.AppendConfirmation(append(b, `,"cnf":`...), keystone.Confirmation(*a.Bound))
+	}
 	return append(b, '}', '\n')
 }
 
@@ -129,9 +147,9 @@ func (s *Slice) inspect(ctx context.Context, c keystone.Client, raw string) (int
 		return introspection{}, errNotIntrospected
 	}
 	a := introspection{
-		Active: true, Scope: keystone.FormatScope(t.Scopes), ClientID: t.ClientID, TokenType: "Bearer",
+		Active: true, Scope: keystone.FormatScope(t.Scopes), ClientID: t.ClientID, TokenType: token.TokenType(t.Bound),
 		Expires: t.ExpiresAt.Unix(), Issued: t.IssuedAt.Unix(), NotBefore: t.IssuedAt.Unix(),
-		Subject: t.Subject, Audience: t.Audiences, Issuer: t.Issuer, JTI: t.JTI, SessionID: t.SessionID,
+		Subject: t.Subject, Audience: t.Audiences, Issuer: t.Issuer, JTI: t.JTI, SessionID: t.SessionID, Bound: confirmation(t.Bound),
 	}
 	if t.UserID() != "" {
 		a.Username = t.Name
@@ -164,5 +182,5 @@ func (s *Slice) inspectRefresh(ctx context.Context, c keystone.Client, raw strin
 		return introspection{}, errNotIntrospected
 	}
 	return introspection{Active: true, Scope: keystone.FormatScope(g.Scopes), ClientID: g.ClientID, Username: u.Username,
-		Expires: g.ExpiresAt.Unix(), Issued: g.RotatedAt.Unix(), Subject: g.UserID, Audience: g.Audiences, Issuer: s.Issuer.Options.Issuer, SessionID: g.SessionID}, nil
+		Expires: g.ExpiresAt.Unix(), Issued: g.RotatedAt.Unix(), Subject: g.UserID, Audience: g.Audiences, Issuer: s.Issuer.Options.Issuer, SessionID: g.SessionID, Bound: confirmation(g.Bound)}, nil
 }

@@ -22,13 +22,15 @@ func TestIntrospectionJSON(t *testing.T) {
 			f.SetString(v.Type().Field(i).Name + " \"\\<&>\n\u2028é")
 		case reflect.Int64:
 			f.SetInt(int64(1000 + i))
+		case reflect.Pointer:
+			f.Set(reflect.ValueOf(&confirm{"key", `cert"<`}))
 		case reflect.Slice:
 			f.Set(reflect.ValueOf([]string{"one", `t"wo`}))
 		default:
 			t.Fatalf("a field of kind %s: write it in appendJSON, and fill it here", f.Kind())
 		}
 	}
-	for _, a := range []introspection{full, {}, {Active: true, Audience: []string{"one"}}} {
+	for _, a := range []introspection{full, {}, {Active: true, Audience: []string{"one"}}, {Active: true, Bound: &confirm{JKT: "key"}}, {Active: true, Bound: &confirm{X5T: "cert"}}} {
 		b := a.appendJSON(nil)
 		want, err := json.Marshal(a)
 		if err != nil {

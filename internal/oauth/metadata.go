@@ -11,6 +11,7 @@ import (
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/token"
 )
 
 // Metadata is the authorization server metadata of RFC 8414 section 2. It names
@@ -45,6 +46,7 @@ type Metadata struct {
 	ClaimsParameter       bool     `json:"claims_parameter_supported"`
 	RequestParameter      bool     `json:"request_parameter_supported"`
 	RequestURIParameter   bool     `json:"request_uri_parameter_supported"`
+	ProofAlgs             []string `json:"dpop_signing_alg_values_supported"`
 
 	BackchannelLogout         bool `json:"backchannel_logout_supported"`
 	BackchannelLogoutSession  bool `json:"backchannel_logout_session_supported"`
@@ -82,6 +84,7 @@ func (s *Slice) facts() Metadata {
 			return m == "none"
 		}),
 		ResourceParameterSupported: true,
+		ProofAlgs:                  token.ProofAlgorithms,
 		BackchannelLogout:          true,
 		BackchannelLogoutSession:   true,
 		FrontchannelLogout:         true,

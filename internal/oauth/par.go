@@ -11,6 +11,7 @@ import (
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/secret"
+	"github.com/keystone-auth/keystone/internal/token"
 )
 
 const (
@@ -25,6 +26,7 @@ var (
 	errNestedURI   = keystone.Fail(keystone.Invalid, "A pushed request cannot itself carry request_uri (RFC 9126 section 2.1).")
 	errPublicPush  = keystone.Fail(keystone.Unauthenticated, "Only clients with a secret can push requests: a request that anybody may push fills the server. Send it through the browser.").WithCode("invalid_client")
 	errNotPushed   = keystone.Fail(keystone.Invalid, "This client must push its authorization requests (RFC 9126): send them to /oauth2/par first.")
+	errOtherKey    = keystone.Fail(keystone.Invalid, "dpop_jkt and the DPoP proof name two keys (RFC 9449 section 10.1).").WithCode("invalid_dpop_proof")
 	errOtherClient = keystone.Fail(keystone.Invalid, "The pushed request names another client than the one that pushes it.")
 )
 
@@ -39,6 +41,7 @@ type pushForm struct {
 	Nonce               string `json:"nonce,omitempty"`
 	CodeChallenge       string `json:"code_challenge"`
 	CodeChallengeMethod string `json:"code_challenge_method" enum:"S256"`
+	DPoPKey             string `json:"dpop_jkt,omitempty" doc:"Thumbprint of the DPoP key that must redeem the code (RFC 9449 section 10); a DPoP header does the same."`
 }
 
 // pushAnswer is the answer of RFC 9126 section 2.2.
@@ -65,7 +68,17 @@ func (s *Slice) par(w http.ResponseWriter, r *http.Request) error {
 	}
 	form.Set("client_id", c.ID)
 	form.Del("client_secret")
+	sender, err := s.Proofs.Sender(Shown(w, r), "", c.DPoPNonce)
+	if err != nil {
+		return err
+	}
+	if err := bindRequest(form, sender); err != nil {
+		return err
+	}
 	if _, _, err := s.checkRequest(r.Context(), form); err != nil {
+		return err
+	}
+	if err := s.Proofs.Spend(r.Context(), sender); err != nil {
 		return err
 	}
 	uri, err := s.push(r.Context(), form)
@@ -73,6 +86,19 @@ func (s *Slice) par(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return httpio.WriteJSON(w, http.StatusCreated, pushAnswer{uri, int64(requestLife / time.Second)})
+}
+
+// bindRequest makes the key of a proof that comes with a pushed request the one
+// that must redeem the code (RFC 9449 section 10.1).
+func bindRequest(form url.Values, sender token.Sender) error {
+	if sender.JKT == "" {
+		return nil
+	}
+	if form.Has("dpop_jkt") && form.Get("dpop_jkt") != sender.JKT {
+		return errOtherKey
+	}
+	form.Set("dpop_jkt", sender.JKT)
+	return nil
 }
 
 // push keeps checked parameters and returns their request_uri.

@@ -60,7 +60,11 @@ func (s *Slice) token(w http.ResponseWriter, r *http.Request) error {
 		keystone.Fact(r.Context(), "grant_type sent", grantType)
 		return errGrantType
 	}
-	t, err := grant(s, r.Context(), grantRequest{c, form})
+	ctx, err := s.sender(w, r, c)
+	if err != nil {
+		return err
+	}
+	t, err := grant(s, ctx, grantRequest{c, form})
 	if err != nil {
 		return err
 	}
@@ -79,7 +83,8 @@ func writeTokens(w http.ResponseWriter, t token.Response) {
 	if t.IDToken != "" {
 		b = append(append(b, `","id_token":"`...), t.IDToken...)
 	}
-	b = append(b, `","token_type":"Bearer","expires_in":`...)
+	b = append(append(b, `","token_type":"`...), t.TokenType()...)
+	b = append(b, `","expires_in":`...)
 	b = strconv.AppendInt(b, int64(t.ExpiresIn/time.Second), 10)
 	b = append(b, `,"scope":"`...)
 	for i, name := range t.Scopes {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/token"
 )
 
 // scopeClaims is which claims a scope opens (OpenID Connect Core section 5.4).
@@ -58,11 +59,14 @@ var (
 // section 2.2), never in the address. A token for somebody else's API alone is
 // not one for here.
 func (s *Slice) userinfo(w http.ResponseWriter, r *http.Request) error {
-	raw, err := userinfoToken(r)
+	presented, err := userinfoToken(w, r)
 	if err != nil {
 		return err
 	}
-	t, err := s.Verifier.Inspect(r.Context(), raw)
+	t, err := s.Verifier.InspectPresented(r.Context(), presented)
+	if Challenge(w.Header(), presented, err); w.Header().Get("WWW-Authenticate") != "" {
+		return err
+	}
 	if keystone.KindOf(err) == keystone.Unauthenticated || err == nil && (t.UserID() == "" || !slices.Contains(t.Audiences, s.Issuer.Options.Issuer)) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="keystone", error="invalid_token"`)
 		return errUserinfoToken
@@ -83,25 +87,27 @@ func (s *Slice) userinfo(w http.ResponseWriter, r *http.Request) error {
 	return httpio.WriteJSON(w, http.StatusOK, claims)
 }
 
-func userinfoToken(r *http.Request) (string, error) {
+// userinfoToken returns the token of a userinfo request. In a form it is a bearer
+// token: DPoP has its header (RFC 9449 section 7.1).
+func userinfoToken(w http.ResponseWriter, r *http.Request) (token.Presented, error) {
 	headers := r.Header["Authorization"]
 	switch {
 	case len(headers) > 1:
-		return "", errTwoMethods
+		return token.Presented{}, errTwoMethods
 	case len(headers) == 1:
-		scheme, raw, ok := strings.Cut(headers[0], " ")
-		if !ok || !strings.EqualFold(scheme, "Bearer") {
-			return "", errUserinfoToken
+		p, ok := Presented(w, r, headers[0])
+		if !ok {
+			return p, errUserinfoToken
 		}
-		return raw, nil
+		return p, nil
 	case r.Method == http.MethodPost:
 		form, err := httpio.Form(r, httpio.MaxForm)
 		if err != nil {
-			return "", err
+			return token.Presented{}, err
 		}
 		if form.Get("access_token") != "" {
-			return form.Get("access_token"), nil
+			return token.Presented{Token: form.Get("access_token")}, nil
 		}
 	}
-	return "", errUserinfoToken
+	return token.Presented{}, errUserinfoToken
 }

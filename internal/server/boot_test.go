@@ -14,6 +14,7 @@ import (
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/config"
 	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/token"
 )
 
 // logs is what a server under test has logged.
@@ -83,8 +84,8 @@ func boot(t testing.TB, env []string, routes ...httpio.Route) (*Server, *logs) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	s.authenticate = func(_ context.Context, raw string) (keystone.Actor, error) {
-		if a, ok := actors[raw]; ok {
+	s.authenticate = func(_ context.Context, p token.Presented) (keystone.Actor, error) {
+		if a, ok := actors[p.Token]; ok {
 			return a, nil
 		}
 		return keystone.Actor{}, keystone.Fail(keystone.Unauthenticated, "The access token is not valid.")
@@ -143,4 +144,4 @@ func wantError(t *testing.T, w *httptest.ResponseRecorder, status int, code stri
 	}
 }
 
-func fixedActor(context.Context, string) (keystone.Actor, error) { return actors["user"], nil }
+func fixedActor(context.Context, token.Presented) (keystone.Actor, error) { return actors["user"], nil }

@@ -27,7 +27,7 @@ func newCORS(origins, methods, headers []string) *cors {
 		methods: strings.Join(methods, ", "),
 		headers: strings.Join(headers, ", "),
 		vary:    []string{"Origin"},
-		expose:  []string{"ETag, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, WWW-Authenticate, X-Request-Id"},
+		expose:  []string{"DPoP-Nonce, ETag, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, WWW-Authenticate, X-Request-Id"},
 		yes:     []string{"true"},
 	}
 	for _, o := range origins {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/oauth"
 )
 
 // endpoint is a route with the checks that every request passes before its
@@ -100,34 +101,19 @@ func (e *endpoint) authenticate(rec *recorder, r *http.Request) error {
 	default:
 		return errTwoTokens
 	}
-	raw, ok := bearer(headers[0])
+	presented, ok := oauth.Presented(rec, r, headers[0])
 	if !ok {
 		return errNoToken
 	}
 	rec.x.TokenSent = true
-	actor, err := e.s.authenticate(r.Context(), raw)
+	actor, err := e.s.authenticate(r.Context(), presented)
 	if err != nil {
+		oauth.Challenge(rec.Header(), presented, err)
 		return err
 	}
 	actor.RequestID, actor.Source = rec.x.Actor.RequestID, rec.x.Actor.Source
 	rec.x.Actor = actor
 	return nil
-}
-
-// bearer takes the token out of an Authorization header: the scheme in any case,
-// one space, then one word (RFC 6750 section 2.1, RFC 9110 section 11.4).
-func bearer(header string) (string, bool) {
-	const scheme = "bearer "
-	if len(header) <= len(scheme) || !strings.EqualFold(header[:len(scheme)], scheme) {
-		return "", false
-	}
-	raw := header[len(scheme):]
-	for i := range len(raw) {
-		if raw[i] <= ' ' || raw[i] > '~' {
-			return "", false
-		}
-	}
-	return raw, true
 }
 
 // allow is the access check. A rule that is not known refuses.

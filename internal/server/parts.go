@@ -27,6 +27,7 @@ type Parts struct {
 	Issuer   *token.Issuer
 	Verifier *token.Verifier
 	Fetch    *fetch.Client
+	Proofs   *token.Proofs
 }
 
 // Options are what the settings do not say.
@@ -97,7 +98,8 @@ func (p *Parts) build(ctx context.Context, o Options) (err error) {
 		Issuer: c.Issuer, AccessTTL: c.AccessTokenExpire, RefreshTTL: c.RefreshTokenExpire, Grace: c.RefreshGrace,
 		Idle: c.SessionIdle, MaxSession: c.SessionMax,
 	}, p.Store, p.Ring, p.Master, o.Observe)
-	p.Verifier = token.NewVerifier(p.Store, p.Ring, c.Issuer)
+	p.Proofs = token.NewProofs(p.Store, p.Master, c.Issuer, c.DPoPNonce)
+	p.Verifier = token.NewVerifier(p.Store, p.Ring, c.Issuer, p.Proofs)
 	return nil
 }
 

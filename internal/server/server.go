@@ -11,6 +11,7 @@ import (
 	"github.com/keystone-auth/keystone/internal/ephemeral"
 	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/oauth"
+	"github.com/keystone-auth/keystone/internal/token"
 )
 
 // Server is one node. Make it with New; it serves through Handler at once and
@@ -26,7 +27,7 @@ type Server struct {
 	headers      securityHeaders
 	cors         *cors
 	crossOrigin  *http.CrossOriginProtection
-	authenticate func(context.Context, string) (keystone.Actor, error)
+	authenticate func(context.Context, token.Presented) (keystone.Actor, error)
 	denials      denials
 	traces       traces
 	health       *health
@@ -100,7 +101,7 @@ func New(ctx context.Context, c *config.Config, o Options) (*Server, error) {
 }
 
 func (s *Server) build(ctx context.Context, o Options) (err error) {
-	s.authenticate = s.parts.Verifier.Authenticate
+	s.authenticate = s.parts.Verifier.AuthenticatePresented
 	s.notices = &oauth.LogoutNotices{Store: s.parts.Store, Issuer: s.parts.Issuer, Post: s.parts.Fetch.Post}
 	s.metrics.watch(s.parts.Store, s.parts.Hasher.Stats)
 	if s.counter, err = ephemeral.Open(ephemeral.Options{

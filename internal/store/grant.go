@@ -7,12 +7,12 @@ import (
 	"github.com/keystone-auth/keystone"
 )
 
-const grantColumns = `id, user_id, client_id, session_id, scopes, audiences, generation, rotated_at, created_at, expires_at, ends_at, revoked_at, reason`
+const grantColumns = `id, user_id, client_id, session_id, scopes, audiences, generation, rotated_at, created_at, expires_at, ends_at, revoked_at, reason, jkt, x5t`
 
 func scanGrant(scan func(...any) error) (g keystone.Grant, err error) {
 	var scopes, audiences string
 	var generation, rotated, created, expires, ends, revoked int64
-	err = scan(&g.ID, &g.UserID, &g.ClientID, &g.SessionID, &scopes, &audiences, &generation, &rotated, &created, &expires, &ends, &revoked, &g.Reason)
+	err = scan(&g.ID, &g.UserID, &g.ClientID, &g.SessionID, &scopes, &audiences, &generation, &rotated, &created, &expires, &ends, &revoked, &g.Reason, &g.Bound.JKT, &g.Bound.X5T)
 	if err != nil {
 		return g, err
 	}
@@ -23,9 +23,9 @@ func scanGrant(scan func(...any) error) (g keystone.Grant, err error) {
 }
 
 func insertGrant(g keystone.Grant) addition {
-	return addition{`INSERT INTO grants (` + grantColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, '')`,
+	return addition{`INSERT INTO grants (` + grantColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, '', $12, $13)`,
 		[]any{g.ID, g.UserID, g.ClientID, g.SessionID, words(g.Scopes), encodeList(g.Audiences), int64(g.Generation),
-			micros(g.RotatedAt), micros(g.CreatedAt), micros(g.ExpiresAt), micros(g.EndsAt)}}
+			micros(g.RotatedAt), micros(g.CreatedAt), micros(g.ExpiresAt), micros(g.EndsAt), g.Bound.JKT, g.Bound.X5T}}
 }
 
 // insertGrantWhile is insertGrant where the session is still alive and, unless
@@ -33,7 +33,7 @@ func insertGrant(g keystone.Grant) addition {
 func insertGrantWhile(g keystone.Grant, trusted bool) addition {
 	a := insertGrant(g)
 	a.sql = `INSERT INTO grants (` + grantColumns + `) SELECT $1, $2, $3, $4, $5, $6, CAST($7 AS BIGINT), CAST($8 AS BIGINT), CAST($9 AS BIGINT),
-		CAST($10 AS BIGINT), CAST($11 AS BIGINT), 0, '' WHERE EXISTS (SELECT 1 FROM sessions WHERE id = $4 AND ended_at = 0)`
+		CAST($10 AS BIGINT), CAST($11 AS BIGINT), 0, '', $12, $13 WHERE EXISTS (SELECT 1 FROM sessions WHERE id = $4 AND ended_at = 0)`
 	if !trusted {
 		a.sql += ` AND EXISTS (SELECT 1 FROM consents WHERE user_id = $2 AND client_id = $3)`
 	}
@@ -53,8 +53,8 @@ func (s *Store) Grant(ctx context.Context, id string) (keystone.Grant, error) {
 }
 
 // GrantFacts returns what never changes about a grant: whose it is, through
-// which client and session, for which scopes and audiences. Its other fields
-// may be a minute old and decide nothing.
+// which client and session, for which scopes and audiences, bound to which key.
+// Its other fields may be a minute old and decide nothing.
 func (s *Store) GrantFacts(ctx context.Context, id string) (keystone.Grant, error) {
 	g, err := cached(ctx, s, s.cache.grants, id, func(ctx context.Context) (keystone.Grant, error) { return s.Grant(ctx, id) })
 	return g, s.fail("read grant", err)

@@ -22,6 +22,7 @@ var sweeps = []struct {
 	{"browser_sessions", "session_id", "last_used < $1", 100 * 24 * time.Hour},
 	{"access_tokens", "hash", "expires_at < $1", time.Hour},
 	{"revoked_tokens", "jti", "expires_at < $1", time.Hour},
+	{"dpop_proofs", "hash", "expires_at < $1", 0},
 	{"attempts", "key", "last_at < $1", attemptMemory},
 	{"signing_keys", "id", "expires_at <> 0 AND expires_at < $1", 30 * 24 * time.Hour},
 	{"traces", "id", "at < $1", TraceRetention},

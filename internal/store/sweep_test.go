@@ -67,6 +67,7 @@ func TestSweep(t *testing.T) {
 		for name, expires := range map[string]int64{"keep": at(time.Hour), "drop": at(time.Hour) - 1} {
 			raw(`INSERT INTO single_use (kind, hash, payload, created_at, expires_at, used_at) VALUES ('x', $1, $2, 1, $3, 0)`, []byte(name), name, expires)
 		}
+		raw(`INSERT INTO dpop_proofs (hash, expires_at) VALUES ($1, $3), ($2, $4)`, []byte("keep"), []byte("drop"), at(0), at(0)-1)
 		raw(`INSERT INTO usage (client_id, grant_type, hour, tokens, last_at) VALUES ('keep', 'x', $1, 1, 1), ('drop', 'x', $2, 1, 1)`, start.Add(-400*day).Unix(), start.Add(-400*day).Unix()-1)
 		for name, expires := range map[string]int64{"keep": at(time.Hour), "drop": at(time.Hour) - 1} {
 			raw(`INSERT INTO pending_authorizations (id, kind, hash, client_id, user_id, request, source, message, status, approval, created_at, expires_at, decided_at)
@@ -76,7 +77,7 @@ func TestSweep(t *testing.T) {
 
 		removed := must[map[string]int64](t)(s.Sweep(ctx))
 		for table, want := range map[string]int64{"sessions": 2, "grants": 1, "access_tokens": 1, "revoked_tokens": 1, "attempts": 1, "signing_keys": 1,
-			"outbox": 1, "client_secrets": 1, "single_use": 1, "usage": 1, "pending_authorizations": 1} {
+			"outbox": 1, "client_secrets": 1, "single_use": 1, "usage": 1, "dpop_proofs": 1, "pending_authorizations": 1} {
 			if removed[table] != want {
 				t.Errorf("%s: removed %d, want %d", table, removed[table], want)
 			}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strconv"
 	"time"
+
+	"github.com/keystone-auth/keystone"
 )
 
 // Claims are what an access token states (RFC 9068 section 2.2), whether it is
@@ -20,6 +22,7 @@ type Claims struct {
 	JTI       string
 	IssuedAt  time.Time
 	ExpiresAt time.Time
+	Bound     keystone.Confirmation // cnf: the key that whoever presents it must hold
 }
 
 // UserID returns the user the token speaks for, or "" where a client speaks for
@@ -56,6 +59,24 @@ func (c Claims) appendJSON(b []byte) []byte {
 	}
 	if c.GrantID != "" {
 		b = appendString(append(b, `,"gid":`...), c.GrantID)
+	}
+	if !c.Bound.IsZero() {
+		b = AppendConfirmation(append(b, `,"cnf":`...), c.Bound)
+	}
+	return append(b, '}')
+}
+
+// AppendConfirmation appends the JSON object of cnf (RFC 7800 section 3.1).
+func AppendConfirmation(b []byte, c keystone.Confirmation) []byte {
+	b = append(b, '{')
+	if c.JKT != "" {
+		b = appendString(append(b, `"jkt":`...), c.JKT)
+	}
+	if c.X5T != "" {
+		if c.JKT != "" {
+			b = append(b, ',')
+		}
+		b = appendString(append(b, `"x5t#S256":`...), c.X5T)
 	}
 	return append(b, '}')
 }
@@ -98,6 +119,10 @@ type claimsJSON struct {
 	Scopes    []string `json:"scopes"`
 	SessionID string   `json:"sid"`
 	GrantID   string   `json:"gid"`
+	Bound     *struct {
+		JKT string `json:"jkt"`
+		X5T string `json:"x5t#S256"`
+	} `json:"cnf"`
 }
 
 // audience is a string or a list of strings (RFC 7519 section 4.1.3), and

@@ -18,7 +18,7 @@ func (i *Issuer) NewFamily(d Decision, userID, clientID, sessionID string) (keys
 	ends := d.Now.Add(i.MaxSession)
 	g := keystone.Grant{
 		ID: keystone.NewID(d.Now), UserID: userID, ClientID: clientID, SessionID: sessionID, Scopes: d.Scopes, Audiences: d.Audiences,
-		Generation: 1, RotatedAt: d.Now, CreatedAt: d.Now, ExpiresAt: earlier(d.Now.Add(i.RefreshTTL), ends), EndsAt: ends,
+		Generation: 1, RotatedAt: d.Now, CreatedAt: d.Now, ExpiresAt: earlier(d.Now.Add(i.RefreshTTL), ends), EndsAt: ends, Bound: d.Family,
 	}
 	return g, i.refreshToken(g.ID, 1)
 }
@@ -64,6 +64,12 @@ func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Clie
 		i.observe(keystone.GrantRefreshToken, "refused")
 		return Response{}, errRefresh
 	}
+	keystone.Checking(ctx, "key of the refresh token")
+	if !mayRefresh(c, g, SenderOf(ctx)) {
+		keystone.Fact(ctx, "why", "it is bound to another key than the one that was shown")
+		i.observe(keystone.GrantRefreshToken, "refused")
+		return Response{}, errRefresh
+	}
 	keystone.Checking(ctx, "scope and audience of the grant")
 	if len(scopes) > 0 && !keystone.Subset(scopes, g.Scopes) {
 		i.observe(keystone.GrantRefreshToken, "refused")
@@ -92,7 +98,7 @@ func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Clie
 		GrantType: keystone.GrantRefreshToken, Client: c, UserID: g.UserID, Within: within, Scopes: scopes, Audiences: audiences,
 		Write: func(ctx context.Context, _ Decision) (Written, error) {
 			next, err := i.store.Rotate(ctx, by, g.ID, generation, store.Rotation{
-				TTL: i.RefreshTTL, Idle: i.Idle, Grace: i.Grace, Rotate: c.RotateRefreshTokens || !c.Confidential(),
+				TTL: i.RefreshTTL, Idle: i.Idle, Grace: i.Grace, Rotate: c.Rotates(),
 			})
 			if err != nil {
 				return Written{}, err

@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/keystone-auth/keystone"
@@ -64,26 +63,9 @@ func (v *Verifier) claims(ctx context.Context, raw string) (Claims, *store.Acces
 		return Claims{}, nil, errToken
 	}
 	c := Claims{Issuer: v.issuer, Audiences: t.Audiences, Subject: t.UserID, ClientID: t.ClientID, Scopes: t.Scopes,
-		SessionID: t.SessionID, GrantID: t.GrantID, JTI: t.JTI, IssuedAt: t.IssuedAt, ExpiresAt: t.ExpiresAt}
+		SessionID: t.SessionID, GrantID: t.GrantID, JTI: t.JTI, IssuedAt: t.IssuedAt, ExpiresAt: t.ExpiresAt, Bound: t.Bound}
 	if c.Subject == "" {
 		c.Subject = c.ClientID
 	}
 	return c, &t, nil
-}
-
-// Authenticate returns who presents an access token to Keystone's own API. The
-// token must be meant for Keystone: one for another resource is refused.
-func (v *Verifier) Authenticate(ctx context.Context, raw string) (keystone.Actor, error) {
-	t, err := v.Inspect(ctx, raw)
-	if err != nil {
-		return keystone.Actor{}, err
-	}
-	if !slices.Contains(t.Audiences, v.issuer) {
-		return keystone.Actor{}, errToken
-	}
-	a := keystone.Actor{Kind: keystone.ActorUser, ID: t.Subject, Name: t.Name, ClientID: t.ClientID, SessionID: t.SessionID, Scopes: t.Scopes, FirstParty: t.Client.FirstParty}
-	if t.UserID() == "" {
-		a.Kind, a.ClientID, a.FirstParty = keystone.ActorClient, "", false
-	}
-	return a, nil
 }

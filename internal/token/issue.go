@@ -64,6 +64,8 @@ type Decision struct {
 	Now       time.Time
 	Scopes    []string
 	Audiences []string
+	Bound     keystone.Confirmation // what the access token is bound to
+	Family    keystone.Confirmation // what the refresh tokens are bound to
 }
 
 // Written names the state that the token hangs on.
@@ -81,6 +83,7 @@ type Response struct {
 	ExpiresIn    time.Duration
 	Scopes       []string
 	JTI          string
+	Bound        keystone.Confirmation // what the access token is bound to
 }
 
 var (
@@ -89,8 +92,8 @@ var (
 	errUserGone  = keystone.Fail(keystone.Invalid, "The account is not active any more.").WithCode("invalid_grant")
 )
 
-// Issue checks client, grant type, user, scopes and audience, has the state
-// written, and mints.
+// Issue checks client, grant type, user, sender, scopes and audience, has the
+// state written, and mints.
 func (i *Issuer) Issue(ctx context.Context, by keystone.Actor, r Request) (Response, error) {
 	resp, err := i.issue(ctx, by, r)
 	if err != nil {
@@ -105,6 +108,10 @@ func (i *Issuer) Issue(ctx context.Context, by keystone.Actor, r Request) (Respo
 func (i *Issuer) issue(ctx context.Context, by keystone.Actor, r Request) (Response, error) {
 	d, err := i.decide(ctx, r)
 	if err != nil {
+		return Response{}, err
+	}
+	keystone.Checking(ctx, "DPoP proof used once")
+	if err := spend(ctx, i.store, SenderOf(ctx)); err != nil {
 		return Response{}, err
 	}
 	var w Written
@@ -148,6 +155,10 @@ func (i *Issuer) decide(ctx context.Context, r Request) (Decision, error) {
 		allowed = keystone.Intersect(allowed, r.Within)
 	}
 	var err error
+	keystone.Checking(ctx, "sender constraint")
+	if d.Bound, d.Family, err = bind(r.Client, SenderOf(ctx)); err != nil {
+		return d, err
+	}
 	keystone.Checking(ctx, "scope")
 	if d.Scopes, err = keystone.EffectiveScopes(held, allowed, r.Scopes); err != nil {
 		keystone.Fact(ctx, "scope asked for", keystone.FormatScope(r.Scopes))
@@ -171,17 +182,17 @@ func (i *Issuer) mint(ctx context.Context, by keystone.Actor, r Request, d Decis
 	}
 	c := Claims{
 		Issuer: i.Options.Issuer, Audiences: d.Audiences, Subject: r.UserID, ClientID: r.Client.ID, Scopes: d.Scopes,
-		SessionID: w.SessionID, GrantID: w.GrantID, JTI: keystone.NewID(d.Now), IssuedAt: d.Now, ExpiresAt: d.Now.Add(ttl),
+		SessionID: w.SessionID, GrantID: w.GrantID, JTI: keystone.NewID(d.Now), IssuedAt: d.Now, ExpiresAt: d.Now.Add(ttl), Bound: d.Bound,
 	}
 	if r.UserID == "" {
 		c.Subject = r.Client.ID
 	}
-	resp := Response{RefreshToken: w.Refresh, ExpiresIn: ttl, Scopes: d.Scopes, JTI: c.JTI}
+	resp := Response{RefreshToken: w.Refresh, ExpiresIn: ttl, Scopes: d.Scopes, JTI: c.JTI, Bound: d.Bound}
 	if r.Client.AccessTokenFormat == keystone.FormatOpaque {
 		resp.AccessToken = secret.New(secret.AccessToken)
 		err := i.store.SaveAccessToken(ctx, by, secret.Hash(resp.AccessToken), store.AccessToken{
 			JTI: c.JTI, UserID: r.UserID, ClientID: c.ClientID, SessionID: c.SessionID, GrantID: c.GrantID,
-			Scopes: c.Scopes, Audiences: c.Audiences, IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt,
+			Scopes: c.Scopes, Audiences: c.Audiences, IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt, Bound: c.Bound,
 		})
 		if err != nil {
 			return resp, err

@@ -29,6 +29,7 @@ type Verifier struct {
 	ring   *Ring
 	store  *store.Store
 	issuer string
+	proofs *Proofs
 	known  *otter.Cache[string, verified] // JWTs whose signature was checked, by hash
 }
 
@@ -38,8 +39,8 @@ type verified struct {
 }
 
 // NewVerifier returns a verifier of the issuer's own access tokens.
-func NewVerifier(s *store.Store, ring *Ring, issuer string) *Verifier {
-	return &Verifier{ring: ring, store: s, issuer: issuer, known: otter.Must(&otter.Options[string, verified]{
+func NewVerifier(s *store.Store, ring *Ring, issuer string, proofs *Proofs) *Verifier {
+	return &Verifier{ring: ring, store: s, issuer: issuer, proofs: proofs, known: otter.Must(&otter.Options[string, verified]{
 		MaximumSize:      knownMost,
 		ExpiryCalculator: otter.ExpiryWriting[string, verified](knownAtAge),
 	})}
@@ -123,8 +124,14 @@ func (v *Verifier) check(ctx context.Context, raw string) (found verified, err e
 	if c.Issued <= 0 || c.Expires <= c.Issued || c.NotBefore > c.Issued { // ours are good from the moment they are issued
 		return found, errToken
 	}
+	var bound keystone.Confirmation
+	if c.Bound != nil {
+		if bound = (keystone.Confirmation{JKT: c.Bound.JKT, X5T: c.Bound.X5T}); bound.IsZero() {
+			return found, errToken // bound to something that is not known here
+		}
+	}
 	return verified{kid: header.Kid, claims: Claims{
 		Issuer: c.Issuer, Audiences: c.Audiences, Subject: c.Subject, ClientID: c.ClientID, Scopes: keystone.SortedSet(c.Scopes),
-		SessionID: c.SessionID, GrantID: c.GrantID, JTI: c.JTI, IssuedAt: time.Unix(c.Issued, 0).UTC(), ExpiresAt: time.Unix(c.Expires, 0).UTC(),
+		SessionID: c.SessionID, GrantID: c.GrantID, JTI: c.JTI, IssuedAt: time.Unix(c.Issued, 0).UTC(), ExpiresAt: time.Unix(c.Expires, 0).UTC(), Bound: bound,
 	}}, nil
 }

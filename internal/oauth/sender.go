@@ -1,0 +1,67 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/token"
+)
+
+// Shown returns what a request shows of keys that its sender holds. Nonces for
+// the next proof go into the answer (RFC 9449 section 8).
+func Shown(w http.ResponseWriter, r *http.Request) token.Shown {
+	return token.Shown{
+		Proofs: r.Header["Dpop"], Method: r.Method, Path: r.URL.EscapedPath(),
+		Nonce: func(nonce string) { w.Header()["Dpop-Nonce"] = []string{nonce} },
+	}
+}
+
+// Presented returns the access token of an Authorization header with what the
+// request shows beside it: the scheme in any case, one space, then one word (RFC
+// 6750 section 2.1, RFC 9449 section 7.1, RFC 9110 section 11.4).
+func Presented(w http.ResponseWriter, r *http.Request, header string) (p token.Presented, ok bool) {
+	scheme, raw, _ := strings.Cut(header, " ")
+	p.DPoP = strings.EqualFold(scheme, "DPoP")
+	if raw == "" || !p.DPoP && !strings.EqualFold(scheme, "Bearer") {
+		return p, false
+	}
+	for i := range len(raw) {
+		if raw[i] <= ' ' || raw[i] > '~' {
+			return p, false
+		}
+	}
+	p.Token = raw
+	if p.DPoP { // a bearer token has nothing beside it, and is the usual case
+		p.Shown = Shown(w, r)
+	}
+	return p, true
+}
+
+// Challenge writes the challenge of a refused token that came, or should have
+// come, under the scheme DPoP (RFC 9449 section 7.1). Others are left to
+// httpio.WriteError.
+func Challenge(h http.Header, p token.Presented, err error) {
+	if keystone.KindOf(err) != keystone.Unauthenticated || !p.DPoP && !errors.Is(err, token.ErrBound) {
+		return
+	}
+	code := "invalid_token"
+	if e := (*keystone.Error)(nil); errors.As(err, &e) && e.Code != "" {
+		code = e.Code
+	}
+	h.Set("WWW-Authenticate", `DPoP realm="keystone", algs="`+strings.Join(token.ProofAlgorithms, " ")+`", error="`+code+`"`)
+}
+
+// sender puts the keys that a token request shows into its context, where the
+// door finds them whatever the grant (RFC 9449 section 5).
+func (s *Slice) sender(w http.ResponseWriter, r *http.Request, c keystone.Client) (context.Context, error) {
+	keystone.Checking(r.Context(), "DPoP proof")
+	shown := Shown(w, r)
+	sender, err := s.Proofs.Sender(shown, "", c.DPoPNonce)
+	if err != nil {
+		return nil, err
+	}
+	return token.WithSender(r.Context(), sender), nil
+}

@@ -1,0 +1,69 @@
+package token
+
+import (
+	"net/url"
+	"strings"
+)
+
+// normalURL returns an address without query and fragment in the one spelling
+// that RFC 3986 sections 6.2.2 and 6.2.3 give it, or "" where it is none that a
+// request can have. Dot segments are refused, not removed: no client sends them.
+func normalURL(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.User != nil || u.Opaque != "" || u.Hostname() == "" {
+		return ""
+	}
+	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	switch {
+	case scheme != "https" && scheme != "http":
+		return ""
+	case scheme == "https" && u.Port() == "443", scheme == "http" && u.Port() == "80", strings.HasSuffix(host, ":"):
+		host = strings.TrimSuffix(host, ":"+u.Port())
+	}
+	path, ok := normalPath(u.EscapedPath())
+	if !ok {
+		return ""
+	}
+	return scheme + "://" + host + path
+}
+
+// normalPath writes percent escapes in upper case, and none where none is needed.
+func normalPath(path string) (string, bool) {
+	if path == "" {
+		return "/", true
+	}
+	if !strings.Contains(path, "%") && !strings.Contains(path, "/.") {
+		return path, true
+	}
+	var b strings.Builder
+	for i := 0; i < len(path); i++ {
+		if path[i] != '%' {
+			b.WriteByte(path[i])
+			continue
+		}
+		if i+2 >= len(path) {
+			return "", false
+		}
+		c, err := url.PathUnescape(path[i : i+3])
+		if err != nil {
+			return "", false
+		}
+		if unreserved(c[0]) {
+			b.WriteString(c)
+		} else {
+			b.WriteString(strings.ToUpper(path[i : i+3]))
+		}
+		i += 2
+	}
+	for segment := range strings.SplitSeq(b.String(), "/") {
+		if segment == "." || segment == ".." {
+			return "", false
+		}
+	}
+	return b.String(), true
+}
+
+// unreserved reports whether c needs no escape anywhere (RFC 3986 section 2.3).
+func unreserved(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '.' || c == '_' || c == '~'
+}
