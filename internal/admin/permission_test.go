@@ -46,6 +46,7 @@ var permissions = map[string]string{
 	"POST /api/v1/admin/keys/rotate":                  "",
 	"DELETE /api/v1/admin/keys/{kid}":                 "",
 	"GET /api/v1/admin/audit":                         "",
+	"GET /api/v1/admin/traces/{request_id}":           "",
 	"GET /api/v1/admin/stats":                         "",
 	"GET /api/v1/admin/settings":                      "",
 }
@@ -58,7 +59,7 @@ var scopeOf = map[string]string{
 	"GET /api/v1/admin/clients": keystone.ClientsRead, "GET /api/v1/admin/clients/{id}": keystone.ClientsRead, "GET /api/v1/admin/clients/{id}/secrets": keystone.ClientsRead,
 	"GET /api/v1/admin/sessions": keystone.SessionsRead, "DELETE /api/v1/admin/sessions/{id}": keystone.SessionsWrite,
 	"GET /api/v1/admin/keys": keystone.KeysRead, "POST /api/v1/admin/keys/rotate": keystone.KeysWrite, "DELETE /api/v1/admin/keys/{kid}": keystone.KeysWrite,
-	"GET /api/v1/admin/audit": keystone.AuditRead, "GET /api/v1/admin/stats": keystone.StatsRead, "GET /api/v1/admin/settings": keystone.SettingsRead,
+	"GET /api/v1/admin/audit": keystone.AuditRead, "GET /api/v1/admin/traces/{request_id}": keystone.AuditRead, "GET /api/v1/admin/stats": keystone.StatsRead, "GET /api/v1/admin/settings": keystone.SettingsRead,
 }
 
 func demanded(pattern string) string {

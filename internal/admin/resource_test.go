@@ -377,6 +377,9 @@ func TestNoSecretInAnswers(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.call("admin", "POST", "/api/v1/users", obj{"username": "x y", "email": "e", "password": "canary"})
+		if err := w.store.AddTraces(ctx, []keystone.Trace{{ID: "t", RequestID: "refused", At: w.clock.Now()}}); err != nil {
+			t.Fatal(err)
+		}
 		keys, err := w.store.SigningKeys(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -386,7 +389,7 @@ func TestNoSecretInAnswers(t *testing.T) {
 			"password": canary, "hash": login.Hash, "argon2": "$argon2", "client secret": client.str("client_secret"), "rotated secret": rotated.str("client_secret"),
 			"any client secret": "ks_cs_", "one-time token": "ks_ot_", "reset link": reset.str("reset_url"), "signing key": strings.Trim(string(sealed), `"`), "refresh token": "ks_rt_", "version": `"version"`,
 		}
-		ids := strings.NewReplacer("users/{id}", "users/"+user.str("id"), "clients/{id}", "clients/"+client.str("id"), "roles/{id}", "roles/admin", "scopes/{id}", "scopes/"+keystone.UsersRead, "{id}", session)
+		ids := strings.NewReplacer("users/{id}", "users/"+user.str("id"), "clients/{id}", "clients/"+client.str("id"), "roles/{id}", "roles/admin", "scopes/{id}", "scopes/"+keystone.UsersRead, "{request_id}", "refused", "{id}", session)
 		read := 0
 		for _, rt := range w.slice.Routes() {
 			if rt.Method != "GET" {

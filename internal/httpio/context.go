@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/keystone-auth/keystone"
 )
 
 // Context is the context of one request: it carries the exchange and ends with
@@ -91,12 +93,15 @@ func (c *Context) Err() error {
 	return nil
 }
 
-// Value knows the exchange. All else is asked of the context with the timer where
+// Value knows the exchange and its checks. All else is asked of the context with the timer where
 // there is one: package context finds its own kind behind ours that way, and
 // children need no goroutine to watch us.
 func (c *Context) Value(key any) any {
-	if key == (exchangeKey{}) {
+	switch key.(type) {
+	case exchangeKey:
 		return c.x
+	case keystone.ChecksKey:
+		return &c.x.Checks
 	}
 	if t := c.timed.Load(); t != nil {
 		return t.Value(key)

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/keystone-auth/keystone"
 )
 
 func TestContext(t *testing.T) {
@@ -97,5 +100,20 @@ func TestContextChildren(t *testing.T) {
 	<-child.Done()
 	if !errors.Is(child.Err(), context.Canceled) {
 		t.Error(child.Err())
+	}
+}
+
+// TestContextCarriesChecks: what the edge and the handlers check is one list,
+// with and without a timer.
+func TestContextCarriesChecks(t *testing.T) {
+	var x Exchange
+	ctx := NewContext(t.Context(), &x, time.Now().Add(time.Minute))
+	defer ctx.End()
+	keystone.Checking(ctx, "first")
+	child, cancel := context.WithCancel(ctx) // waits for the end: a timer runs now
+	defer cancel()
+	keystone.Checking(child, "second")
+	if names, _ := x.Checks.Came(); !slices.Equal(names, []string{"first", "second"}) {
+		t.Errorf("%q", names)
 	}
 }
