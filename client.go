@@ -58,6 +58,7 @@ type Client struct {
 	CreatedAt           time.Time
 	UpdatedAt           time.Time
 	LastUsed            time.Time // zero: never
+	TokensValidAfter    time.Time // access tokens issued until then are worth nothing; zero: all are good
 	Version             int64     // grows with each change; the ETag
 
 	ClientSettings // what few clients need
@@ -69,6 +70,26 @@ const FirstPartyClientID = "keystone"
 
 // Confidential reports whether the client keeps a secret (RFC 6749 section 2.1).
 func (c Client) Confidential() bool { return c.Kind == ClientService || c.Kind == ClientWeb }
+
+// TokenID returns the id of an access token that is issued to the client now. It
+// lies behind the moment at which the client's tokens were ended, which is up to
+// a second ahead: who has not heard of that yet issues ids before it.
+func (c Client) TokenID(now time.Time) string {
+	if first := c.TokensValidAfter.Add(time.Millisecond); now.Before(first) {
+		now = first
+	}
+	return NewID(now)
+}
+
+// Ended reports whether all tokens of the client were ended since the one with
+// the id was issued.
+func (c Client) Ended(tokenID string) bool {
+	if c.TokensValidAfter.IsZero() {
+		return false
+	}
+	issued, ok := IDTime(tokenID)
+	return !ok || !issued.After(c.TokensValidAfter)
+}
 
 // MayUse reports whether the client may use the grant type.
 func (c Client) MayUse(grant string) bool {
@@ -98,6 +119,7 @@ func (c Client) WithDefaults() Client {
 	if c.AccessTokenFormat == "" {
 		c.AccessTokenFormat = FormatJWT
 	}
+	c.ClientSettings = c.ClientSettings.withDefaults()
 	c.Scopes, c.Grants, c.Audiences = SortedSet(c.Scopes), SortedSet(c.Grants), SortedSet(c.Audiences)
 	return c
 }
@@ -136,7 +158,7 @@ func (c Client) Validate() error {
 	f.check("grants", c.validGrants())
 	f.check("redirect_uris", c.validRedirectURIs())
 	f.check("post_logout_redirect_uris", c.validPostLogoutURIs())
-	f.check("audiences", validAudiences(c.Audiences))
+	f.check("audiences", validAudiences("audiences", c.Audiences))
 	if c.AccessTokenFormat != FormatJWT && c.AccessTokenFormat != FormatOpaque {
 		f["access_token_format"] = "The access token format is jwt or opaque."
 	}
@@ -287,16 +309,16 @@ func IsLoopbackHost(host string) bool {
 	return err == nil && addr.IsLoopback()
 }
 
-func validAudiences(list []string) error {
+func validAudiences(field string, list []string) error {
 	if len(list) > maxAudiences {
-		return FailField("audiences", "Register at most 50 audiences.")
+		return FailField(field, "Register at most 50 audiences.")
 	}
 	for _, a := range list {
 		if a == "" || len(a) > maxURI || strings.ContainsFunc(a, func(r rune) bool { return r <= 0x20 || r > 0x7e }) {
-			return FailField("audiences", "An audience is a name or absolute URI of printable ASCII without spaces.")
+			return FailField(field, "An audience is a name or absolute URI of printable ASCII without spaces.")
 		}
 		if strings.Contains(a, "#") {
-			return FailField("audiences", "An audience has no fragment (RFC 8707 section 2).")
+			return FailField(field, "An audience has no fragment (RFC 8707 section 2).")
 		}
 	}
 	return nil
@@ -316,6 +338,16 @@ func (c Client) Audience(requested []string, issuer string) ([]string, error) {
 		}
 	}
 	return SortedSet(requested), nil
+}
+
+// Introspects reports whether the client may know of a token that was issued to
+// clientID for audiences: it is the client's own, or meant for the client, or for
+// a resource that the client stands for. That it may ask for tokens for a
+// resource gives it no right to look into those of others (RFC 7662 section 4).
+func (c Client) Introspects(clientID string, audiences []string) bool {
+	return clientID == c.ID || slices.ContainsFunc(audiences, func(a string) bool {
+		return a == c.ID || slices.Contains(c.IntrospectionAudiences, a)
+	})
 }
 
 // ClientSecret is what may be known about a secret after it was shown once.

@@ -15,7 +15,7 @@ func clientCommand(a *app) *cobra.Command {
 	return group("client", "Clients: programs that ask for tokens",
 		clientCreate(a), clientList(a), clientShow(a), clientUpdate(a),
 		clientSwitch(a, "enable", "Let a client get tokens again", true),
-		clientSwitch(a, "disable", "Refuse a client; its refresh tokens end", false),
+		clientSwitch(a, "disable", "Refuse a client; its tokens end, for good", false),
 		clientDelete(a), clientSecretCommand(a))
 }
 
@@ -70,6 +70,7 @@ var clientColumns = []column[clientView]{
 	{name: "grants", cell: func(c clientView) string { return strings.Join(c.Grants, " ") }},
 	{name: "scopes", cell: func(c clientView) string { return strings.Join(c.Scopes, " ") }, wide: true},
 	{name: "audiences", cell: func(c clientView) string { return strings.Join(c.Audiences, " ") }, wide: true},
+	{name: "introspects", cell: func(c clientView) string { return strings.Join(c.IntrospectionAudiences, " ") }, wide: true},
 	{name: "redirect URIs", cell: func(c clientView) string { return strings.Join(c.RedirectURIs, " ") }, wide: true},
 	{name: "after logout", cell: func(c clientView) string { return strings.Join(c.PostLogoutURIs, " ") }, wide: true},
 	{name: "when a session ends", cell: clientLogout, wide: true},

@@ -20,7 +20,7 @@ type Client struct {
 	BuiltIn               bool       `json:"built_in" doc:"Keystone's own: cannot be changed or deleted."`
 	RedirectURIs          []string   `json:"redirect_uris"`
 	Scopes                []string   `json:"scopes" doc:"What it may ask for."`
-	Audiences             []string   `json:"audiences" doc:"Resources for which it may ask tokens, besides Keystone itself."`
+	Audiences             []string   `json:"audiences" doc:"Resources for which it may ask tokens, besides Keystone itself. It does not see other clients' tokens for them: see introspection_audiences."`
 	Grants                []string   `json:"grants"`
 	AccessTokenFormat     string     `json:"access_token_format" enum:"jwt,opaque"`
 	RotateRefreshTokens   bool       `json:"rotate_refresh_tokens"`
@@ -88,7 +88,7 @@ type createClientRequest struct {
 		AccessTokenTTLSeconds *int64   `json:"access_token_ttl_seconds,omitempty" minimum:"10" maximum:"86400" doc:"The server's setting where it is left out."`
 		RequirePKCE           *bool    `json:"require_pkce,omitempty" doc:"true where it is left out. false lets a confidential client leave PKCE out, which weakens its sign-ins: only for programs that cannot send it."`
 		PostLogoutURIs        []string `json:"post_logout_redirect_uris,omitempty" maxItems:"50"`
-		clientSettings
+		ClientSettings
 	}
 }
 
@@ -131,7 +131,7 @@ type updateClientRequest struct {
 	Match
 	Body struct {
 		Name                  *string            `json:"name,omitempty" maxLength:"100"`
-		Enabled               *bool              `json:"enabled,omitempty" doc:"false ends its refresh tokens."`
+		Enabled               *bool              `json:"enabled,omitempty" doc:"false ends its tokens, for good."`
 		FirstParty            *bool              `json:"first_party,omitempty"`
 		RedirectURIs          []string           `json:"redirect_uris,omitempty" maxItems:"50" doc:"All of them from now on; the same for the lists below."`
 		Scopes                []string           `json:"scopes,omitempty" maxItems:"200"`
@@ -142,7 +142,7 @@ type updateClientRequest struct {
 		AccessTokenTTLSeconds patch.Field[int64] `json:"access_token_ttl_seconds,omitempty" minimum:"10" maximum:"86400" doc:"null: the server's setting."`
 		RequirePKCE           *bool              `json:"require_pkce,omitempty" doc:"false lets a confidential client leave PKCE out, which weakens its sign-ins."`
 		PostLogoutURIs        []string           `json:"post_logout_redirect_uris,omitempty" maxItems:"50"`
-		clientSettings
+		ClientSettings
 	}
 }
 

@@ -2,9 +2,13 @@ package admin
 
 import "github.com/keystone-auth/keystone"
 
-// clientSettings are the settings of keystone.ClientSettings in a body that
-// creates or changes a client: what is left out stays as it is.
-type clientSettings struct {
+// ClientSettings are the settings of keystone.ClientSettings in a body that
+// creates or changes a client: what is left out stays as it is. It is
+// exported because the API document leaves out what is embedded otherwise, and so
+// would refuse it.
+type ClientSettings struct {
+	IntrospectionAudiences []string `json:"introspection_audiences,omitempty" maxItems:"50" doc:"Resources that it stands for: it may introspect all tokens meant for them. All of them from now on."`
+
 	RequirePAR *bool `json:"require_par,omitempty" doc:"true refuses authorization requests that were not pushed (RFC 9126)."`
 	DPoPBound  *bool `json:"dpop_bound,omitempty" doc:"true gives it only access tokens that are bound to the key of a DPoP proof (RFC 9449)."`
 	DPoPNonce  *bool `json:"dpop_nonce,omitempty" doc:"true refuses DPoP proofs without a nonce of the server (RFC 9449 section 8)."`
@@ -15,7 +19,8 @@ type clientSettings struct {
 	FrontchannelLogoutSession *bool   `json:"frontchannel_logout_session_required,omitempty" doc:"Adds iss and sid to frontchannel_logout_uri."`
 }
 
-func (b clientSettings) apply(s *keystone.ClientSettings) {
+func (b ClientSettings) apply(s *keystone.ClientSettings) {
+	setList(&s.IntrospectionAudiences, b.IntrospectionAudiences)
 	set(&s.RequirePAR, b.RequirePAR)
 	set(&s.DPoPBound, b.DPoPBound)
 	set(&s.DPoPNonce, b.DPoPNonce)
