@@ -9,6 +9,7 @@ import (
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/secret"
+	"github.com/keystone-auth/keystone/internal/token"
 )
 
 // introspectForm documents the form of the introspection endpoint.
