@@ -88,7 +88,7 @@ type createClientRequest struct {
 		AccessTokenTTLSeconds *int64   `json:"access_token_ttl_seconds,omitempty" minimum:"10" maximum:"86400" doc:"The server's setting where it is left out."`
 		RequirePKCE           *bool    `json:"require_pkce,omitempty" doc:"true where it is left out. false lets a confidential client leave PKCE out, which weakens its sign-ins: only for programs that cannot send it."`
 		PostLogoutURIs        []string `json:"post_logout_redirect_uris,omitempty" maxItems:"50"`
-		clientSettings
+		ClientSettings
 	}
 }
 
@@ -142,7 +142,7 @@ type updateClientRequest struct {
 		AccessTokenTTLSeconds patch.Field[int64] `json:"access_token_ttl_seconds,omitempty" minimum:"10" maximum:"86400" doc:"null: the server's setting."`
 		RequirePKCE           *bool              `json:"require_pkce,omitempty" doc:"false lets a confidential client leave PKCE out, which weakens its sign-ins."`
 		PostLogoutURIs        []string           `json:"post_logout_redirect_uris,omitempty" maxItems:"50"`
-		clientSettings
+		ClientSettings
 	}
 }
 
@@ -180,7 +180,7 @@ func set[T any](to, from *T) {
 }
 
 // setList replaces a list; an empty one empties it.
-func setList(to *[]string, from []string) {
+func setList[T any](to *[]T, from []T) {
 	if from != nil {
 		*to = from
 	}

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"maps"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/keystone-auth/keystone"
@@ -306,11 +308,13 @@ func changes(before, after map[string]any) (was, is map[string]any) {
 	return was, is
 }
 
+// same compares parts of descriptions, which may be lists and documents. No list
+// is an empty list.
 func same(a, b any) bool {
 	as, aok := a.([]string)
 	bs, bok := b.([]string)
 	if aok && bok {
-		return strings.Join(as, "\n") == strings.Join(bs, "\n")
+		return slices.Equal(as, bs)
 	}
-	return a == b
+	return reflect.DeepEqual(a, b)
 }
