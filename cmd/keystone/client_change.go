@@ -33,7 +33,7 @@ func (f *clientFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&f.requirePAR, "require-par", false, "refuses authorization requests that were not pushed (RFC 9126)")
 	f.clientBoundFlags.add(c)
 	f.logout.add(c)
-	c.Flags().Var(&f.exchange, "token-exchange", "a rule client=ID,mode=delegation|impersonation[,audience=A]…[,scope=S]…: whose tokens it may exchange (RFC 8693; repeatable)")
+	c.Flags().Var(&f.exchange, "exchange-rule", "a rule client=ID,mode=delegation|impersonation[,audience=A]…[,scope=S]…: whose tokens it may exchange (RFC 8693; repeatable)")
 	c.Flags().StringArrayVar(&f.scopes, "scope", nil, "a scope it may ask for (repeatable)")
 	c.Flags().StringArrayVar(&f.audiences, "audience", nil, "a resource it may ask tokens for, besides Keystone itself (repeatable)")
 	c.Flags().StringArrayVar(&f.grants, "grant", nil, "a grant type it may use: client_credentials, authorization_code, refresh_token, "+keystone.GrantDeviceCode+", "+keystone.GrantTokenExchange+" (repeatable; default: those of its kind)")
@@ -52,7 +52,7 @@ func (f *clientFlags) apply(c *cobra.Command, client *keystone.Client) {
 	put(c, "require-par", &client.RequirePAR, f.requirePAR)
 	f.clientBoundFlags.apply(c, client)
 	f.logout.apply(c, client)
-	put(c, "token-exchange", &client.TokenExchange, []keystone.ExchangeRule(f.exchange))
+	put(c, "exchange-rule", &client.TokenExchange, []keystone.ExchangeRule(f.exchange))
 	put(c, "scope", &client.Scopes, withoutEmpty(f.scopes))
 	put(c, "audience", &client.Audiences, withoutEmpty(f.audiences))
 	put(c, "grant", &client.Grants, withoutEmpty(f.grants))
@@ -105,7 +105,7 @@ func clientUpdate(a *app) *cobra.Command {
 	var f clientFlags
 	c := &cobra.Command{Use: "update CLIENT_ID", Short: "Change a client; lists are replaced as a whole, an empty value empties one", Args: cobra.ExactArgs(1)}
 	f.add(c)
-	c.MarkFlagsOneRequired(slices.Concat(logoutFlagNames, []string{"dpop-bound", "dpop-nonce", "name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce", "require-par", "token-exchange"})...)
+	c.MarkFlagsOneRequired(slices.Concat(logoutFlagNames, []string{"dpop-bound", "dpop-nonce", "name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce", "require-par", "exchange-rule"})...)
 	c.RunE = a.withStore(func(ctx context.Context, s *store.Store, args []string) error {
 		client, err := s.UpdateClient(ctx, operator(), args[0], 0, func(client *keystone.Client) { f.apply(c, client) })
 		if err != nil {
