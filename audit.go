@@ -71,6 +71,8 @@ const (
 	ActAuthorizationApproved = "authorization.approved"
 	ActAuthorizationDenied   = "authorization.denied"
 	ActAuthorizationRedeemed = "authorization.redeemed"
+
+	ActTokenExchanged = "token.exchanged" // RFC 8693
 )
 
 // AuditFilter selects rows of the trail; empty fields select everything.

@@ -23,6 +23,8 @@ type ClientSettings struct {
 	BackchannelLogoutSession  bool   `json:"backchannel_logout_session_required" doc:"The logout token must carry sid. Keystone's always do."`
 	FrontchannelLogoutURI     string `json:"frontchannel_logout_uri" doc:"What the page after logging out loads in a frame (OpenID Connect Front-Channel Logout); empty: nothing."`
 	FrontchannelLogoutSession bool   `json:"frontchannel_logout_session_required" doc:"iss and sid are added to frontchannel_logout_uri."`
+
+	TokenExchange []ExchangeRule `json:"token_exchange,omitempty" doc:"Whose tokens it may exchange for tokens of its own (RFC 8693)."`
 }
 
 // withDefaults fills what is left out.
@@ -37,6 +39,7 @@ func (s ClientSettings) validate(c Client, f fields) {
 	if len(s.IntrospectionAudiences) > 0 && !c.Confidential() {
 		f["introspection_audiences"] = "Only clients of kind service or web can introspect: a public client has nothing to prove itself with."
 	}
+	s.validateExchange(c, f)
 	if s.RequirePAR && !c.Confidential() {
 		f["require_par"] = "Only clients of kind service or web can push requests: a public client has nothing to prove itself with."
 	}

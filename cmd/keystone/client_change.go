@@ -21,8 +21,9 @@ type clientFlags struct {
 	requirePAR                              bool
 	introspects                             []string
 	clientBoundFlags
-	ttl    time.Duration
-	logout logoutFlags
+	ttl      time.Duration
+	logout   logoutFlags
+	exchange exchangeRules
 }
 
 func (f *clientFlags) add(c *cobra.Command) {
@@ -33,10 +34,11 @@ func (f *clientFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&f.requirePAR, "require-par", false, "refuses authorization requests that were not pushed (RFC 9126)")
 	f.clientBoundFlags.add(c)
 	f.logout.add(c)
+	c.Flags().Var(&f.exchange, "exchange-rule", "a rule client=ID,mode=delegation|impersonation[,audience=A]…[,scope=S]…: whose tokens it may exchange (RFC 8693; repeatable)")
 	c.Flags().StringArrayVar(&f.scopes, "scope", nil, "a scope it may ask for (repeatable)")
 	c.Flags().StringArrayVar(&f.audiences, "audience", nil, "a resource it may ask tokens for, besides Keystone itself (repeatable)")
 	c.Flags().StringArrayVar(&f.introspects, "introspection-audience", nil, "a resource it stands for: it may introspect all tokens meant for it (repeatable)")
-	c.Flags().StringArrayVar(&f.grants, "grant", nil, "a grant type it may use: client_credentials, authorization_code, refresh_token, "+keystone.GrantDeviceCode+" (repeatable; default: those of its kind)")
+	c.Flags().StringArrayVar(&f.grants, "grant", nil, "a grant type it may use: client_credentials, authorization_code, refresh_token, "+keystone.GrantDeviceCode+", "+keystone.GrantTokenExchange+" (repeatable; default: those of its kind)")
 	c.Flags().BoolVar(&f.firstParty, "first-party", false, "may sign users in through the JSON API and manage the account; spa and native only")
 	c.Flags().StringVar(&f.format, "access-token-format", keystone.FormatJWT, "jwt, or opaque: verified by introspection only")
 	c.Flags().DurationVar(&f.ttl, "access-token-ttl", 0, "life of its access tokens, 10s to 24h; 0: the server's setting")
@@ -52,6 +54,7 @@ func (f *clientFlags) apply(c *cobra.Command, client *keystone.Client) {
 	put(c, "require-par", &client.RequirePAR, f.requirePAR)
 	f.clientBoundFlags.apply(c, client)
 	f.logout.apply(c, client)
+	put(c, "exchange-rule", &client.TokenExchange, []keystone.ExchangeRule(f.exchange))
 	put(c, "scope", &client.Scopes, withoutEmpty(f.scopes))
 	put(c, "audience", &client.Audiences, withoutEmpty(f.audiences))
 	put(c, "introspection-audience", &client.IntrospectionAudiences, withoutEmpty(f.introspects))
@@ -105,7 +108,7 @@ func clientUpdate(a *app) *cobra.Command {
 	var f clientFlags
 	c := &cobra.Command{Use: "update CLIENT_ID", Short: "Change a client; lists are replaced as a whole, an empty value empties one", Args: cobra.ExactArgs(1)}
 	f.add(c)
-	c.MarkFlagsOneRequired(slices.Concat(logoutFlagNames, []string{"dpop-bound", "dpop-nonce", "name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce", "require-par", "introspection-audience"})...)
+	c.MarkFlagsOneRequired(slices.Concat(logoutFlagNames, []string{"dpop-bound", "dpop-nonce", "name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce", "require-par", "introspection-audience", "exchange-rule"})...)
 	c.RunE = a.withStore(func(ctx context.Context, s *store.Store, args []string) error {
 		client, err := s.UpdateClient(ctx, operator(), args[0], 0, func(client *keystone.Client) { f.apply(c, client) })
 		if err != nil {

@@ -180,7 +180,7 @@ func set[T any](to, from *T) {
 }
 
 // setList replaces a list; an empty one empties it.
-func setList(to *[]string, from []string) {
+func setList[T any](to *[]T, from []T) {
 	if from != nil {
 		*to = from
 	}

@@ -22,20 +22,21 @@ type introspectForm struct {
 
 // introspection is the answer of RFC 7662 section 2.2.
 type introspection struct {
-	Active    bool     `json:"active"`
-	Scope     string   `json:"scope,omitempty"`
-	ClientID  string   `json:"client_id,omitempty"`
-	Username  string   `json:"username,omitempty"`
-	TokenType string   `json:"token_type,omitempty"`
-	Expires   int64    `json:"exp,omitempty"`
-	Issued    int64    `json:"iat,omitempty"`
-	NotBefore int64    `json:"nbf,omitempty"`
-	Subject   string   `json:"sub,omitempty"`
-	Audience  []string `json:"aud,omitempty"`
-	Issuer    string   `json:"iss,omitempty"`
-	JTI       string   `json:"jti,omitempty"`
-	SessionID string   `json:"sid,omitempty"`
-	Bound     *confirm `json:"cnf,omitempty"`
+	Active    bool       `json:"active"`
+	Scope     string     `json:"scope,omitempty"`
+	ClientID  string     `json:"client_id,omitempty"`
+	Username  string     `json:"username,omitempty"`
+	TokenType string     `json:"token_type,omitempty"`
+	Expires   int64      `json:"exp,omitempty"`
+	Issued    int64      `json:"iat,omitempty"`
+	NotBefore int64      `json:"nbf,omitempty"`
+	Subject   string     `json:"sub,omitempty"`
+	Audience  []string   `json:"aud,omitempty"`
+	Issuer    string     `json:"iss,omitempty"`
+	JTI       string     `json:"jti,omitempty"`
+	SessionID string     `json:"sid,omitempty"`
+	Bound     *confirm   `json:"cnf,omitempty"`
+	Act       *token.Act `json:"act,omitempty" doc:"Who acts for the subject (RFC 8693 section 4.1)."`
 }
 
 // confirm is cnf: the key that the token is bound to (RFC 9449 section 6.2, RFC
@@ -117,6 +118,9 @@ func (a *introspection) appendJSON(b []byte) []byte {
 	if a.Bound != nil {
 		b = token.AppendConfirmation(append(b, `,"cnf":`...), keystone.Confirmation(*a.Bound))
 	}
+	if a.Act != nil {
+		b = a.Act.AppendJSON(append(b, `,"act":`...))
+	}
 	return append(b, '}', '\n')
 }
 
@@ -148,7 +152,7 @@ func (s *Slice) inspect(ctx context.Context, c keystone.Client, raw string) (int
 	a := introspection{
 		Active: true, Scope: keystone.FormatScope(t.Scopes), ClientID: t.ClientID, TokenType: token.TokenType(t.Bound),
 		Expires: t.ExpiresAt.Unix(), Issued: t.IssuedAt.Unix(), NotBefore: t.IssuedAt.Unix(),
-		Subject: t.Subject, Audience: t.Audiences, Issuer: t.Issuer, JTI: t.JTI, SessionID: t.SessionID, Bound: confirmation(t.Bound),
+		Subject: t.Subject, Audience: t.Audiences, Issuer: t.Issuer, JTI: t.JTI, SessionID: t.SessionID, Bound: confirmation(t.Bound), Act: t.Act,
 	}
 	if t.UserID() != "" {
 		a.Username = t.Name

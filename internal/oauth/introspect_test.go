@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/keystone-auth/keystone/internal/token"
 )
 
 // TestIntrospectionJSON: the answer that is written by hand is the answer of the
@@ -23,7 +25,12 @@ func TestIntrospectionJSON(t *testing.T) {
 		case reflect.Int64:
 			f.SetInt(int64(1000 + i))
 		case reflect.Pointer:
-			f.Set(reflect.ValueOf(&confirm{"key", `cert"<`}))
+			switch f.Interface().(type) {
+			case *confirm:
+				f.Set(reflect.ValueOf(&confirm{"key", `cert"<`}))
+			case *token.Act:
+				f.Set(reflect.ValueOf(&token.Act{Subject: "s<", ClientID: "c", Act: &token.Act{Subject: "t"}}))
+			}
 		case reflect.Slice:
 			f.Set(reflect.ValueOf([]string{"one", `t"wo`}))
 		default:

@@ -36,9 +36,11 @@ type poll struct {
 // poll answers a poll. It writes nothing until there are tokens to give: the
 // state is read through the cache, the pace is counted in memory (Slice.Poll).
 func (s *Slice) poll(ctx context.Context, r grantRequest, q poll) (token.Response, error) {
+	keystone.Checking(ctx, "grant type of the client")
 	if !r.client.MayUse(q.grantType) {
 		return token.Response{}, errGrantNotForClient
 	}
+	keystone.Checking(ctx, "code that is polled for")
 	if !secret.WellFormed(q.prefix, q.code) {
 		return token.Response{}, errPollCode
 	}
@@ -49,6 +51,8 @@ func (s *Slice) poll(ctx context.Context, r grantRequest, q poll) (token.Respons
 	if err != nil {
 		return token.Response{}, err
 	}
+	keystone.Checking(ctx, "answer of the person")
+	keystone.Fact(ctx, "state", p.Status)
 	switch expired := !s.Store.Now().Before(p.ExpiresAt); {
 	case p.Status == store.StateRedeemed:
 		return token.Response{}, errPollCode

@@ -97,4 +97,5 @@ var grants = map[string]grant{
 	keystone.GrantClientCredentials: (*Slice).clientCredentials,
 	keystone.GrantDeviceCode:        (*Slice).deviceCode,
 	keystone.GrantRefreshToken:      (*Slice).refreshToken,
+	keystone.GrantTokenExchange:     (*Slice).tokenExchange,
 }

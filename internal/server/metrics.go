@@ -42,7 +42,7 @@ const other = "other"
 var (
 	classes    = []string{"1xx", "2xx", "3xx", "4xx", "5xx"}
 	grantTypes = []string{keystone.GrantClientCredentials, keystone.GrantRefreshToken, keystone.GrantAuthorizationCode, keystone.GrantSignIn,
-		keystone.GrantDeviceCode, other}
+		keystone.GrantDeviceCode, keystone.GrantTokenExchange, other}
 	tokenResult = []string{"issued", "refused", "failed", other}
 	signResults = []string{"succeeded", "refused", "limited", "invalid", "failed", other}
 )

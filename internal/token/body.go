@@ -16,12 +16,13 @@ type TokenResponse struct {
 	ExpiresIn    int64  `json:"expires_in" doc:"Seconds until the access token expires."`
 	Scope        string `json:"scope" doc:"The granted scopes, separated by spaces."`
 	JTI          string `json:"jti" doc:"Id of the access token."`
+	IssuedType   string `json:"issued_token_type,omitempty" doc:"Of a token exchange (RFC 8693 section 2.2.1)."`
 }
 
 // Body returns the answer's JSON form.
 func (r Response) Body() TokenResponse {
 	return TokenResponse{AccessToken: r.AccessToken, RefreshToken: r.RefreshToken, IDToken: r.IDToken, TokenType: r.TokenType(),
-		ExpiresIn: int64(r.ExpiresIn / time.Second), Scope: keystone.FormatScope(r.Scopes), JTI: r.JTI}
+		ExpiresIn: int64(r.ExpiresIn / time.Second), Scope: keystone.FormatScope(r.Scopes), JTI: r.JTI, IssuedType: r.IssuedType}
 }
 
 // TokenType is token_type (RFC 6749 section 7.1, RFC 9449 section 5).

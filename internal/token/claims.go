@@ -19,6 +19,7 @@ type Claims struct {
 	Scopes    []string // sorted
 	SessionID string   // sid; empty for a client's own token
 	GrantID   string   // gid: the refresh token family that ends it; empty for a client's own token
+	Act       *Act     // who acts for the subject; nil: nobody else
 	JTI       string
 	IssuedAt  time.Time
 	ExpiresAt time.Time
@@ -62,6 +63,9 @@ func (c Claims) appendJSON(b []byte) []byte {
 	}
 	if !c.Bound.IsZero() {
 		b = AppendConfirmation(append(b, `,"cnf":`...), c.Bound)
+	}
+	if c.Act != nil {
+		b = c.Act.AppendJSON(append(b, `,"act":`...))
 	}
 	return append(b, '}')
 }
@@ -123,6 +127,7 @@ type claimsJSON struct {
 		JKT string `json:"jkt"`
 		X5T string `json:"x5t#S256"`
 	} `json:"cnf"`
+	Act *Act `json:"act"`
 }
 
 // audience is a string or a list of strings (RFC 7519 section 4.1.3), and

@@ -62,8 +62,12 @@ func (v *Verifier) claims(ctx context.Context, raw string) (Claims, *store.Acces
 	if !v.store.Now().Before(t.ExpiresAt) {
 		return Claims{}, nil, errToken
 	}
+	act, err := parseAct(t.Act)
+	if err != nil {
+		return Claims{}, nil, err
+	}
 	c := Claims{Issuer: v.issuer, Audiences: t.Audiences, Subject: t.UserID, ClientID: t.ClientID, Scopes: t.Scopes,
-		SessionID: t.SessionID, GrantID: t.GrantID, JTI: t.JTI, IssuedAt: t.IssuedAt, ExpiresAt: t.ExpiresAt, Bound: t.Bound}
+		SessionID: t.SessionID, GrantID: t.GrantID, JTI: t.JTI, IssuedAt: t.IssuedAt, ExpiresAt: t.ExpiresAt, Bound: t.Bound, Act: act}
 	if c.Subject == "" {
 		c.Subject = c.ClientID
 	}

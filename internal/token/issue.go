@@ -50,6 +50,8 @@ type Request struct {
 	Within    []string        // the scopes of the grant that is used; nil: no such bound
 	Scopes    []string        // asked for, sorted; nil: everything
 	Audiences []string        // asked for; nil: Keystone itself
+	Act       *Act            // who acts for the user; nil: nobody else
+	NotAfter  time.Time       // the access token ends then at the latest; zero: no such bound
 	// Write makes the state durable before anything leaves: it starts the session
 	// or rotates the refresh token. It runs after every check, so that a refusal
 	// leaves all as it was. A user's token always has one.
@@ -84,11 +86,13 @@ type Response struct {
 	Scopes       []string
 	JTI          string
 	Bound        keystone.Confirmation // what the access token is bound to
+	IssuedType   string                // of a token exchange (RFC 8693 section 2.2.1); empty: another grant
 }
 
 var (
 	errClientOff = keystone.Fail(keystone.Invalid, "This client is disabled. Ask an administrator of Keystone.").WithCode("unauthorized_client")
 	errGrantType = keystone.Fail(keystone.Invalid, "This client may not use this grant type. Register it for the client first.").WithCode("unauthorized_client")
+	errTooLate   = keystone.Fail(keystone.Invalid, "What this token would come from has just expired.").WithCode("invalid_grant")
 	errUserGone  = keystone.Fail(keystone.Invalid, "The account is not active any more.").WithCode("invalid_grant")
 )
 
@@ -154,6 +158,9 @@ func (i *Issuer) decide(ctx context.Context, r Request) (Decision, error) {
 	if r.Within != nil {
 		allowed = keystone.Intersect(allowed, r.Within)
 	}
+	if !r.NotAfter.IsZero() && r.NotAfter.Sub(d.Now) < time.Second {
+		return d, errTooLate
+	}
 	var err error
 	keystone.Checking(ctx, "sender constraint")
 	if d.Bound, d.Family, err = bind(r.Client, SenderOf(ctx)); err != nil {
@@ -180,9 +187,12 @@ func (i *Issuer) mint(ctx context.Context, by keystone.Actor, r Request, d Decis
 	if r.Client.AccessTokenTTL > 0 {
 		ttl = r.Client.AccessTokenTTL
 	}
+	if !r.NotAfter.IsZero() {
+		ttl = min(ttl, r.NotAfter.Sub(d.Now))
+	}
 	c := Claims{
 		Issuer: i.Options.Issuer, Audiences: d.Audiences, Subject: r.UserID, ClientID: r.Client.ID, Scopes: d.Scopes,
-		SessionID: w.SessionID, GrantID: w.GrantID, JTI: r.Client.TokenID(d.Now), IssuedAt: d.Now, ExpiresAt: d.Now.Add(ttl), Bound: d.Bound,
+		SessionID: w.SessionID, GrantID: w.GrantID, Act: r.Act, JTI: r.Client.TokenID(d.Now), IssuedAt: d.Now, ExpiresAt: d.Now.Add(ttl), Bound: d.Bound,
 	}
 	if r.UserID == "" {
 		c.Subject = r.Client.ID
@@ -192,7 +202,7 @@ func (i *Issuer) mint(ctx context.Context, by keystone.Actor, r Request, d Decis
 		resp.AccessToken = secret.New(secret.AccessToken)
 		err := i.store.SaveAccessToken(ctx, by, secret.Hash(resp.AccessToken), store.AccessToken{
 			JTI: c.JTI, UserID: r.UserID, ClientID: c.ClientID, SessionID: c.SessionID, GrantID: c.GrantID,
-			Scopes: c.Scopes, Audiences: c.Audiences, IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt, Bound: c.Bound,
+			Scopes: c.Scopes, Audiences: c.Audiences, IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt, Bound: c.Bound, Act: c.Act.text(),
 		})
 		if err != nil {
 			return resp, err
