@@ -2,6 +2,7 @@ package keystonetest
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
@@ -19,7 +20,7 @@ import (
 // Server is a Keystone that runs until its test ends. Its methods fail the test
 // where something does not work; call them from the goroutine of the test.
 type Server struct {
-	URL    string // where this node listens, http://127.0.0.1:PORT
+	URL    string // where this node listens, http://127.0.0.1:PORT (https WithTLS)
 	Issuer string // iss of every token; the URL of the first node
 	Clock  *Clock // what the server takes for the time; nodes share it
 
@@ -33,6 +34,7 @@ type Server struct {
 	hashing  password.Params
 	server   *server.Server
 	client   *http.Client
+	trust    *tls.Config // nil: what the machine trusts
 	admin    *administrator
 }
 
@@ -58,7 +60,7 @@ func (s *Server) AddNode(opts ...Option) *Server {
 	s.t.Helper()
 	n := &Server{
 		Issuer: s.Issuer, Clock: s.Clock, DatabaseURL: s.DatabaseURL, MasterKey: s.MasterKey,
-		t: s.t, admin: s.admin, hashing: s.hashing, settings: map[string]string{},
+		t: s.t, admin: s.admin, hashing: s.hashing, settings: map[string]string{}, trust: s.trust,
 	}
 	for name, value := range s.settings {
 		n.settings[name] = value
@@ -78,7 +80,7 @@ func (s *Server) boot(opts []Option) {
 	if err != nil {
 		s.t.Fatal("keystonetest:", err)
 	}
-	s.URL = "http://" + listener.Addr().String()
+	s.URL = s.scheme() + "://" + listener.Addr().String()
 	if s.Issuer == "" {
 		s.Issuer = s.URL
 	}
@@ -91,7 +93,7 @@ func (s *Server) boot(opts []Option) {
 		_ = listener.Close()
 		s.t.Fatal("keystonetest:", err)
 	}
-	s.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 30 * time.Second}
+	s.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, TLSClientConfig: s.trust}, Timeout: 30 * time.Second}
 	s.serve(listener)
 }
 

@@ -43,7 +43,7 @@ func root(a *app) *cobra.Command {
 	c.AddCommand(
 		serveCommand(a), migrateCommand(a), setupLinkCommand(a),
 		userCommand(a), roleCommand(a), scopeCommand(a), clientCommand(a), sessionCommand(a), keyCommand(a), auditCommand(a), explainCommand(a), outboxCommand(a),
-		configCommand(a), routesCommand(a), doctorCommand(a), healthCommand(a), versionCommand(a),
+		importCommand(a), configCommand(a), routesCommand(a), doctorCommand(a), healthCommand(a), versionCommand(a),
 	)
 	return c
 }

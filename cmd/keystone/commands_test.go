@@ -28,6 +28,9 @@ func TestEveryCommand(t *testing.T) {
 }
 
 func dayOfMessages(m *machine) {
+	if done := m.items("import", "--yes", m.file("import.json", `{"scopes": [{"name": "imported:read"}]}`)); done[0]["result"] != "created" {
+		m.t.Errorf("import: %v", done)
+	}
 	if list := m.items("outbox", "list", "--given-up"); len(list) != 0 {
 		m.t.Errorf("messages: %v", list)
 	}

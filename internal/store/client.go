@@ -46,6 +46,10 @@ func scanClient(scan func(...any) error) (c keystone.Client, err error) {
 // must hold every scope that the client may ask for. A confidential client
 // gets its first secret, returned this once.
 func (s *Store) CreateClient(ctx context.Context, by keystone.Actor, c keystone.Client) (created keystone.Client, clientSecret string, err error) {
+	return s.createClient(ctx, by, c, keystone.NewID(s.now()), secret.New(secret.ClientSecret))
+}
+
+func (s *Store) createClient(ctx context.Context, by keystone.Actor, c keystone.Client, id, value string) (created keystone.Client, clientSecret string, err error) {
 	c = c.WithDefaults()
 	if err := c.Validate(); err != nil {
 		return c, "", err
@@ -55,7 +59,7 @@ func (s *Store) CreateClient(ctx context.Context, by keystone.Actor, c keystone.
 		return c, "", s.fail("create client", err)
 	}
 	now := s.now()
-	c.ID, c.BuiltIn, c.Version = keystone.NewID(now), false, 1
+	c.ID, c.BuiltIn, c.Version = id, false, 1
 	c.CreatedAt, c.UpdatedAt = moment(micros(now)), moment(micros(now))
 	err = s.InTx(ctx, func(tx *Store) error {
 		if !mayMakeClient(by, c) {
@@ -77,7 +81,7 @@ func (s *Store) CreateClient(ctx context.Context, by keystone.Actor, c keystone.
 		if err != nil || !c.Confidential() {
 			return err
 		}
-		clientSecret, _, err = tx.addSecret(ctx, by, c, time.Time{})
+		clientSecret, _, err = tx.addSecretValue(ctx, by, c, time.Time{}, value)
 		return err
 	})
 	return c, clientSecret, s.fail("create client", err)

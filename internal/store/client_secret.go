@@ -61,6 +61,10 @@ func (s *Store) AddSecret(ctx context.Context, by keystone.Actor, clientID strin
 }
 
 func (s *Store) addSecret(ctx context.Context, by keystone.Actor, c keystone.Client, expires time.Time) (string, keystone.ClientSecret, error) {
+	return s.addSecretValue(ctx, by, c, expires, secret.New(secret.ClientSecret))
+}
+
+func (s *Store) addSecretValue(ctx context.Context, by keystone.Actor, c keystone.Client, expires time.Time, value string) (string, keystone.ClientSecret, error) {
 	if !c.Confidential() {
 		return "", keystone.ClientSecret{}, errPublicClient
 	}
@@ -76,7 +80,6 @@ func (s *Store) addSecret(ctx context.Context, by keystone.Actor, c keystone.Cli
 	if living >= maxSecrets {
 		return "", keystone.ClientSecret{}, errTooManySecrets
 	}
-	value := secret.New(secret.ClientSecret)
 	cs := keystone.ClientSecret{ID: keystone.NewID(now), ClientID: c.ID, Hint: value[len(value)-4:], CreatedAt: moment(micros(now)), ExpiresAt: moment(micros(expires))}
 	_, err := s.q.exec(ctx, `INSERT INTO client_secrets (id, client_id, hash, hint, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,
 		cs.ID, c.ID, secret.Hash(value), cs.Hint, micros(now), micros(expires))

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const importSecret = "Zk3vJq8Yt1Lw6Rb0Xc5Hn2Ms9Pd4Gf7Ua-_KeWiToQy"
+
+const importText = `{
+	"scopes": [{"name": "orders:read", "description": "Read orders"}],
+	"roles": [{"name": "reader", "scopes": ["orders:read"]}],
+	"clients": [
+		{"client_id": "01900000-0000-7000-8000-00000000abcd", "client_secret": "` + importSecret + `", "name": "Shop", "kind": "web",
+		 "redirect_uris": ["https://shop.example.com/cb"], "scopes": ["openid", "orders:read"]},
+		{"name": "Worker", "kind": "service", "scopes": ["orders:read"]}
+	],
+	"users": [{"username": "ida", "email": "ida@example.com", "email_verified": true, "first_name": "Ida", "roles": ["reader", "user"], "password": "rather long words for ida"},
+		{"username": "olu", "email": "olu@example.com"}]
+}`
+
+func (m *machine) file(name, text string) string {
+	m.t.Helper()
+	path := filepath.Join(m.dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+	return path
+}
+
+// results maps what became of each entry to its kind and name.
+func results(list []map[string]any) map[string]string {
+	out := map[string]string{}
+	for _, one := range list {
+		out[text(one["kind"])+" "+text(one["name"])] = text(one["result"])
+	}
+	return out
+}
+
+// TestImport: a file is brought in whole or not at all, twice is once, what is given
+// later is changed and what is left out stays.
+func TestImport(t *testing.T) {
+	eachDB(t, func(t *testing.T, m *machine) {
+		file := m.file("import.json", importText)
+		// All or nothing: the last entry is wrong.
+		broken := strings.Replace(importText, `"olu@example.com"}`, `"olu@example.com", "roles": ["nosuch"]}`, 1)
+		m.refused(`user "olu"`, "import", m.file("broken.json", broken))
+		if clients := m.items("client", "list"); len(clients) != 1 {
+			t.Fatalf("a refused file left %v", clients)
+		}
+		made := m.items("import", file)
+		if len(made) != 6 {
+			t.Fatalf("%v", made)
+		}
+		for _, one := range made {
+			if one["result"] != "created" {
+				t.Errorf("%v", one)
+			}
+			_, secret := one["client_secret"]
+			_, password := one["password"]
+			if secret != (one["name"] == "Worker") || password != (one["name"] == "olu") {
+				t.Errorf("shown: %v", one)
+			}
+		}
+		for what, result := range results(m.items("import", file)) {
+			if result != "unchanged" {
+				t.Errorf("%s is %s the second time", what, result)
+			}
+		}
+		before := len(m.items("audit", "list", "--limit", "200"))
+		changed := `{"clients": [{"name": "Shop", "kind": "web", "client_secret": "` + strings.ToLower(importSecret) + `", "require_par": true}],
+			"users": [{"username": "ida", "last_name": "Ito", "password": "other long words for ida"}]}`
+		got := results(m.items("import", m.file("changed.json", changed)))
+		if got["client Shop"] != "changed" || got["user ida"] != "changed" {
+			t.Errorf("%v", got)
+		}
+		shop := m.object("client", "show", "01900000-0000-7000-8000-00000000abcd")
+		if shop["require_par"] != true || len(shop["redirect_uris"].([]any)) != 1 {
+			t.Errorf("%v", shop)
+		}
+		if secrets := m.items("client", "secret", "list", text(shop["id"])); len(secrets) != 1 || secrets[0]["hint"] != importSecret[len(importSecret)-4:] {
+			t.Errorf("%v", secrets)
+		}
+		if after := len(m.items("audit", "list", "--limit", "200")); after != before+2 {
+			t.Errorf("two changes made %d audit rows", after-before)
+		}
+		for _, event := range m.items("audit", "list", "--limit", "2") {
+			if event["actor_kind"] != "operator" {
+				t.Errorf("%v", event)
+			}
+		}
+
+		// Where there has been an administrator, one has to say so.
+		m.object("user", "create", "--username", "root", "--email", "root@example.com", "--role", "admin")
+		m.refused("--yes", "import", file)
+		if list := m.items("import", "--yes", file); len(list) != 6 {
+			t.Errorf("%v", list)
+		}
+	})
+}
+
+// TestImportRefuses: what is misspelt, weak or taken.
+func TestImportRefuses(t *testing.T) {
+	m := newMachine(t, "")
+	client := func(fields string) string {
+		return `{"clients": [{"name": "Shop", "kind": "web", ` + fields + `}]}`
+	}
+	user := text(m.object("user", "create", "--username", "bob", "--email", "bob@example.com")["id"])
+	for _, test := range []struct{ name, file, want string }{
+		{"unknown field", client(`"redirect_uri": "https://shop.example.com/cb"`), "redirect_uri"},
+		{"unknown part", `{"groups": []}`, "groups"},
+		{"two documents", `{} {}`, "follows"},
+		{"not JSON", `{`, "EOF"},
+		{"short secret", client(`"client_secret": "Zk3vJq8Yt1Lw6Rb0Xc5Hn2Ms9Pd4Gf7"`), "32 to 200 random"},
+		{"dull secret", client(`"client_secret": "secretsecretsecretsecretsecretsecret"`), "32 to 200 random"},
+		{"words as secret", client(`"client_secret": "The quick brown fox jumps over the lazy dog"`), "32 to 200 random"},
+		{"secret of a public client", `{"clients": [{"name": "Page", "kind": "spa", "client_secret": "` + importSecret + `"}]}`, "public client"},
+		{"id that is none", client(`"client_id": "shop"`), "client_id"},
+		{"id of a user", client(`"client_id": "` + user + `"`), "client_id"},
+		{"built-in client", `{"clients": [{"client_id": "keystone", "name": "Mine", "kind": "spa"}]}`, "built in"},
+		{"weak password", `{"users": [{"username": "eve", "email": "eve@example.com", "password": "short"}]}`, "12 characters"},
+		{"built-in role", `{"roles": [{"name": "admin", "scopes": []}]}`, "built in"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			at := *m
+			at.t = t
+			at.refused(test.want, "import", at.file("refused.json", test.file))
+		})
+	}
+	m.refused("no such file", "import", filepath.Join(m.dir, "nosuch.json"))
+	m.refusedWith("1 MiB", strings.Repeat(" ", 1<<20)+"{}", "import", "-")
+	if clients := m.items("client", "list"); len(clients) != 1 {
+		t.Errorf("%v", clients)
+	}
+}

@@ -1,0 +1,185 @@
+package keystone_test
+
+import (
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// testsOf reads which tests the repository has: for each its text literals, in which
+// the names of its subtests stand (those of its file, for tables beside it).
+func testsOf(t *testing.T) map[string]map[string]bool {
+	t.Helper()
+	tests := map[string]map[string]bool{}
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && file != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules"):
+			return fs.SkipDir
+		case d.IsDir() || !strings.HasSuffix(file, "_test.go"):
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			return err
+		}
+		texts := map[string]bool{}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				if text, err := strconv.Unquote(lit.Value); err == nil {
+					texts[text] = true
+				}
+			}
+			return true
+		})
+		for _, decl := range parsed.Decls {
+			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "Test") {
+				tests[f.Name.Name] = texts
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tests
+}
+
+var testName = regexp.MustCompile("`(Test[A-Za-z0-9_]+)(?:/([^`]+))?`")
+
+// conformanceRow is one module of docs/CONFORMANCE.md.
+type conformanceRow struct{ plan, module, tests, result string }
+
+func conformanceRows(t *testing.T) (rows []conformanceRow) {
+	t.Helper()
+	text, err := os.ReadFile("docs/CONFORMANCE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := ""
+	for line := range strings.Lines(string(text)) {
+		if heading, ok := strings.CutPrefix(line, "## "); ok {
+			plan = strings.TrimSpace(heading)
+		}
+		cells := strings.Split(line, "|")
+		if len(cells) == 5 && strings.HasPrefix(strings.TrimSpace(cells[1]), "`") {
+			rows = append(rows, conformanceRow{plan, strings.Trim(strings.TrimSpace(cells[1]), "`"), cells[2], strings.TrimSpace(cells[3])})
+		}
+	}
+	return rows
+}
+
+// TestConformanceTable: the table of docs/CONFORMANCE.md names only tests that are
+// there, says "not yet" where there is none, and leaves out no module of ours.
+func TestConformanceTable(t *testing.T) {
+	tests, seen := testsOf(t), map[string]int{}
+	for _, row := range conformanceRows(t) {
+		seen[row.plan]++
+		named := testName.FindAllStringSubmatch(row.tests, -1)
+		switch {
+		case len(named) == 0 && row.result != "not yet":
+			t.Errorf("%s: no test, and the result is %q", row.module, row.result)
+		case len(named) > 0 && row.result == "not yet":
+			t.Errorf("%s: has tests and is said not to", row.module)
+		case !strings.Contains("passes|not yet|", row.result+"|") && !strings.HasPrefix(row.result, "passes, ") && !strings.HasPrefix(row.result, "skipped: ") && !strings.HasPrefix(row.result, "in part: "):
+			t.Errorf("%s: the result %q is none of: passes, skipped: why, in part: what, not yet", row.module, row.result)
+		}
+		for _, name := range named {
+			texts, there := tests[name[1]]
+			if !there {
+				t.Errorf("%s: there is no %s", row.module, name[1])
+			} else if name[2] != "" && !texts[name[2]] {
+				t.Errorf("%s: %s has no %s", row.module, name[1], name[2])
+			}
+		}
+	}
+	for plan, want := range map[string]int{"Config OP": 1, "Basic OP": 38, "Dynamic OP": 23, "RP-Initiated Logout OP": 11,
+		"Back-Channel Logout OP": 2, "Front-Channel Logout OP": 2, "Session Management OP": 2, "Third-Party-Initiated Login OP": 2} {
+		if seen[plan] != want {
+			t.Errorf("%s: %d modules, want %d", plan, seen[plan], want)
+		}
+	}
+	for _, module := range basicModules {
+		found := false
+		for _, row := range conformanceRows(t) {
+			found = found || row.plan == "Basic OP" && row.module == module.name
+		}
+		if !found {
+			t.Errorf("%s is tested and not in the table", module.name)
+		}
+	}
+}
+
+// TestConformanceConfiguration: what the suite is given fits what is imported and
+// the pages: clients that exist, ids of elements that exist.
+func TestConformanceConfiguration(t *testing.T) {
+	pages := ""
+	templates, err := filepath.Glob("web/templates/*.html")
+	if err != nil || len(templates) == 0 {
+		t.Fatal("no templates", err)
+	}
+	for _, file := range templates {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages += string(text)
+	}
+	imported, err := os.ReadFile("testdata/conformance/keystone.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("testdata/conformance/*.json")
+	if err != nil || len(files) < 7 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var v any
+		if err := json.Unmarshal(raw, &v); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		eachNode(v, func(node any) {
+			switch n := node.(type) {
+			case map[string]any:
+				if id, ok := n["client_id"].(string); ok && !strings.Contains(string(imported), id) {
+					t.Errorf("%s: client %s is not imported", file, id)
+				}
+			case []any:
+				if len(n) >= 3 && n[1] == "id" {
+					id, _ := n[2].(string)
+					field := id == "login" || id == "password" || id == "submit" // made by the form template
+					if id != "submission_complete" && !field && !strings.Contains(pages, `id="`+id+`"`) {
+						t.Errorf("%s: no page has the element %q", file, id)
+					}
+				}
+			}
+		})
+	}
+}
+
+func eachNode(v any, f func(any)) {
+	f(v)
+	switch n := v.(type) {
+	case map[string]any:
+		for _, child := range n {
+			eachNode(child, f)
+		}
+	case []any:
+		for _, child := range n {
+			eachNode(child, f)
+		}
+	}
+}
