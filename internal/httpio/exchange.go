@@ -18,6 +18,8 @@ type Exchange struct {
 	ClientID  string         // set by OAuth endpoints once the client is known, for the log
 	Header    http.Header    // of the answer, for limits that are asked inside of a handler; may be nil
 
+	Challenges *Challenges // of the server that answers; nil: those that name no metadata
+
 	Checks keystone.Checks // what the request was held against, see keystone.Checking
 }
 
