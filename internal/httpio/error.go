@@ -85,7 +85,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	status := statusOf(e.Kind, code)
 	if status == http.StatusUnauthorized && h.Get("WWW-Authenticate") == "" {
-		h["Www-Authenticate"] = challenge(code, x.TokenSent)
+		h["Www-Authenticate"] = x.challenge(code)
 	}
 	if e.Kind == keystone.Limited || e.Kind == keystone.Unavailable {
 		h["Retry-After"] = []string{strconv.FormatInt(max(1, int64((e.RetryAfter+time.Second-1)/time.Second)), 10)}
@@ -132,25 +132,9 @@ func Refusal(err error) (code, text string) {
 
 // Header values that never change, shared by every answer.
 var (
-	contentJSON     = []string{"application/json"}
-	noStore         = []string{"no-store"}
-	challengeBasic  = []string{`Basic realm="keystone", charset="UTF-8"`}
-	challengeBearer = []string{`Bearer realm="keystone"`}
-	challengeToken  = []string{`Bearer realm="keystone", error="invalid_token"`}
+	contentJSON = []string{"application/json"}
+	noStore     = []string{"no-store"}
 )
-
-// challenge is the WWW-Authenticate value of a 401: Basic for a client that
-// failed to authenticate (RFC 6749 section 5.2), else Bearer, which says
-// invalid_token only where a token was sent (RFC 6750 section 3.1).
-func challenge(code string, tokenSent bool) []string {
-	switch {
-	case code == "invalid_client":
-		return challengeBasic
-	case tokenSent:
-		return challengeToken
-	}
-	return challengeBearer
-}
 
 // explain finds what may be said of err.
 func explain(r *http.Request, err error) *keystone.Error {

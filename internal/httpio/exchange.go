@@ -19,6 +19,8 @@ type Exchange struct {
 	Header    http.Header    // of the answer, for limits that are asked inside of a handler; may be nil
 	Problem   Problem        // shows an error to a person, on routes that people see; nil elsewhere
 
+	Challenges *Challenges // of the server that answers; nil: those that name no metadata
+
 	Checks keystone.Checks // what the request was held against, see keystone.Checking
 }
 

@@ -110,7 +110,12 @@ const metadataAge = 5 * time.Minute
 
 // metadata serves GET /.well-known/oauth-authorization-server.
 func (s *Slice) metadata(w http.ResponseWriter, r *http.Request) error {
-	body, err := json.Marshal(s.facts())
+	return writeFacts(w, r, s.facts())
+}
+
+// writeFacts answers with a metadata document.
+func writeFacts(w http.ResponseWriter, r *http.Request, facts any) error {
+	body, err := json.Marshal(facts)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ type Slice struct {
 	// interval after the one before; each that did adds five seconds.
 	Poll func(ctx context.Context, code string, interval time.Duration) bool
 
+	AppName   string
 	Pages     *web.Pages // for addresses below /oauth2/
 	RootPages *web.Pages
 	Cookies   httpio.Cookies
@@ -78,6 +79,9 @@ func (s *Slice) Routes() []httpio.Route {
 		httpio.Plain(http.MethodGet, "/.well-known/openid-configuration", httpio.Public, httpio.LimitNone,
 			"What this server can do (OpenID Connect Discovery)", s.metadata,
 			httpio.DocAnswer[Metadata](http.StatusOK, "The metadata.")),
+		httpio.Plain(http.MethodGet, ResourceMetadataPath, httpio.Public, httpio.LimitNone,
+			"What Keystone's own API is as a protected resource (RFC 9728)", s.resourceMetadata,
+			httpio.DocAnswer[ResourceMetadata](http.StatusOK, "The metadata.")),
 
 		httpio.JSON(http.MethodPost, "/api/v1/auth/token", httpio.ClientAuth, httpio.LimitToken,
 			"Get a token for a service with its client secret", s.jsonToken),

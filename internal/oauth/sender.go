@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/token"
 )
 
@@ -43,7 +44,7 @@ func Presented(w http.ResponseWriter, r *http.Request, header string) (p token.P
 // Challenge writes the challenge of a refused token that came, or should have
 // come, under the scheme DPoP (RFC 9449 section 7.1). Others are left to
 // httpio.WriteError.
-func Challenge(h http.Header, p token.Presented, err error) {
+func Challenge(ctx context.Context, h http.Header, p token.Presented, err error) {
 	if keystone.KindOf(err) != keystone.Unauthenticated || !p.DPoP && !errors.Is(err, token.ErrBound) {
 		return
 	}
@@ -51,7 +52,7 @@ func Challenge(h http.Header, p token.Presented, err error) {
 	if e := (*keystone.Error)(nil); errors.As(err, &e) && e.Code != "" {
 		code = e.Code
 	}
-	h.Set("WWW-Authenticate", `DPoP realm="keystone", algs="`+strings.Join(token.ProofAlgorithms, " ")+`", error="`+code+`"`)
+	httpio.Challenge(h, httpio.ExchangeOf(ctx).Challenges.DPoP(strings.Join(token.ProofAlgorithms, " "), code))
 }
 
 // sender puts the keys that a token request shows into its context, where the

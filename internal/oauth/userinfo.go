@@ -64,18 +64,18 @@ func (s *Slice) userinfo(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	t, err := s.Verifier.InspectPresented(r.Context(), presented)
-	if Challenge(w.Header(), presented, err); w.Header().Get("WWW-Authenticate") != "" {
+	if Challenge(r.Context(), w.Header(), presented, err); w.Header().Get("WWW-Authenticate") != "" {
 		return err
 	}
 	if keystone.KindOf(err) == keystone.Unauthenticated || err == nil && (t.UserID() == "" || !slices.Contains(t.Audiences, s.Issuer.Options.Issuer)) {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="keystone", error="invalid_token"`)
+		httpio.Challenge(w.Header(), httpio.ExchangeOf(r.Context()).Challenges.BadToken())
 		return errUserinfoToken
 	}
 	if err != nil {
 		return err
 	}
 	if !slices.Contains(t.Scopes, keystone.ScopeOpenID) {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="keystone", error="insufficient_scope", scope="openid"`)
+		httpio.Challenge(w.Header(), httpio.ExchangeOf(r.Context()).Challenges.LacksScope(keystone.ScopeOpenID))
 		return errUserinfoScope
 	}
 	u, err := s.Store.User(r.Context(), t.Subject)

@@ -21,6 +21,8 @@ type endpoint struct {
 	problem httpio.Problem // shows errors to people; nil: they are for programs
 	handler http.Handler
 	metrics routeMetrics
+
+	lacks []string // the challenge where the scope is missing
 }
 
 var (
@@ -109,7 +111,7 @@ func (e *endpoint) authenticate(rec *recorder, r *http.Request) error {
 	rec.x.TokenSent = true
 	actor, err := e.s.authenticate(r.Context(), presented)
 	if err != nil {
-		oauth.Challenge(rec.Header(), presented, err)
+		oauth.Challenge(r.Context(), rec.Header(), presented, err)
 		return err
 	}
 	actor.RequestID, actor.Source = rec.x.Actor.RequestID, rec.x.Actor.Source
@@ -136,7 +138,7 @@ func (e *endpoint) allow(rec *recorder, r *http.Request) error {
 		e.s.denied(r.Context(), actor, e.pattern, e.demands)
 		keystone.Fact(r.Context(), "demanded", e.demands)
 		keystone.Fact(r.Context(), "held", keystone.FormatScope(actor.Scopes))
-		rec.Header().Set("WWW-Authenticate", `Bearer realm="keystone", error="insufficient_scope", scope="`+e.demands+`"`)
+		httpio.Challenge(rec.Header(), e.lacks)
 		return keystone.Fail(keystone.Forbidden, "This needs the scope "+e.demands+", which the token does not have.")
 	}
 	return errClosed

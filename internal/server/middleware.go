@@ -24,7 +24,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec.x.Actor = keystone.Actor{Kind: keystone.ActorAnonymous, RequestID: requestID(r, start), Source: sourceText(s.sources.of(r))}
 
 	h := w.Header()
-	rec.x.Header = h
+	rec.x.Header, rec.x.Challenges = h, s.challenges
 	s.headers.set(h, r.URL.Path)
 	h["X-Request-Id"] = []string{rec.x.Actor.RequestID}
 	if r.TransferEncoding != nil {

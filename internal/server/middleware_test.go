@@ -244,10 +244,11 @@ func TestN1Access(t *testing.T) {
 				t.Errorf("%s as %q: %d %s, want %d", target, token, w.Code, w.Body, want[i])
 			}
 			challenge := w.Header().Get("WWW-Authenticate")
+			metadata := `, resource_metadata="` + s.config.Issuer + `/.well-known/oauth-protected-resource"`
 			switch {
-			case w.Code == 401 && token == "" && challenge != `Bearer realm="keystone"`,
-				w.Code == 401 && token != "" && challenge != `Bearer realm="keystone", error="invalid_token"`,
-				w.Code == 403 && strings.HasPrefix(target, "/t/w") && challenge != `Bearer realm="keystone", error="insufficient_scope", scope="users:write"`:
+			case w.Code == 401 && token == "" && challenge != `Bearer realm="keystone"`+metadata,
+				w.Code == 401 && token != "" && challenge != `Bearer realm="keystone", error="invalid_token"`+metadata,
+				w.Code == 403 && strings.HasPrefix(target, "/t/w") && challenge != `Bearer realm="keystone", error="insufficient_scope", scope="users:write"`+metadata:
 				t.Errorf("%s as %q: %d with %q", target, token, w.Code, challenge)
 			}
 			var got map[string]string

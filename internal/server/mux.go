@@ -30,7 +30,7 @@ func (s *Server) mount(routes []httpio.Route) error {
 		}
 		seen[rt.Pattern()] = true
 		e := &endpoint{
-			s: s, route: rt, pattern: rt.Pattern(), demands: rt.Access.Demands(),
+			s: s, route: rt, pattern: rt.Pattern(), demands: rt.Access.Demands(), lacks: s.challenges.LacksScope(rt.Access.Demands()),
 			handler: s.api.Handler(rt), metrics: s.metrics.route(rt),
 		}
 		if rt.Page {

@@ -37,7 +37,7 @@ func (s *Server) routes() ([]httpio.Route, error) {
 		(&oauth.Slice{
 			Store: p.Store, Issuer: p.Issuer, Verifier: p.Verifier, Ring: p.Ring, Proofs: p.Proofs,
 			Allow: s.limits.AllowClient, Failed: s.clientFailed, Poll: s.limits.Poll,
-			Pages: below, RootPages: pages, Cookies: cookies, Idle: c.SessionIdle,
+			AppName: c.AppName, Pages: below, RootPages: pages, Cookies: cookies, Idle: c.SessionIdle,
 		}).Routes(),
 		(&login.Slice{
 			Store: p.Store, Issuer: p.Issuer, Proof: check, Hasher: p.Hasher,

@@ -25,6 +25,7 @@ type Server struct {
 	limits       *Limits
 	sources      sources
 	headers      securityHeaders
+	challenges   *httpio.Challenges
 	cors         *cors
 	crossOrigin  *http.CrossOriginProtection
 	problem      func(path string) httpio.Problem // error pages, by where they stand
@@ -56,11 +57,12 @@ func New(ctx context.Context, c *config.Config, o Options) (*Server, error) {
 	}
 	s := &Server{
 		config: c, log: o.Log, mux: http.NewServeMux(), exact: exact{}, node: keystone.NewID(o.Now()), bounds: usualBounds,
-		metrics: newMetrics(o.Version),
-		sources: sources{c.TrustedProxies},
-		headers: newSecurityHeaders(https(c.Issuer)),
-		cors:    newCORS(c.AllowedOrigins, c.AllowedMethods, c.AllowedHeaders),
-		api:     httpio.NewAPI(c.AppName, o.Version),
+		metrics:    newMetrics(o.Version),
+		sources:    sources{c.TrustedProxies},
+		headers:    newSecurityHeaders(https(c.Issuer)),
+		cors:       newCORS(c.AllowedOrigins, c.AllowedMethods, c.AllowedHeaders),
+		challenges: httpio.NewChallenges(c.Issuer + oauth.ResourceMetadataPath),
+		api:        httpio.NewAPI(c.AppName, o.Version),
 	}
 	if o.OwnsProcess {
 		s.pace = newPace()
