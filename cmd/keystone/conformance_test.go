@@ -175,7 +175,7 @@ func (s *conformanceServer) act(body string, at *url.URL, commands [][]any) (str
 // suitePlan is what we use of a plan's configuration.
 type suitePlan struct {
 	Server  struct{ DiscoveryURL string }
-	Client  struct{ Client_id, Client_secret string } //nolint:revive,staticcheck // the suite's names
+	Client  struct{ Client_id, Client_secret string } // the suite's names
 	Browser []struct {
 		Tasks []struct {
 			Task     string

@@ -81,12 +81,12 @@ func (p person) write(ctx context.Context, tx *store.Store) (imported, error) {
 	if err != nil {
 		return imported{}, err
 	}
-	one, after := imported{ID: before.ID, Result: importUnchanged}, before
+	one := imported{ID: before.ID, Result: importUnchanged}
 	patch := keystone.UserPatch{FirstName: p.FirstName, LastName: p.LastName, Enabled: p.Enabled}
 	if p.Email != "" {
 		patch.Email = &p.Email
 	}
-	if after = patch.Apply(before); after.Email != before.Email || after.FirstName != before.FirstName || after.LastName != before.LastName || after.Enabled != before.Enabled {
+	if after := patch.Apply(before); after.Email != before.Email || after.FirstName != before.FirstName || after.LastName != before.LastName || after.Enabled != before.Enabled {
 		one.Result = importChanged
 		if _, err := tx.UpdateUser(ctx, operator(), before.ID, 0, patch); err != nil {
 			return one, err

@@ -73,7 +73,7 @@ func (s *Slice) checkCode(ctx context.Context, r grantRequest) (store.Code, erro
 		return code, errCode
 	}
 	keystone.Checking(ctx, "code_verifier (PKCE)")
-	wrong := error(nil)
+	var wrong error
 	switch {
 	case !verifies(code.Request.CodeChallenge, r.form.Get("code_verifier")):
 		wrong = errVerifier

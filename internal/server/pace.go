@@ -155,7 +155,7 @@ func (h heap) room(least uint64) int {
 	if scanned == 0 || scanned >= least {
 		return goPace
 	}
-	return int(goPace * least / scanned) //nolint:gosec // at most 100 × paceRoom
+	return int(goPace * least / scanned) // at most 100 × paceRoom
 }
 
 func readHeap() heap {
