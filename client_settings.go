@@ -1,6 +1,7 @@
 package keystone
 
 import (
+	"encoding/json"
 	"net/url"
 	"slices"
 	"strings"
@@ -24,7 +25,12 @@ type ClientSettings struct {
 	FrontchannelLogoutURI     string `json:"frontchannel_logout_uri" doc:"What the page after logging out loads in a frame (OpenID Connect Front-Channel Logout); empty: nothing."`
 	FrontchannelLogoutSession bool   `json:"frontchannel_logout_session_required" doc:"iss and sid are added to frontchannel_logout_uri."`
 
-	TokenExchange []ExchangeRule `json:"token_exchange,omitempty" doc:"Whose tokens it may exchange for tokens of its own (RFC 8693)."`
+	TokenExchange     []ExchangeRule  `json:"token_exchange,omitempty" doc:"Whose tokens it may exchange for tokens of its own (RFC 8693)."`
+	AuthMethod        string          `json:"token_endpoint_auth_method,omitempty" doc:"How it proves itself, at every endpoint. Left out: client_secret_basic or client_secret_post for service and web, none for spa and native."`
+	AuthSigningAlg    string          `json:"token_endpoint_auth_signing_alg,omitempty" doc:"The only algorithm of its assertions. Left out: any that is served."`
+	AssertionAudience string          `json:"assertion_audience,omitempty" doc:"legacy also takes assertions that are meant for an endpoint; issuer, and left out, only those meant for the issuer."`
+	JWKS              json.RawMessage `json:"jwks,omitempty" doc:"Its public keys (RFC 7517 section 5)."`
+	JWKSURI           string          `json:"jwks_uri,omitempty" doc:"Where its public keys are. Either this or jwks."`
 }
 
 // withDefaults fills what is left out.
@@ -40,6 +46,7 @@ func (s ClientSettings) validate(c Client, f fields) {
 		f["introspection_audiences"] = "Only clients of kind service or web can introspect: a public client has nothing to prove itself with."
 	}
 	s.validateExchange(c, f)
+	s.validateAuth(c, f)
 	if s.RequirePAR && !c.Confidential() {
 		f["require_par"] = "Only clients of kind service or web can push requests: a public client has nothing to prove itself with."
 	}

@@ -92,7 +92,7 @@ func TestExplain(t *testing.T) {
 			const canary = "ks_cs_canary-canary-canary"
 			id := refused(url.Values{"grant_type": {"client_credentials"}, "client_id": {app.ID}, "client_secret": {canary}})
 			got, raw := explain(t, s, admin, id)
-			if got.Error != "invalid_client" || got.Refused != "client and its secret" || got.Facts["why"] != "the secret is not one of its living ones" || got.Route != "POST /oauth2/token" || got.Status != 401 {
+			if got.Error != "invalid_client" || got.Refused != "client and what proves it" || got.Facts["why"] != "the secret is not one of its living ones" || got.Route != "POST /oauth2/token" || got.Status != 401 {
 				t.Errorf("%+v", got)
 			}
 			if strings.Contains(raw, canary) {
@@ -101,7 +101,7 @@ func TestExplain(t *testing.T) {
 		})
 		t.Run("grant type", func(t *testing.T) {
 			id := refused(url.Values{"grant_type": {"password"}, "client_id": {app.ID}, "client_secret": {app.Secret}})
-			if got, _ := explain(t, s, admin, id); got.ClientID != app.ID || got.Facts["grant_type sent"] != "password" || !slices.Contains(got.Checks, "client and its secret") {
+			if got, _ := explain(t, s, admin, id); got.ClientID != app.ID || got.Facts["grant_type sent"] != "password" || !slices.Contains(got.Checks, "client and what proves it") {
 				t.Errorf("%+v", got)
 			}
 		})

@@ -77,6 +77,7 @@ var clientColumns = []column[clientView]{
 	{name: "PKCE", cell: clientPKCE, wide: true},
 	{name: "requests", cell: clientRequests, wide: true},
 	{name: "may exchange", cell: func(c clientView) string { return exchangeRules(c.TokenExchange).String() }, wide: true},
+	{name: "proves itself", cell: clientAuth, wide: true},
 	{name: "access tokens", cell: clientTokens, wide: true},
 	{name: "tokens are bound to", cell: clientBound, wide: true},
 	{name: "refresh tokens", cell: clientRefresh, wide: true},

@@ -24,6 +24,7 @@ type clientFlags struct {
 	ttl      time.Duration
 	logout   logoutFlags
 	exchange exchangeRules
+	auth     clientAuthFlags
 }
 
 func (f *clientFlags) add(c *cobra.Command) {
@@ -35,6 +36,7 @@ func (f *clientFlags) add(c *cobra.Command) {
 	f.clientBoundFlags.add(c)
 	f.logout.add(c)
 	c.Flags().Var(&f.exchange, "exchange-rule", "a rule client=ID,mode=delegation|impersonation[,audience=A]…[,scope=S]…: whose tokens it may exchange (RFC 8693; repeatable)")
+	f.auth.add(c)
 	c.Flags().StringArrayVar(&f.scopes, "scope", nil, "a scope it may ask for (repeatable)")
 	c.Flags().StringArrayVar(&f.audiences, "audience", nil, "a resource it may ask tokens for, besides Keystone itself (repeatable)")
 	c.Flags().StringArrayVar(&f.introspects, "introspection-audience", nil, "a resource it stands for: it may introspect all tokens meant for it (repeatable)")
@@ -55,6 +57,7 @@ func (f *clientFlags) apply(c *cobra.Command, client *keystone.Client) {
 	f.clientBoundFlags.apply(c, client)
 	f.logout.apply(c, client)
 	put(c, "exchange-rule", &client.TokenExchange, []keystone.ExchangeRule(f.exchange))
+	f.auth.apply(c, client)
 	put(c, "scope", &client.Scopes, withoutEmpty(f.scopes))
 	put(c, "audience", &client.Audiences, withoutEmpty(f.audiences))
 	put(c, "introspection-audience", &client.IntrospectionAudiences, withoutEmpty(f.introspects))
@@ -74,6 +77,7 @@ func put[T any](c *cobra.Command, flag string, to *T, value T) {
 // warn says what a loosened switch means, where people see it and scripts do not
 // stumble over it.
 func (f *clientFlags) warn(a *app, client keystone.Client) {
+	f.auth.warn(a, client)
 	if f.withoutPKCE && client.PKCEOptional {
 		_, _ = fmt.Fprintln(a.err, "Warning: this client may sign people in without PKCE; a stolen authorization code can then be used (RFC 9700 section 2.1.1).")
 	}
@@ -82,12 +86,15 @@ func (f *clientFlags) warn(a *app, client keystone.Client) {
 func clientCreate(a *app) *cobra.Command {
 	var f clientFlags
 	var kind string
-	c := &cobra.Command{Use: "create", Short: "Create a client; a confidential one gets a secret, shown this once", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "create", Short: "Create a client; one that proves itself by a secret gets it, shown this once", Args: cobra.NoArgs}
 	f.add(c)
 	c.Flags().StringVar(&kind, "kind", "", "service (no user), web (keeps a secret), spa or native (cannot keep one)")
 	required(c, "name", "kind")
 	c.RunE = a.withStore(func(ctx context.Context, s *store.Store, _ []string) error {
 		client := keystone.Client{Kind: keystone.ClientKind(kind), Enabled: true, RotateRefreshTokens: true}
+		if err := f.auth.read(a.in); err != nil {
+			return err
+		}
 		f.apply(c, &client)
 		client, clientSecret, err := s.CreateClient(ctx, operator(), client)
 		if err != nil {
@@ -108,8 +115,11 @@ func clientUpdate(a *app) *cobra.Command {
 	var f clientFlags
 	c := &cobra.Command{Use: "update CLIENT_ID", Short: "Change a client; lists are replaced as a whole, an empty value empties one", Args: cobra.ExactArgs(1)}
 	f.add(c)
-	c.MarkFlagsOneRequired(slices.Concat(logoutFlagNames, []string{"dpop-bound", "dpop-nonce", "name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce", "require-par", "introspection-audience", "exchange-rule"})...)
+	c.MarkFlagsOneRequired(slices.Concat(logoutFlagNames, []string{"dpop-bound", "dpop-nonce", "name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce", "require-par", "introspection-audience", "exchange-rule", "auth-method", "auth-signing-alg", "assertion-audience", "jwks-file", "jwks-uri"})...)
 	c.RunE = a.withStore(func(ctx context.Context, s *store.Store, args []string) error {
+		if err := f.auth.read(a.in); err != nil {
+			return err
+		}
 		client, err := s.UpdateClient(ctx, operator(), args[0], 0, func(client *keystone.Client) { f.apply(c, client) })
 		if err != nil {
 			return err

@@ -242,10 +242,10 @@ func dayOfServing(m *machine) {
 
 	refusal := n.refusal()
 	within(t, 10*time.Second, "explained", func() bool { return s.run("", "explain", refusal).code == 0 })
-	if got := s.items("explain", refusal); len(got) != 1 || got[0]["error"] != "authentication_failed" || got[0]["refused_by"] != "client and its secret" {
+	if got := s.items("explain", refusal); len(got) != 1 || got[0]["error"] != "authentication_failed" || got[0]["refused_by"] != "client and what proves it" {
 		t.Errorf("explain: %v", got)
 	}
-	if out := s.ok("explain", refusal); !strings.Contains(out, "REFUSED client and its secret") || !strings.Contains(out, "there is no such client") {
+	if out := s.ok("explain", refusal); !strings.Contains(out, "REFUSED client and what proves it") || !strings.Contains(out, "there is no such client") {
 		t.Errorf("explain:\n%s", out)
 	}
 	s.refused("There is no such refused request", "explain", "no-such-request")

@@ -1,6 +1,10 @@
 package admin
 
-import "github.com/keystone-auth/keystone"
+import (
+	"encoding/json"
+
+	"github.com/keystone-auth/keystone"
+)
 
 // ClientSettings are the settings of keystone.ClientSettings in a body that
 // creates or changes a client: what is left out stays as it is. It is
@@ -18,6 +22,12 @@ type ClientSettings struct {
 	FrontchannelLogoutURI     *string                 `json:"frontchannel_logout_uri,omitempty" maxLength:"2000" doc:"An https address, of the origin of a redirect URI, that the page after logging out loads in a frame; empty: none."`
 	FrontchannelLogoutSession *bool                   `json:"frontchannel_logout_session_required,omitempty" doc:"Adds iss and sid to frontchannel_logout_uri."`
 	TokenExchange             []keystone.ExchangeRule `json:"token_exchange,omitempty" maxItems:"50" doc:"Whose tokens it may exchange for tokens of its own (RFC 8693): all rules from now on."`
+
+	AuthMethod        *string         `json:"token_endpoint_auth_method,omitempty" doc:"How it proves itself. Another kind of method than before ends the secrets that it has. Empty: the default of its kind."`
+	AuthSigningAlg    *string         `json:"token_endpoint_auth_signing_alg,omitempty" doc:"The only algorithm of its assertions; empty: any."`
+	AssertionAudience *string         `json:"assertion_audience,omitempty" doc:"issuer or legacy. legacy also takes assertions that are meant for an endpoint, which is weaker: only for programs that cannot do better."`
+	JWKS              json.RawMessage `json:"jwks,omitempty" doc:"Its public keys (RFC 7517 section 5); null: none."`
+	JWKSURI           *string         `json:"jwks_uri,omitempty" doc:"Where its public keys are; empty: nowhere."`
 }
 
 func (b ClientSettings) apply(s *keystone.ClientSettings) {
@@ -30,4 +40,14 @@ func (b ClientSettings) apply(s *keystone.ClientSettings) {
 	set(&s.FrontchannelLogoutURI, b.FrontchannelLogoutURI)
 	set(&s.FrontchannelLogoutSession, b.FrontchannelLogoutSession)
 	setList(&s.TokenExchange, b.TokenExchange)
+	set(&s.AuthMethod, b.AuthMethod)
+	set(&s.AuthSigningAlg, b.AuthSigningAlg)
+	set(&s.AssertionAudience, b.AssertionAudience)
+	set(&s.JWKSURI, b.JWKSURI)
+	if b.JWKS != nil {
+		s.JWKS = b.JWKS
+		if string(b.JWKS) == "null" {
+			s.JWKS = nil
+		}
+	}
 }

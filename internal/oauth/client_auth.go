@@ -4,19 +4,77 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
 )
 
-// Client authentication methods (RFC 7591 section 2) that are served. Metadata
-// follows from it.
-var authMethods = []string{"client_secret_basic", "client_secret_post", "none"}
+// authMethod is one way in which clients prove themselves.
+type authMethod struct {
+	name   string
+	shown  func(credentials) bool // whether this is what the request shows, and nothing besides
+	proves func(*Slice, context.Context, keystone.Client, credentials) (bool, error)
+	algs   []string // of its assertions
+}
+
+// authMethods are the methods that are served, at every endpoint that
+// authenticates clients. Metadata follows from it.
+var authMethods = []authMethod{
+	{keystone.AuthSecretBasic, func(c credentials) bool { return c.hasSecret && c.inHeader && c.assertion == "" }, (*Slice).provesSecret, nil},
+	{keystone.AuthSecretPost, func(c credentials) bool { return c.hasSecret && !c.inHeader && c.assertion == "" }, (*Slice).provesSecret, nil},
+	{keystone.AuthSecretJWT, onlyAssertion, (*Slice).provesSecretJWT, []string{keystone.HS256}},
+	{keystone.AuthPrivateKeyJWT, onlyAssertion, (*Slice).provesKeyJWT, keystone.AssertionAlgs()},
+	{keystone.AuthNone, func(c credentials) bool { return !c.hasSecret && c.assertion == "" }, provesNothing, nil},
+}
+
+func onlyAssertion(c credentials) bool { return c.assertion != "" && !c.hasSecret }
+
+// provesNothing lets a public client in by its name.
+func provesNothing(_ *Slice, _ context.Context, c keystone.Client, _ credentials) (bool, error) {
+	return !c.Confidential(), nil
+}
+
+func (s *Slice) provesSecret(ctx context.Context, c keystone.Client, cred credentials) (bool, error) {
+	_, proved, err := s.Store.ProveClient(ctx, c.ID, cred.secret)
+	return proved, err
+}
+
+// methodsOf names the methods that a client may use: the one it registered, else
+// what clients of its kind have always used.
+func methodsOf(c keystone.Client) []string {
+	switch {
+	case c.AuthMethod != "":
+		return []string{c.AuthMethod}
+	case c.Confidential():
+		return []string{keystone.AuthSecretBasic, keystone.AuthSecretPost}
+	}
+	return []string{keystone.AuthNone}
+}
+
+// authMethodNames lists the methods for the metadata, with or without none.
+func authMethodNames(withNone bool) (names []string) {
+	for _, m := range authMethods {
+		if withNone || m.name != keystone.AuthNone {
+			names = append(names, m.name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// assertionAlgs lists the algorithms of assertions for the metadata.
+func assertionAlgs() (algs []string) {
+	for _, m := range authMethods {
+		algs = append(algs, m.algs...)
+	}
+	return keystone.SortedSet(algs)
+}
 
 var (
-	errClient     = keystone.Fail(keystone.Unauthenticated, "The client is not known, or its secret is not right.").WithCode("invalid_client")
-	errTwoMethods = keystone.Fail(keystone.Invalid, "Send the client's credentials one way only: in the Authorization header or in the body (RFC 6749 section 2.3).")
-	errNoClient   = keystone.Fail(keystone.Unauthenticated, "Name the client: HTTP Basic, or client_id and client_secret in the body.").WithCode("invalid_client")
+	errClient     = keystone.Fail(keystone.Unauthenticated, "The client is not known, or what it shows does not prove it by the method that it is registered with.").WithCode("invalid_client")
+	errTwoMethods = keystone.Fail(keystone.Invalid, "Send the client's credentials one way only: in the Authorization header, as client_secret or as client_assertion (RFC 6749 section 2.3).")
+	errNoClient   = keystone.Fail(keystone.Unauthenticated, "Name the client: HTTP Basic, client_id and client_secret in the body, or client_assertion.").WithCode("invalid_client")
 	errBasic      = keystone.Fail(keystone.Unauthenticated, "The Authorization header is not HTTP Basic with form-encoded client id and secret (RFC 6749 section 2.3.1).").WithCode("invalid_client")
 )
 
@@ -24,14 +82,22 @@ var (
 type credentials struct {
 	id, secret string
 	hasSecret  bool
+	inHeader   bool   // the secret came in the Authorization header
+	assertion  string // client_assertion (RFC 7523 section 2.2)
 }
 
 // readCredentials takes the client's credentials from header or form (RFC 6749
-// section 2.3.1). Both at once are refused.
+// section 2.3.1, RFC 7523 section 2.2). Two at once are refused.
 func readCredentials(r *http.Request, form url.Values) (credentials, error) {
-	c := credentials{id: form.Get("client_id"), secret: form.Get("client_secret")}
+	c := credentials{id: form.Get("client_id"), secret: form.Get("client_secret"), assertion: form.Get("client_assertion")}
 	_, c.hasSecret = form["client_secret"]
 	headers := r.Header["Authorization"]
+	if form.Has("client_assertion") || form.Has("client_assertion_type") {
+		if c.hasSecret || len(headers) > 0 {
+			return c, errTwoMethods
+		}
+		return c.withAssertion(form.Get("client_assertion_type"))
+	}
 	if len(headers) == 0 {
 		if c.id == "" {
 			return c, errNoClient
@@ -53,25 +119,32 @@ func readCredentials(r *http.Request, form url.Values) (credentials, error) {
 	if c.id != "" && c.id != id {
 		return c, errTwoMethods
 	}
-	return credentials{id: id, secret: secret, hasSecret: true}, nil
+	return credentials{id: id, secret: secret, hasSecret: true, inHeader: true}, nil
 }
 
-// authenticate proves the client. A confidential client shows a living secret, a
-// public one only its name; showing a secret where there is none is refused
-// too. Failures are counted per client and per source, and all answered alike.
+// authenticate proves the client, by the method that it is registered with and by
+// no other (a client that registered a key must not be let in by a secret, or by
+// nothing). Failures are counted per client and per source, and all answered
+// alike.
 func (s *Slice) authenticate(ctx context.Context, cred credentials) (keystone.Client, error) {
 	source := httpio.Actor(ctx).Source
 	keystone.Checking(ctx, "failed attempts of client and source")
 	if err := s.Allow(ctx, cred.id, source); err != nil {
 		return keystone.Client{}, err
 	}
-	keystone.Checking(ctx, "client and its secret")
-	c, proved, err := s.Store.ProveClient(ctx, cred.id, cred.secret)
-	if err != nil {
+	keystone.Checking(ctx, "client and what proves it")
+	c, err := s.Store.CachedClient(ctx, cred.id)
+	if err != nil && keystone.KindOf(err) != keystone.NotFound {
 		return keystone.Client{}, err
 	}
-	if c.ID == "" || c.Confidential() != proved || c.Confidential() != cred.hasSecret || !c.Enabled {
-		s.whyNot(ctx, c, cred, proved)
+	proved := false
+	if c.ID != "" && c.Enabled {
+		if proved, err = s.proves(ctx, c, cred); err != nil {
+			return keystone.Client{}, err
+		}
+	}
+	if !proved {
+		s.whyNot(ctx, c, cred)
 		guessed := cred.id
 		if c.ID != "" && !c.Confidential() {
 			guessed = "" // it has no secret to guess; counted as its own, a stranger would stop it for everybody at this source
@@ -85,20 +158,35 @@ func (s *Slice) authenticate(ctx context.Context, cred credentials) (keystone.Cl
 
 // whyNot notes for whoever explains the refusal later what the answer does not
 // say: it would tell a stranger which clients there are.
-func (s *Slice) whyNot(ctx context.Context, c keystone.Client, cred credentials, proved bool) {
-	why := "the client is disabled"
+func (s *Slice) whyNot(ctx context.Context, c keystone.Client, cred credentials) {
+	why := "what was shown by the client's method does not prove it"
 	switch {
 	case c.ID == "":
 		why = "there is no such client"
-	case c.Confidential() && !cred.hasSecret:
-		why = "the client has a secret, and none came"
-	case !c.Confidential() && cred.hasSecret:
-		why = "the client is public, and a secret came"
-	case c.Confidential() && !proved:
+	case !c.Enabled:
+		why = "the client is disabled"
+	case c.Confidential() && !cred.hasSecret && cred.assertion == "":
+		why = "the client proves itself, and neither secret nor assertion came"
+	case !c.Confidential():
+		why = "the client is public, and a secret or assertion came"
+	case !slices.ContainsFunc(authMethods, func(m authMethod) bool { return slices.Contains(methodsOf(c), m.name) && m.shown(cred) }):
+		why = "the client is registered for another method (token_endpoint_auth_method)"
+	case cred.hasSecret:
 		why = "the secret is not one of its living ones"
 	}
 	keystone.Fact(ctx, "why", why)
 	keystone.Fact(ctx, "client_id sent", cred.id)
+}
+
+// proves finds the client's method among those that the request may mean.
+func (s *Slice) proves(ctx context.Context, c keystone.Client, cred credentials) (bool, error) {
+	may := methodsOf(c)
+	for _, m := range authMethods {
+		if slices.Contains(may, m.name) && m.shown(cred) {
+			return m.proves(s, ctx, c, cred)
+		}
+	}
+	return false, nil
 }
 
 // clientForm reads the form of a protocol endpoint and proves the client.

@@ -27,6 +27,9 @@ type Metadata struct {
 	TokenAuthMethods           []string `json:"token_endpoint_auth_methods_supported"`
 	IntrospectionAuthMethods   []string `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationAuthMethods      []string `json:"revocation_endpoint_auth_methods_supported"`
+	TokenAuthAlgs              []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionAuthAlgs      []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	RevocationAuthAlgs         []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 	ResourceParameterSupported bool     `json:"resource_parameter_supported"`
 
 	AuthorizationEndpoint string   `json:"authorization_endpoint"`
@@ -57,32 +60,33 @@ type Metadata struct {
 func (s *Slice) facts() Metadata {
 	issuer := s.Issuer.Options.Issuer
 	m := Metadata{
-		Issuer:                issuer,
-		TokenEndpoint:         issuer + "/oauth2/token",
-		JWKSURI:               issuer + "/oauth2/jwks",
-		IntrospectionEndpoint: issuer + "/oauth2/introspect",
-		RevocationEndpoint:    issuer + "/oauth2/revoke",
-		ResponseTypes:         []string{"code"},
-		AuthorizationEndpoint: issuer + "/oauth2/authorize",
-		PAREndpoint:           issuer + "/oauth2/par",
-		DeviceEndpoint:        issuer + "/oauth2/device_authorization",
-		UserinfoEndpoint:      issuer + "/oauth2/userinfo",
-		EndSessionEndpoint:    issuer + "/oauth2/logout",
-		Scopes:                keystone.OpenIDScopeNames(),
-		ResponseModes:         responseModes,
-		ChallengeMethods:      []string{"S256"},
-		IssInResponses:        true,
-		ClaimsParameter:       true,
-		SubjectTypes:          []string{"public"},
-		IDTokenAlgs:           []string{keystone.RS256},
-		Claims:                claimsSupported(),
-		ACRValues:             []string{keystone.ACRPassword},
-		Prompts:               []string{keystone.PromptNone, keystone.PromptLogin, keystone.PromptConsent, keystone.PromptSelect},
-		TokenAuthMethods:      authMethods,
-		RevocationAuthMethods: authMethods,
-		IntrospectionAuthMethods: slices.DeleteFunc(slices.Clone(authMethods), func(m string) bool {
-			return m == "none"
-		}),
+		Issuer:                     issuer,
+		TokenEndpoint:              issuer + "/oauth2/token",
+		JWKSURI:                    issuer + "/oauth2/jwks",
+		IntrospectionEndpoint:      issuer + "/oauth2/introspect",
+		RevocationEndpoint:         issuer + "/oauth2/revoke",
+		ResponseTypes:              []string{"code"},
+		AuthorizationEndpoint:      issuer + "/oauth2/authorize",
+		PAREndpoint:                issuer + "/oauth2/par",
+		DeviceEndpoint:             issuer + "/oauth2/device_authorization",
+		UserinfoEndpoint:           issuer + "/oauth2/userinfo",
+		EndSessionEndpoint:         issuer + "/oauth2/logout",
+		Scopes:                     keystone.OpenIDScopeNames(),
+		ResponseModes:              responseModes,
+		ChallengeMethods:           []string{"S256"},
+		IssInResponses:             true,
+		ClaimsParameter:            true,
+		SubjectTypes:               []string{"public"},
+		IDTokenAlgs:                []string{keystone.RS256},
+		Claims:                     claimsSupported(),
+		ACRValues:                  []string{keystone.ACRPassword},
+		Prompts:                    []string{keystone.PromptNone, keystone.PromptLogin, keystone.PromptConsent, keystone.PromptSelect},
+		TokenAuthMethods:           authMethodNames(true),
+		TokenAuthAlgs:              assertionAlgs(),
+		RevocationAuthMethods:      authMethodNames(true),
+		RevocationAuthAlgs:         assertionAlgs(),
+		IntrospectionAuthMethods:   authMethodNames(false),
+		IntrospectionAuthAlgs:      assertionAlgs(),
 		ResourceParameterSupported: true,
 		ProofAlgs:                  token.ProofAlgorithms,
 		BackchannelLogout:          true,

@@ -68,6 +68,8 @@ func (s *Slice) par(w http.ResponseWriter, r *http.Request) error {
 	}
 	form.Set("client_id", c.ID)
 	form.Del("client_secret")
+	form.Del("client_assertion")
+	form.Del("client_assertion_type")
 	sender, err := s.Proofs.Sender(Shown(w, r), "", c.DPoPNonce)
 	if err != nil {
 		return err

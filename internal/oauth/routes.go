@@ -19,6 +19,7 @@ type Slice struct {
 	Verifier *token.Verifier
 	Ring     *token.Ring
 	Proofs   *token.Proofs
+	Keys     *KeySource
 	// Allow refuses where too many client authentications have failed for this
 	// client or from this source; Failed counts one more. Successful ones are free.
 	Allow  func(ctx context.Context, clientID, source string) error

@@ -35,7 +35,7 @@ func (s *Server) routes() ([]httpio.Route, error) {
 	check := &proof.Checker{Store: p.Store, Hasher: p.Hasher}
 	slices := [][]httpio.Route{
 		(&oauth.Slice{
-			Store: p.Store, Issuer: p.Issuer, Verifier: p.Verifier, Ring: p.Ring, Proofs: p.Proofs,
+			Store: p.Store, Issuer: p.Issuer, Verifier: p.Verifier, Ring: p.Ring, Proofs: p.Proofs, Keys: oauth.NewKeySource(p.Fetch),
 			Allow: s.limits.AllowClient, Failed: s.clientFailed, Poll: s.limits.Poll,
 			AppName: c.AppName, Pages: below, RootPages: pages, Cookies: cookies, Idle: c.SessionIdle,
 		}).Routes(),

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/jose"
 	"github.com/keystone-auth/keystone/internal/secret"
 )
 
@@ -51,7 +52,7 @@ func (s *Store) CreateClient(ctx context.Context, by keystone.Actor, c keystone.
 
 func (s *Store) createClient(ctx context.Context, by keystone.Actor, c keystone.Client, id, value string) (created keystone.Client, clientSecret string, err error) {
 	c = c.WithDefaults()
-	if err := c.Validate(); err != nil {
+	if err := validClient(c); err != nil {
 		return c, "", err
 	}
 	settings, err := json.Marshal(c.ClientSettings)
@@ -78,13 +79,23 @@ func (s *Store) createClient(ctx context.Context, by keystone.Actor, c keystone.
 		}
 		err = tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActClientCreated, TargetKind: "client", TargetID: c.ID, TargetName: c.Name,
 			Detail: map[string]any{"after": describeClient(c)}})
-		if err != nil || !c.Confidential() {
+		if err != nil || !c.HasSecret() {
 			return err
 		}
 		clientSecret, _, err = tx.addSecretValue(ctx, by, c, time.Time{}, value)
 		return err
 	})
 	return c, clientSecret, s.fail("create client", err)
+}
+
+// validClient checks the client and the keys that it registers, on every path that
+// writes one.
+func validClient(c keystone.Client) error {
+	if err := c.Validate(); err != nil || len(c.JWKS) == 0 {
+		return err
+	}
+	_, err := jose.ParseKeys(c.JWKS)
+	return err
 }
 
 func describeClient(c keystone.Client) map[string]any {
@@ -115,7 +126,9 @@ type clientRow struct {
 }
 
 type clientSecret struct {
+	id        string
 	hash      []byte
+	sealed    []byte // for client_secret_jwt only
 	expiresAt time.Time
 }
 
@@ -136,10 +149,10 @@ func (s *Store) readClient(ctx context.Context, id string) (row clientRow, err e
 	}
 	row.secrets, err = all(ctx, s, func(scan func(...any) error) (cs clientSecret, err error) {
 		var expires int64
-		err = scan(&cs.hash, &expires)
+		err = scan(&cs.id, &cs.hash, &cs.sealed, &expires)
 		cs.expiresAt = moment(expires)
 		return cs, err
-	}, `SELECT hash, expires_at FROM client_secrets WHERE client_id = $1`, id)
+	}, `SELECT id, hash, sealed, expires_at FROM client_secrets WHERE client_id = $1`, id)
 	return row, err
 }
 
@@ -221,7 +234,7 @@ func (s *Store) UpdateClient(ctx context.Context, by keystone.Actor, id string, 
 		change(&after)
 		after.ID, after.Kind, after.BuiltIn, after.CreatedAt, after.LastUsed, after.TokensValidAfter = before.ID, before.Kind, false, before.CreatedAt, before.LastUsed, before.TokensValidAfter
 		after = after.WithDefaults()
-		if err := after.Validate(); err != nil {
+		if err := validClient(after); err != nil {
 			return err
 		}
 		if !mayMakeClient(by, after) {
@@ -250,6 +263,9 @@ func (s *Store) writeClient(ctx context.Context, by keystone.Actor, before keyst
 		return errMoved
 	}
 	if err := s.writeScopesOf(ctx, "client", after.ID, after.Scopes); err != nil {
+		return err
+	}
+	if err := s.dropUnfitSecrets(ctx, before, *after); err != nil {
 		return err
 	}
 	s.afterCommit(func() { s.cache.clients.Invalidate(after.ID) })

@@ -14,6 +14,7 @@ const maxSecrets = 5
 
 var (
 	errPublicClient   = keystone.Fail(keystone.Conflict, "A public client (spa or native) has no secret: it could not keep one.")
+	errNoSecretMethod = keystone.Fail(keystone.Conflict, "The client proves itself by another method (token_endpoint_auth_method) and has no secret.")
 	errTooManySecrets = keystone.Fail(keystone.Conflict, "The client has five living secrets. Remove one first.")
 )
 
@@ -68,6 +69,9 @@ func (s *Store) addSecretValue(ctx context.Context, by keystone.Actor, c keyston
 	if !c.Confidential() {
 		return "", keystone.ClientSecret{}, errPublicClient
 	}
+	if !c.HasSecret() {
+		return "", keystone.ClientSecret{}, errNoSecretMethod
+	}
 	// The client's row makes additions wait for one another, so that they count right.
 	if _, err := s.q.exec(ctx, `UPDATE clients SET version = version WHERE id = $1`, c.ID); err != nil {
 		return "", keystone.ClientSecret{}, err
@@ -81,8 +85,15 @@ func (s *Store) addSecretValue(ctx context.Context, by keystone.Actor, c keyston
 		return "", keystone.ClientSecret{}, errTooManySecrets
 	}
 	cs := keystone.ClientSecret{ID: keystone.NewID(now), ClientID: c.ID, Hint: value[len(value)-4:], CreatedAt: moment(micros(now)), ExpiresAt: moment(micros(expires))}
-	_, err := s.q.exec(ctx, `INSERT INTO client_secrets (id, client_id, hash, hint, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		cs.ID, c.ID, secret.Hash(value), cs.Hint, micros(now), micros(expires))
+	sealed := []byte{}
+	if c.AuthMethod == keystone.AuthSecretJWT {
+		var err error
+		if sealed, err = s.master.Seal(sealSecret, []byte(value), cs.ID, c.ID); err != nil {
+			return "", cs, err
+		}
+	}
+	_, err := s.q.exec(ctx, `INSERT INTO client_secrets (id, client_id, hash, hint, created_at, expires_at, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		cs.ID, c.ID, secret.Hash(value), cs.Hint, micros(now), micros(expires), sealed)
 	if err != nil {
 		return "", cs, err
 	}
@@ -129,4 +140,43 @@ func (s *Store) RemoveSecret(ctx context.Context, by keystone.Actor, clientID, i
 			Detail: map[string]any{"secret_id": id}})
 	})
 	return s.fail("remove client secret", err)
+}
+
+// sealSecret is the purpose under which secrets are sealed.
+const sealSecret = "client-secret"
+
+// dropUnfitSecrets ends what a client's new method has no use for: its secrets
+// where it proves itself without, the sealed ones where it shows them. Back again,
+// it needs a new secret: an old one that everybody has forgotten must not revive.
+func (s *Store) dropUnfitSecrets(ctx context.Context, before, after keystone.Client) error {
+	var err error
+	switch {
+	case before.AuthMethod == after.AuthMethod:
+	case !after.HasSecret():
+		_, err = s.q.exec(ctx, `DELETE FROM client_secrets WHERE client_id = $1`, after.ID)
+	case before.AuthMethod == keystone.AuthSecretJWT:
+		_, err = s.q.exec(ctx, `UPDATE client_secrets SET sealed = '' WHERE client_id = $1`, after.ID)
+	}
+	return err
+}
+
+// AssertionSecrets returns the living secrets of a client whose method is
+// client_secret_jwt, as keys of an HMAC. Others have none.
+func (s *Store) AssertionSecrets(ctx context.Context, clientID string) (keys [][]byte, err error) {
+	row, err := s.cachedClient(ctx, clientID)
+	if err != nil || row.client.AuthMethod != keystone.AuthSecretJWT {
+		return nil, err
+	}
+	now := s.now()
+	for _, cs := range row.secrets {
+		if len(cs.sealed) == 0 || !cs.expiresAt.IsZero() && !now.Before(cs.expiresAt) {
+			continue
+		}
+		key, err := s.master.Open(sealSecret, cs.sealed, cs.id, clientID)
+		if err != nil {
+			return nil, s.fail("open client secret", err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
 }

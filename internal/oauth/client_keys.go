@@ -1,0 +1,90 @@
+package oauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/fetch"
+	"github.com/keystone-auth/keystone/internal/jose"
+)
+
+// KeySource finds the keys of clients and of other issuers, where they are
+// registered or where they are said to be.
+type KeySource struct {
+	fetch  *fetch.Client
+	parsed *otter.Cache[[32]byte, jose.Keys] // key sets that were read, by their text
+}
+
+// parsedMost bounds the key sets that are kept read; one is some kilobytes.
+const parsedMost = 2_000
+
+// NewKeySource returns a source that fetches through the guarded client.
+func NewKeySource(f *fetch.Client) *KeySource {
+	return &KeySource{fetch: f, parsed: otter.Must(&otter.Options[[32]byte, jose.Keys]{MaximumSize: parsedMost})}
+}
+
+// Verify reports whether a key of the client made the token's signature: one of
+// its registered set, or one at its jwks_uri. Where the token was made with a key
+// that is not in the set that is known, the set is looked at anew, which is how a
+// client changes its keys; how often is bounded by fetch.
+func (s *KeySource) Verify(ctx context.Context, c keystone.Client, t *jose.Token) (bool, error) {
+	return s.Has(ctx, c, t.Verified)
+}
+
+// VerifyAt is Verify with the keys at an address. A set that cannot be had
+// verifies nothing; only the end of ctx is an error.
+func (s *KeySource) VerifyAt(ctx context.Context, address string, t *jose.Token) (bool, error) {
+	return s.look(ctx, address, t.Verified)
+}
+
+// Has reports whether the client's keys match, as Verify finds them.
+func (s *KeySource) Has(ctx context.Context, c keystone.Client, match func(jose.Keys) bool) (bool, error) {
+	if len(c.JWKS) > 0 {
+		keys, err := s.read(c.JWKS)
+		return err == nil && match(keys), nil
+	}
+	if c.JWKSURI == "" {
+		return false, nil
+	}
+	return s.look(ctx, c.JWKSURI, match)
+}
+
+func (s *KeySource) look(ctx context.Context, address string, match func(jose.Keys) bool) (bool, error) {
+	doc, err := s.fetch.Get(ctx, address)
+	if err != nil {
+		return false, unlessFailed(err)
+	}
+	if keys, err := s.read(doc.Body); err == nil && match(keys) {
+		return true, nil
+	}
+	newer, err := s.fetch.Newer(ctx, address, doc)
+	if err != nil || !newer.FetchedAt.After(doc.FetchedAt) {
+		return false, unlessFailed(err)
+	}
+	keys, err := s.read(newer.Body)
+	return err == nil && match(keys), nil
+}
+
+func unlessFailed(err error) error {
+	if errors.Is(err, fetch.ErrFetch) {
+		return nil
+	}
+	return err
+}
+
+// read parses a set once.
+func (s *KeySource) read(raw []byte) (jose.Keys, error) {
+	sum := sha256.Sum256(raw)
+	if keys, ok := s.parsed.GetIfPresent(sum); ok {
+		return keys, nil
+	}
+	keys, err := jose.FetchedKeys(raw)
+	if err == nil {
+		s.parsed.Set(sum, keys)
+	}
+	return keys, err
+}
