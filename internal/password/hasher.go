@@ -85,7 +85,8 @@ func (h *Hasher) Hash(ctx context.Context, password string) (phc string, err err
 // user, or one without a password) costs the same work and is never ok.
 //
 // Errors are those of Hash, and a plain error for a phc that is damaged, of an
-// unknown format, or dearer than is allowed; it never quotes phc.
+// unknown format, or dearer than is allowed; it never quotes phc. With an error
+// nothing was compared.
 func (h *Hasher) Verify(ctx context.Context, phc, password string) (ok, rehash bool, err error) {
 	prepared, err := prepare(password)
 	if err != nil {

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -35,14 +36,15 @@ func (c *Checker) Password(ctx context.Context, by keystone.Actor, name, passwor
 		return Proof{}, err
 	}
 	n := countersOf(login, name, by.Source)
-	if err := c.count(ctx, store.AttemptKey{Key: n.perName(name), Free: freeNamed}, store.AttemptKey{Key: n.wide(), Free: freeWide}); err != nil {
-		return Proof{}, err
-	}
-	wait, err := c.Store.CountAttempt(ctx, store.AttemptKey{Key: n.perSource(), Free: freeSource})
+	counted, err := c.count(ctx, store.AttemptKey{Key: n.perName(name), Free: freeNamed}, store.AttemptKey{Key: n.wide(), Free: freeWide})
 	if err != nil {
 		return Proof{}, err
 	}
-	return c.verify(ctx, by, attempt{login: login, counters: n, blocked: wait > 0, purpose: "sign_in"}, password)
+	silent, err := c.Store.CountAttempt(ctx, store.AttemptKey{Key: n.perSource(), Free: freeSource})
+	if err != nil {
+		return Proof{}, c.notMade(ctx, err, counted, silent)
+	}
+	return c.verify(ctx, by, attempt{login: login, counters: n, counted: []store.Attempt{counted, silent}, blocked: silent.Wait > 0, purpose: "sign_in"}, password)
 }
 
 // PasswordOf checks the password of a user who is signed in already and is asked
@@ -53,10 +55,11 @@ func (c *Checker) PasswordOf(ctx context.Context, by keystone.Actor, userID, pas
 		return Proof{}, err
 	}
 	n := countersOf(login, userID, by.Source)
-	if err := c.count(ctx, store.AttemptKey{Key: n.perSource(), Free: freeNamed}, store.AttemptKey{Key: n.wide(), Free: freeWide}); err != nil {
+	counted, err := c.count(ctx, store.AttemptKey{Key: n.perSource(), Free: freeNamed}, store.AttemptKey{Key: n.wide(), Free: freeWide})
+	if err != nil {
 		return Proof{}, err
 	}
-	return c.verify(ctx, by, attempt{login: login, counters: n, purpose: "confirmation"}, password)
+	return c.verify(ctx, by, attempt{login: login, counters: n, counted: []store.Attempt{counted}, purpose: "confirmation"}, password)
 }
 
 // Done ends the failure counters of a proof that starts no session.
@@ -66,16 +69,38 @@ func (c *Checker) Done(ctx context.Context, p Proof) error {
 
 // count counts the attempt before the password is looked at: attempts that run
 // at the same time have all been counted when the first of them is answered.
-func (c *Checker) count(ctx context.Context, keys ...store.AttemptKey) error {
-	wait, err := c.Store.CountAttempt(ctx, keys...)
+func (c *Checker) count(ctx context.Context, keys ...store.AttemptKey) (store.Attempt, error) {
+	a, err := c.Store.CountAttempt(ctx, keys...)
 	if err != nil {
+		return a, c.notMade(ctx, err, a)
+	}
+	if a.Wait > 0 {
+		// Whole seconds, rounded up: whoever waits as told is not too early.
+		return a, errWait.After((a.Wait + time.Second - 1).Truncate(time.Second))
+	}
+	return a, nil
+}
+
+// uncountWithin bounds the taking back of an attempt, whose request may be gone.
+const uncountWithin = 5 * time.Second
+
+// notMade takes attempts back that failed before any password was compared:
+// because the server is overloaded, or because whoever asked went away. Only
+// such may be taken back, or guesses would be free; and they must be, or an
+// overloaded server would lock out people whose passwords are right. It returns
+// err, which is what happened.
+func (c *Checker) notMade(ctx context.Context, err error, counted ...store.Attempt) error {
+	if keystone.KindOf(err) != keystone.Unavailable && !errors.Is(err, context.Canceled) {
 		return err
 	}
-	if wait > 0 {
-		// Whole seconds, rounded up: whoever waits as told is not too early.
-		return errWait.After((wait + time.Second - 1).Truncate(time.Second))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), uncountWithin)
+	defer cancel()
+	for _, a := range counted {
+		if failed := c.Store.Uncount(ctx, a); failed != nil {
+			return errors.Join(err, failed)
+		}
 	}
-	return nil
+	return err
 }
 
 var errWait = keystone.Fail(keystone.Limited, "There were too many failed attempts. Wait as long as Retry-After says, then try again.")
@@ -84,6 +109,7 @@ var errWait = keystone.Fail(keystone.Limited, "There were too many failed attemp
 type attempt struct {
 	login    store.Login
 	counters counters
+	counted  []store.Attempt
 	blocked  bool // refused without saying so
 	purpose  string
 }
@@ -92,9 +118,9 @@ type attempt struct {
 // could be wrong. An account without a hash is verified against none, which
 // costs as much.
 func (c *Checker) verify(ctx context.Context, by keystone.Actor, a attempt, password string) (Proof, error) {
-	ok, rehash, err := c.Hasher.Verify(ctx, a.login.Hash, password)
+	ok, rehash, err := c.Hasher.Verify(ctx, a.login.Hash, password) // its errors come before it compares
 	if err != nil {
-		return Proof{}, err
+		return Proof{}, c.notMade(ctx, err, a.counted...)
 	}
 	var reason string
 	switch {

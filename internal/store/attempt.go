@@ -17,12 +17,21 @@ type AttemptKey struct {
 
 const attemptMemory = 24 * time.Hour
 
+// Attempt is an attempt as it was counted.
+type Attempt struct {
+	Wait time.Duration // how long to wait where a counter refuses; 0: it may be made
+	keys []AttemptKey  // where it counts
+	at   time.Time
+}
+
 // CountAttempt counts an attempt on every key before the proof is checked, and
 // reports how long to wait where one of them refuses. It counts first because
 // any number of attempts may run at once: each has been counted when its proof
-// is checked, so parallel guessing gains nothing.
-func (s *Store) CountAttempt(ctx context.Context, keys ...AttemptKey) (wait time.Duration, err error) {
+// is checked, so parallel guessing gains nothing. With an error it returns what
+// was counted until then.
+func (s *Store) CountAttempt(ctx context.Context, keys ...AttemptKey) (Attempt, error) {
 	now := s.now()
+	a := Attempt{at: now}
 	for _, k := range keys {
 		first := int64(0)
 		if k.Free <= 1 {
@@ -40,18 +49,42 @@ func (s *Store) CountAttempt(ctx context.Context, keys ...AttemptKey) (wait time
 			args: []any{k.Key, micros(now), micros(now.Add(-attemptMemory)), int64(k.Free), first},
 		})
 		if err != nil {
-			return 0, s.fail("count attempt", err)
+			return a, s.fail("count attempt", err)
 		}
 		if hit {
+			a.keys = append(a.keys, k)
 			continue
 		}
 		var until int64
 		if _, err := s.row(ctx, `SELECT blocked_until FROM attempts WHERE key = $1`, []any{k.Key}, &until); err != nil {
-			return 0, s.fail("count attempt", err)
+			return a, s.fail("count attempt", err)
 		}
-		return max(moment(until).Sub(now), time.Second), nil
+		a.Wait = max(moment(until).Sub(now), time.Second)
+		return a, nil
 	}
-	return 0, nil
+	return a, nil
+}
+
+// Uncount takes an attempt back, for one that was never made: no proof was
+// compared. Each counter is then as if the attempt had not been counted, its
+// wait included: the wait of the attempt itself ends, that of a later one
+// becomes the shorter one of the step before.
+func (s *Store) Uncount(ctx context.Context, a Attempt) error {
+	for _, k := range a.keys {
+		_, err := s.hot(ctx, &hotWrite{
+			lock: lockAttempt(k.Key),
+			sql: `UPDATE attempts SET failures = failures - 1,
+				blocked_until = CASE WHEN failures - 1 < $2 OR last_at = $3 THEN 0
+					WHEN failures - 1 < $2 + 10 THEN last_at + (1000000 << CAST(failures - 1 - $2 AS INTEGER))
+					ELSE last_at + 900000000 END
+				WHERE key = $1 AND failures > 0`,
+			args: []any{k.Key, int64(k.Free), micros(a.at)},
+		})
+		if err != nil {
+			return s.fail("take back an attempt", err)
+		}
+	}
+	return nil
 }
 
 // ForgiveAttempt takes back one attempt whose proof was right, on a counter that

@@ -12,7 +12,12 @@ import (
 
 func count(t testing.TB, s *store.Store, keys ...store.AttemptKey) time.Duration {
 	t.Helper()
-	return must[time.Duration](t)(s.CountAttempt(ctx, keys...))
+	return attempt(t, s, keys...).Wait
+}
+
+func attempt(t testing.TB, s *store.Store, keys ...store.AttemptKey) store.Attempt {
+	t.Helper()
+	return must[store.Attempt](t)(s.CountAttempt(ctx, keys...))
 }
 
 // TestAttemptLadder: after the free attempts each waits twice as long as the one
@@ -99,6 +104,76 @@ func TestAttemptKeys(t *testing.T) {
 	})
 }
 
+// TestUncountedAttempts: an attempt that is taken back leaves the counter as if it
+// had not been, at every step of the ladder; one counted after it keeps its wait,
+// which is the shorter one of the step before.
+func TestUncountedAttempts(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
+		key := store.AttemptKey{Key: "account:jane", Free: 3}
+		idle := func() {
+			t.Helper()
+			a := attempt(t, s, key)
+			if a.Wait != 0 {
+				t.Fatal("an attempt after one that was taken back waits", a.Wait)
+			}
+			ok(t, s.Uncount(ctx, a))
+		}
+		for range 3 {
+			for range 10 {
+				idle()
+			}
+			count(t, s, key)
+		}
+		for _, seconds := range []int{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900} {
+			want := time.Duration(seconds) * time.Second
+			if wait := count(t, s, key); wait != want {
+				t.Fatalf("waits %v, want %v", wait, want)
+			}
+			clock.Move(want)
+			for range 10 {
+				idle()
+			}
+			count(t, s, key)
+		}
+	})
+}
+
+// TestUncountingHelpsNoGuess: taking back what was not compared never shortens
+// the wait for guesses that were, in whatever order they overtake each other.
+func TestUncountingHelpsNoGuess(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
+		key := store.AttemptKey{Key: "account:jane", Free: 2}
+		count(t, s, key)
+		waiting := attempt(t, s, key) // in the queue; starts a wait of a second
+		clock.Move(time.Second)
+		count(t, s, key) // compared meanwhile: the second that was
+		ok(t, s.Uncount(ctx, waiting))
+		if wait := count(t, s, key); wait != time.Second {
+			t.Fatalf("after two guesses: %v", wait)
+		}
+		clock.Move(time.Second)
+		count(t, s, key)
+		if wait := count(t, s, key); wait != 2*time.Second {
+			t.Fatalf("after three guesses: %v", wait)
+		}
+		refused := attempt(t, s, key) // was made to wait, so it counts nowhere
+		ok(t, s.Uncount(ctx, refused))
+		if wait := count(t, s, key); wait != 2*time.Second {
+			t.Fatalf("after taking back what was refused: %v", wait)
+		}
+		ok(t, s.ClearAttempts(ctx, key.Key))
+		ok(t, s.Uncount(ctx, waiting)) // nothing is left to take back
+		for range 2 {
+			if wait := count(t, s, key); wait != 0 {
+				t.Fatal(wait)
+			}
+		}
+		if wait := count(t, s, key); wait != time.Second {
+			t.Fatalf("more guesses than are free: %v", wait)
+		}
+	})
+}
+
 // TestParallelGuessing: 64 at once on two nodes get no more tries than one
 // after another.
 func TestParallelGuessing(t *testing.T) {
@@ -107,11 +182,11 @@ func TestParallelGuessing(t *testing.T) {
 		for round, want := range []int{5, 1, 1} {
 			tried := 0
 			for _, wait := range together(64, func(i int) time.Duration {
-				wait, err := nodes[i%2].CountAttempt(ctx, key)
+				a, err := nodes[i%2].CountAttempt(ctx, key)
 				if err != nil {
 					t.Error(err)
 				}
-				return wait
+				return a.Wait
 			}) {
 				if wait == 0 {
 					tried++
