@@ -45,6 +45,12 @@ func TestAttackM1_ReachOnTheOtherNode(t *testing.T) {
 		{"client disabled", func(s *keystonetest.Server, h held) func(*testing.T) {
 			return admin(s, "PATCH", "/api/v1/admin/clients/"+h.client, m{"enabled": false})
 		}, false, false},
+		{"client disabled and enabled", func(s *keystonetest.Server, h held) func(*testing.T) {
+			return func(t *testing.T) {
+				admin(s, "PATCH", "/api/v1/admin/clients/"+h.client, m{"enabled": false})(t)
+				admin(s, "PATCH", "/api/v1/admin/clients/"+h.client, m{"enabled": true})(t)
+			}
+		}, false, false},
 		{"client deleted", func(s *keystonetest.Server, h held) func(*testing.T) {
 			return admin(s, "DELETE", "/api/v1/admin/clients/"+h.client, nil)
 		}, false, false},

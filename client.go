@@ -59,6 +59,7 @@ type Client struct {
 	CreatedAt           time.Time
 	UpdatedAt           time.Time
 	LastUsed            time.Time // zero: never
+	TokensValidAfter    time.Time // access tokens issued until then are worth nothing; zero: all are good
 	Version             int64     // grows with each change; the ETag
 
 	ClientSettings // what few clients need
@@ -70,6 +71,26 @@ const FirstPartyClientID = "keystone"
 
 // Confidential reports whether the client keeps a secret (RFC 6749 section 2.1).
 func (c Client) Confidential() bool { return c.Kind == ClientService || c.Kind == ClientWeb }
+
+// TokenID returns the id of an access token that is issued to the client now. It
+// lies behind the moment at which the client's tokens were ended, which is up to
+// a second ahead: who has not heard of that yet issues ids before it.
+func (c Client) TokenID(now time.Time) string {
+	if first := c.TokensValidAfter.Add(time.Millisecond); now.Before(first) {
+		now = first
+	}
+	return NewID(now)
+}
+
+// Ended reports whether all tokens of the client were ended since the one with
+// the id was issued.
+func (c Client) Ended(tokenID string) bool {
+	if c.TokensValidAfter.IsZero() {
+		return false
+	}
+	issued, ok := IDTime(tokenID)
+	return !ok || !issued.After(c.TokensValidAfter)
+}
 
 // MayUse reports whether the client may use the grant type.
 func (c Client) MayUse(grant string) bool {

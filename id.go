@@ -32,6 +32,20 @@ func NewID(now time.Time) string {
 	return string(s[:])
 }
 
+// IDTime returns when an id was made, in milliseconds, and false where s is not
+// an id that says so.
+func IDTime(s string) (time.Time, bool) {
+	b, ok := IDBytes(s)
+	if !ok || b[6]>>4 != 7 {
+		return time.Time{}, false
+	}
+	var ms int64
+	for _, c := range b[:6] {
+		ms = ms<<8 | int64(c)
+	}
+	return time.UnixMilli(ms), true
+}
+
 // IsID reports whether s is a UUID in canonical lower-case form. Everything
 // else is refused before it reaches a query.
 func IsID(s string) bool {

@@ -102,3 +102,15 @@ func TestIDBytesReverse(t *testing.T) {
 		}
 	})
 }
+
+func TestIDTime(t *testing.T) {
+	at := time.UnixMilli(0x0123456789ab)
+	if got, ok := keystone.IDTime(keystone.NewID(at.Add(999 * time.Microsecond))); !ok || !got.Equal(at) {
+		t.Errorf("%v %v", got, ok)
+	}
+	for _, s := range []string{"", "keystone", "01234567-89ab-4000-8000-000000000000", keystone.NewID(at) + "0"} {
+		if got, ok := keystone.IDTime(s); ok {
+			t.Errorf("%q: %v", s, got)
+		}
+	}
+}

@@ -15,7 +15,7 @@ func clientCommand(a *app) *cobra.Command {
 	return group("client", "Clients: programs that ask for tokens",
 		clientCreate(a), clientList(a), clientShow(a), clientUpdate(a),
 		clientSwitch(a, "enable", "Let a client get tokens again", true),
-		clientSwitch(a, "disable", "Refuse a client; its refresh tokens end", false),
+		clientSwitch(a, "disable", "Refuse a client; its tokens end, for good", false),
 		clientDelete(a), clientSecretCommand(a))
 }
 

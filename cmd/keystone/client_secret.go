@@ -70,7 +70,7 @@ func secretRotate(a *app) *cobra.Command {
 			}
 			return printSecret(a, value, cs)
 		})}
-	c.Flags().DurationVar(&overlap, "overlap", 24*time.Hour, "for how long the present secrets go on working; 0 ends them at once")
+	c.Flags().DurationVar(&overlap, "overlap", 24*time.Hour, "for how long the present secrets go on working; 0 ends them at once, and the client's access tokens with them")
 	return c
 }
 
@@ -110,7 +110,7 @@ func secretList(a *app) *cobra.Command {
 }
 
 func secretRemove(a *app) *cobra.Command {
-	return &cobra.Command{Use: "remove CLIENT_ID SECRET_ID", Short: "End one secret at once", Args: cobra.ExactArgs(2),
+	return &cobra.Command{Use: "remove CLIENT_ID SECRET_ID", Short: "End one secret at once, and the client's access tokens with it", Args: cobra.ExactArgs(2),
 		RunE: a.withStore(func(ctx context.Context, s *store.Store, args []string) error {
 			if err := s.RemoveSecret(ctx, operator(), args[0], args[1]); err != nil {
 				return err

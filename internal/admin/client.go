@@ -131,7 +131,7 @@ type updateClientRequest struct {
 	Match
 	Body struct {
 		Name                  *string            `json:"name,omitempty" maxLength:"100"`
-		Enabled               *bool              `json:"enabled,omitempty" doc:"false ends its refresh tokens."`
+		Enabled               *bool              `json:"enabled,omitempty" doc:"false ends its tokens, for good."`
 		FirstParty            *bool              `json:"first_party,omitempty"`
 		RedirectURIs          []string           `json:"redirect_uris,omitempty" maxItems:"50" doc:"All of them from now on; the same for the lists below."`
 		Scopes                []string           `json:"scopes,omitempty" maxItems:"200"`

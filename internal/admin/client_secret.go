@@ -26,7 +26,7 @@ const defaultOverlap = 24 * time.Hour
 type rotateSecretRequest struct {
 	ByID
 	Body *struct {
-		OverlapSeconds *int64 `json:"overlap_seconds,omitempty" minimum:"0" maximum:"2592000" doc:"How long the secrets before stay valid: at most 30 days, a day where it is left out. 0 ends them at once."`
+		OverlapSeconds *int64 `json:"overlap_seconds,omitempty" minimum:"0" maximum:"2592000" doc:"How long the secrets before stay valid: at most 30 days, a day where it is left out. 0 ends them at once, and every access token of the client with them."`
 	}
 }
 

@@ -12,19 +12,20 @@ import (
 )
 
 const clientColumns = `c.id, c.name, c.kind, c.enabled, c.first_party, c.built_in, c.redirect_uris, c.audiences, c.grants,
-	c.access_token_format, c.rotate_refresh_tokens, c.access_token_ttl, c.pkce_optional, c.post_logout_redirect_uris, c.settings, c.created_at, c.updated_at, c.version,
+	c.access_token_format, c.rotate_refresh_tokens, c.access_token_ttl, c.pkce_optional, c.post_logout_redirect_uris, c.settings, c.created_at, c.updated_at, c.version, c.tokens_valid_after,
 	COALESCE((SELECT MAX(last_at) FROM usage g WHERE g.client_id = c.id), 0)`
 
 func scanClient(scan func(...any) error) (c keystone.Client, err error) {
 	var kind, uris, audiences, grants, logout, settings string
-	var ttl, created, updated, used int64
+	var ttl, created, updated, used, ended int64
 	err = scan(&c.ID, &c.Name, &kind, &c.Enabled, &c.FirstParty, &c.BuiltIn, &uris, &audiences, &grants,
-		&c.AccessTokenFormat, &c.RotateRefreshTokens, &ttl, &c.PKCEOptional, &logout, &settings, &created, &updated, &c.Version, &used)
+		&c.AccessTokenFormat, &c.RotateRefreshTokens, &ttl, &c.PKCEOptional, &logout, &settings, &created, &updated, &c.Version, &ended, &used)
 	if err != nil {
 		return c, err
 	}
 	c.Kind, c.Grants = keystone.ClientKind(kind), unwords(grants)
 	c.AccessTokenTTL, c.CreatedAt, c.UpdatedAt, c.LastUsed = time.Duration(ttl)*time.Second, moment(created), moment(updated), moment(used)
+	c.TokensValidAfter = moment(ended)
 	if c.RedirectURIs, err = decodeList(uris); err != nil {
 		return c, err
 	}
@@ -198,7 +199,7 @@ func (s *Store) Clients(ctx context.Context, p keystone.Page) (keystone.List[key
 
 // UpdateClient replaces a client by what change makes of it, where it still has
 // the version (0: any). The actor must hold every scope that it may ask for
-// before or after. Kind and id stay. Disabling ends its refresh tokens.
+// before or after. Kind and id stay. Disabling ends its tokens, for good.
 func (s *Store) UpdateClient(ctx context.Context, by keystone.Actor, id string, version int64, change func(*keystone.Client)) (keystone.Client, error) {
 	var after keystone.Client
 	err := s.InTx(ctx, func(tx *Store) error {
@@ -211,7 +212,7 @@ func (s *Store) UpdateClient(ctx context.Context, by keystone.Actor, id string, 
 		}
 		after = before
 		change(&after)
-		after.ID, after.Kind, after.BuiltIn, after.CreatedAt, after.LastUsed = before.ID, before.Kind, false, before.CreatedAt, before.LastUsed
+		after.ID, after.Kind, after.BuiltIn, after.CreatedAt, after.LastUsed, after.TokensValidAfter = before.ID, before.Kind, false, before.CreatedAt, before.LastUsed, before.TokensValidAfter
 		after = after.WithDefaults()
 		if err := after.Validate(); err != nil {
 			return err
@@ -249,10 +250,23 @@ func (s *Store) writeClient(ctx context.Context, by keystone.Actor, before keyst
 		if err := s.revokeGrants(ctx, "client_id", after.ID, keystone.EndClientDisabled); err != nil {
 			return err
 		}
+		if after.TokensValidAfter, err = s.endTokens(ctx, after.ID); err != nil {
+			return err
+		}
 	}
 	was, is := changes(describeClient(before), describeClient(*after))
 	return s.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActClientUpdated, TargetKind: "client", TargetID: after.ID, TargetName: after.Name,
 		Detail: map[string]any{"before": was, "after": is}})
+}
+
+// endTokens ends every access token that the client has, and returns until when
+// they were issued. Other nodes may issue some more by what they know for another
+// second: those end too, and keystone.Client.TokenID lets nobody else suffer.
+func (s *Store) endTokens(ctx context.Context, clientID string) (until time.Time, err error) {
+	until = moment(micros(s.now().Add(time.Second)))
+	_, err = s.q.exec(ctx, `UPDATE clients SET tokens_valid_after = $1 WHERE id = $2 AND tokens_valid_after < $1`, micros(until), clientID)
+	s.afterCommit(func() { s.cache.clients.Invalidate(clientID) })
+	return until, err
 }
 
 // DeleteClient removes a client, its secrets and its refresh tokens.

@@ -18,8 +18,9 @@ var (
 )
 
 // RotateSecret gives the client a new secret, returned this once. The ones it
-// has stay valid for overlap, so that programs can change over; 0 ends them at
-// once.
+// has stay valid for overlap, so that programs can change over. 0 ends them at
+// once, for a secret that somebody else may have, and with them every token that
+// could have been got by it.
 func (s *Store) RotateSecret(ctx context.Context, by keystone.Actor, clientID string, overlap time.Duration) (clientSecret string, cs keystone.ClientSecret, err error) {
 	err = s.InTx(ctx, func(tx *Store) error {
 		c, err := tx.manageableClient(ctx, by, clientID)
@@ -33,6 +34,11 @@ func (s *Store) RotateSecret(ctx context.Context, by keystone.Actor, clientID st
 		end := micros(now.Add(overlap))
 		if _, err := tx.q.exec(ctx, `UPDATE client_secrets SET expires_at = $1 WHERE client_id = $2 AND (expires_at = 0 OR expires_at > $1)`, end, clientID); err != nil {
 			return err
+		}
+		if overlap <= 0 {
+			if _, err := tx.endTokens(ctx, clientID); err != nil {
+				return err
+			}
 		}
 		clientSecret, cs, err = tx.addSecret(ctx, by, c, time.Time{})
 		return err
@@ -93,19 +99,27 @@ func (s *Store) Secrets(ctx context.Context, clientID string) ([]keystone.Client
 	return list, s.fail("list client secrets", err)
 }
 
-// RemoveSecret ends one secret at once.
+// RemoveSecret ends one secret at once, and where it was good until now every
+// token that could have been got by it: nobody knows which those are, so all of
+// the client's.
 func (s *Store) RemoveSecret(ctx context.Context, by keystone.Actor, clientID, id string) error {
 	err := s.InTx(ctx, func(tx *Store) error {
 		c, err := tx.manageableClient(ctx, by, clientID)
 		if err != nil {
 			return err
 		}
-		n, err := tx.q.exec(ctx, `DELETE FROM client_secrets WHERE id = $1 AND client_id = $2`, id, clientID)
+		var expires int64
+		removed, err := tx.row(ctx, `DELETE FROM client_secrets WHERE id = $1 AND client_id = $2 RETURNING expires_at`, []any{id, clientID}, &expires)
 		if err != nil {
 			return err
 		}
-		if n == 0 {
+		if !removed {
 			return notFound("secret")
+		}
+		if expires == 0 || moment(expires).After(tx.now()) {
+			if _, err := tx.endTokens(ctx, clientID); err != nil {
+				return err
+			}
 		}
 		tx.afterCommit(func() { s.cache.clients.Invalidate(clientID) })
 		return tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActClientSecretRemoved, TargetKind: "client", TargetID: clientID, TargetName: c.Name,

@@ -50,7 +50,7 @@ func (s *Store) TokenState(ctx context.Context, t TokenRef) (TokenState, error) 
 		return TokenState{}, s.fail("read token state", err)
 	}
 	c, err := s.CachedClient(ctx, t.ClientID)
-	if err != nil || !c.Enabled {
+	if err != nil || !c.Enabled || c.Ended(t.JTI) {
 		return TokenState{}, absent(err)
 	}
 	st := TokenState{Active: true, Name: c.Name, Scopes: c.Scopes, Client: c}

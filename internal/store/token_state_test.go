@@ -130,6 +130,24 @@ func TestRevocationReach(t *testing.T) {
 			_, err := s.UpdateClient(ctx, operator, x.client.ID, 0, func(c *keystone.Client) { c.Enabled = false })
 			return err
 		}, inactive},
+		{"client disabled and enabled again", true, func(s *store.Store, x subject) error {
+			for _, enabled := range []bool{false, true} {
+				if _, err := s.UpdateClient(ctx, operator, x.client.ID, 0, func(c *keystone.Client) { c.Enabled = enabled }); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, inactive},
+		{"client's secret replaced at once", true, func(s *store.Store, x subject) error {
+			return second(s.RotateSecret(ctx, operator, x.client.ID, 0))
+		}, inactive},
+		{"client's secret removed", true, func(s *store.Store, x subject) error {
+			secrets, err := s.Secrets(ctx, x.client.ID)
+			if err != nil {
+				return err
+			}
+			return s.RemoveSecret(ctx, operator, x.client.ID, secrets[0].ID)
+		}, inactive},
 		{"client deleted", true, func(s *store.Store, x subject) error { return s.DeleteClient(ctx, operator, x.client.ID, 0) }, inactive},
 		{"client's scopes removed", true, func(s *store.Store, x subject) error {
 			_, err := s.UpdateClient(ctx, operator, x.client.ID, 0, func(c *keystone.Client) { c.Scopes = nil })
@@ -181,6 +199,69 @@ func TestRevocationReach(t *testing.T) {
 				}
 				time.Sleep(10 * time.Millisecond) // the caches go by the machine's clock
 			}
+		}
+	})
+}
+
+// TestClientsTokensEnd: what ends a client's tokens ends those of all nodes, also
+// the ones that another node issues by what it still knows; and no others.
+func TestClientsTokensEnd(t *testing.T) {
+	eachNodes(t, 2, func(t *testing.T, nodes []*store.Store, clock *storetest.Clock) {
+		here, there := nodes[0], nodes[1]
+		living := func(c keystone.Client, jti string) bool {
+			t.Helper()
+			return must[store.TokenState](t)(here.TokenState(ctx, store.TokenRef{JTI: jti, ClientID: c.ID})).Active
+		}
+		issue := func(s *store.Store, c keystone.Client) string {
+			t.Helper()
+			return must[keystone.Client](t)(s.CachedClient(ctx, c.ID)).TokenID(s.Now())
+		}
+		set := func(c keystone.Client, enabled bool) {
+			t.Helper()
+			_, err := here.UpdateClient(ctx, operator, c.ID, 0, func(c *keystone.Client) { c.Enabled = enabled })
+			ok(t, err)
+		}
+		other, _ := newService(t, here)
+		untouched := issue(here, other)
+		for name, end := range map[string]func(c keystone.Client){
+			"disabled and enabled": func(c keystone.Client) { set(c, false); set(c, true) },
+			"replaced secret":      func(c keystone.Client) { ok(t, second(here.RotateSecret(ctx, operator, c.ID, 0))) },
+			"removed secret": func(c keystone.Client) {
+				ok(t, here.RemoveSecret(ctx, operator, c.ID, must[[]keystone.ClientSecret](t)(here.Secrets(ctx, c.ID))[0].ID))
+			},
+		} {
+			c, _ := newService(t, here)
+			old := issue(there, c) // and that node has the client in its cache
+			end(c)
+			stale := issue(there, c)
+			clock.Move(900 * time.Millisecond)
+			staler := must[keystone.Client](t)(c, nil).TokenID(there.Now())
+			fresh := issue(here, c)
+			if living(c, old) || living(c, stale) || living(c, staler) {
+				t.Errorf("%s: tokens of before live on", name)
+			}
+			if !living(c, fresh) || living(c, "not an id") {
+				t.Errorf("%s: the next token is not good", name)
+			}
+			clock.Move(time.Second)
+			if !living(c, issue(here, c)) || living(c, old) {
+				t.Errorf("%s: a second later", name)
+			}
+		}
+		if !living(other, untouched) {
+			t.Error("the tokens of another client ended")
+		}
+		c, _ := newService(t, here)
+		old := issue(here, c)
+		ok(t, second(here.RotateSecret(ctx, operator, c.ID, time.Minute)))
+		_, short, err := here.AddSecret(ctx, operator, c.ID, here.Now().Add(time.Second))
+		ok(t, err)
+		clock.Move(time.Second)
+		ok(t, here.RemoveSecret(ctx, operator, c.ID, short.ID)) // it had ended by itself
+		_, err = here.UpdateClient(ctx, operator, c.ID, 0, func(c *keystone.Client) { c.Name, c.TokensValidAfter = "other", here.Now() })
+		ok(t, err)
+		if !living(c, old) {
+			t.Error("changing over ends tokens")
 		}
 	})
 }

@@ -63,6 +63,12 @@ func TestInspectFollows(t *testing.T) {
 					t.Fatalf("%s: %v", format, err)
 				}
 			}
+			now := func(c keystone.Client) keystone.Client {
+				t.Helper()
+				c, err := s.Client(ctx, c.ID)
+				ok(t, err)
+				return c
+			}
 			active(true)
 			_, err := s.UpdateClient(ctx, operator, c.ID, 0, func(c *keystone.Client) { c.Scopes = []string{keystone.AuditRead} })
 			ok(t, err)
@@ -79,10 +85,12 @@ func TestInspectFollows(t *testing.T) {
 			active(false)
 			_, err = s.UpdateClient(ctx, operator, c.ID, 0, func(c *keystone.Client) { c.Enabled = true })
 			ok(t, err)
+			active(false) // what was ended stays so
+			r = n.mint(t, now(c))
 			active(true)
 			ok(t, s.RevokeAccessToken(ctx, operator, r.JTI, c.ID, clock.Now().Add(time.Hour)))
 			active(false)
-			r = n.mint(t, c)
+			r = n.mint(t, now(c))
 			active(true)
 			clock.Move(15*time.Minute + leeway)
 			active(false)

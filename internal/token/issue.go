@@ -192,7 +192,7 @@ func (i *Issuer) mint(ctx context.Context, by keystone.Actor, r Request, d Decis
 	}
 	c := Claims{
 		Issuer: i.Options.Issuer, Audiences: d.Audiences, Subject: r.UserID, ClientID: r.Client.ID, Scopes: d.Scopes,
-		SessionID: w.SessionID, GrantID: w.GrantID, Act: r.Act, JTI: keystone.NewID(d.Now), IssuedAt: d.Now, ExpiresAt: d.Now.Add(ttl), Bound: d.Bound,
+		SessionID: w.SessionID, GrantID: w.GrantID, Act: r.Act, JTI: r.Client.TokenID(d.Now), IssuedAt: d.Now, ExpiresAt: d.Now.Add(ttl), Bound: d.Bound,
 	}
 	if r.UserID == "" {
 		c.Subject = r.Client.ID
