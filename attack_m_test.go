@@ -83,7 +83,7 @@ func TestAttackM1_ReachOnTheOtherNode(t *testing.T) {
 				s.CreateRole("auditor", keystone.AuditRead)
 				h := held{user: s.CreateUser("victim", "auditor", "user")}
 				h.client = s.CreateClient(keystone.Client{Kind: keystone.ClientSPA, FirstParty: true, AccessTokenFormat: keystone.FormatOpaque, Scopes: []string{keystone.AuditRead}}).ID
-				watcher := s.CreateClient(keystone.Client{Audiences: []string{s.Issuer}})
+				watcher := s.CreateClient(keystone.Client{ClientSettings: keystone.ClientSettings{IntrospectionAudiences: []string{s.Issuer}}})
 				h.jwt = s.SignIn(h.user)
 				s.Call(http.MethodPost, "/api/v1/auth/login", "", m{"username": "victim", "password": h.user.Password, "client_id": h.client}, &h.other)
 				works := func(tok keystonetest.Tokens) (api, introspected bool) {

@@ -120,6 +120,7 @@ func (c Client) WithDefaults() Client {
 	if c.AccessTokenFormat == "" {
 		c.AccessTokenFormat = FormatJWT
 	}
+	c.ClientSettings = c.ClientSettings.withDefaults()
 	c.Scopes, c.Grants, c.Audiences = SortedSet(c.Scopes), SortedSet(c.Grants), SortedSet(c.Audiences)
 	return c
 }
@@ -158,7 +159,7 @@ func (c Client) Validate() error {
 	f.check("grants", c.validGrants())
 	f.check("redirect_uris", c.validRedirectURIs())
 	f.check("post_logout_redirect_uris", c.validPostLogoutURIs())
-	f.check("audiences", validAudiences(c.Audiences))
+	f.check("audiences", validAudiences("audiences", c.Audiences))
 	if c.AccessTokenFormat != FormatJWT && c.AccessTokenFormat != FormatOpaque {
 		f["access_token_format"] = "The access token format is jwt or opaque."
 	}
@@ -313,16 +314,16 @@ func IsLoopbackHost(host string) bool {
 	return err == nil && addr.IsLoopback()
 }
 
-func validAudiences(list []string) error {
+func validAudiences(field string, list []string) error {
 	if len(list) > maxAudiences {
-		return FailField("audiences", "Register at most 50 audiences.")
+		return FailField(field, "Register at most 50 audiences.")
 	}
 	for _, a := range list {
 		if a == "" || len(a) > maxURI || strings.ContainsFunc(a, func(r rune) bool { return r <= 0x20 || r > 0x7e }) {
-			return FailField("audiences", "An audience is a name or absolute URI of printable ASCII without spaces.")
+			return FailField(field, "An audience is a name or absolute URI of printable ASCII without spaces.")
 		}
 		if strings.Contains(a, "#") {
-			return FailField("audiences", "An audience has no fragment (RFC 8707 section 2).")
+			return FailField(field, "An audience has no fragment (RFC 8707 section 2).")
 		}
 	}
 	return nil
@@ -342,6 +343,16 @@ func (c Client) Audience(requested []string, issuer string) ([]string, error) {
 		}
 	}
 	return SortedSet(requested), nil
+}
+
+// Introspects reports whether the client may know of a token that was issued to
+// clientID for audiences: it is the client's own, or meant for the client, or for
+// a resource that the client stands for. That it may ask for tokens for a
+// resource gives it no right to look into those of others (RFC 7662 section 4).
+func (c Client) Introspects(clientID string, audiences []string) bool {
+	return clientID == c.ID || slices.ContainsFunc(audiences, func(a string) bool {
+		return a == c.ID || slices.Contains(c.IntrospectionAudiences, a)
+	})
 }
 
 // ClientSecret is what may be known about a secret after it was shown once.

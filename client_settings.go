@@ -12,6 +12,8 @@ import (
 // section 2 where it has one. The zero value is safe and is what most clients
 // have.
 type ClientSettings struct {
+	IntrospectionAudiences []string `json:"introspection_audiences" doc:"Resources that it stands for as a resource server: it may introspect tokens that are meant for them, whoever got them (RFC 7662), besides its own and those meant for its client_id."`
+
 	RequirePAR bool `json:"require_par" doc:"Its authorization requests must be pushed (RFC 9126); sent through the browser they are refused."`
 	DPoPBound  bool `json:"dpop_bound" doc:"It gets only access tokens that are bound to the key of a DPoP proof (RFC 9449)."`
 	DPoPNonce  bool `json:"dpop_nonce" doc:"Its DPoP proofs must carry a nonce of the server (RFC 9449 section 8)."`
@@ -25,9 +27,19 @@ type ClientSettings struct {
 	TokenExchange []ExchangeRule `json:"token_exchange,omitempty" doc:"Whose tokens it may exchange for tokens of its own (RFC 8693)."`
 }
 
+// withDefaults fills what is left out.
+func (s ClientSettings) withDefaults() ClientSettings {
+	s.IntrospectionAudiences = SortedSet(append([]string{}, s.IntrospectionAudiences...))
+	return s
+}
+
 // validate checks the settings of c into f.
 func (s ClientSettings) validate(c Client, f fields) {
 	s.validateExchange(c, f)
+	f.check("introspection_audiences", validAudiences("introspection_audiences", s.IntrospectionAudiences))
+	if len(s.IntrospectionAudiences) > 0 && !c.Confidential() {
+		f["introspection_audiences"] = "Only clients of kind service or web can introspect: a public client has nothing to prove itself with."
+	}
 	if s.RequirePAR && !c.Confidential() {
 		f["require_par"] = "Only clients of kind service or web can push requests: a public client has nothing to prove itself with."
 	}

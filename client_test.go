@@ -196,6 +196,10 @@ func TestClientValidate(t *testing.T) {
 		{"audience with space", func(c *keystone.Client) { c.Audiences = []string{"a b"} }, "audiences"},
 		{"audience with fragment", func(c *keystone.Client) { c.Audiences = []string{"https://a.example/#x"} }, "audiences"},
 		{"audience not ASCII", func(c *keystone.Client) { c.Audiences = []string{"ä"} }, "audiences"},
+		{"introspection of nothing", func(c *keystone.Client) { c.IntrospectionAudiences = []string{""} }, "introspection_audiences"},
+		{"a public client introspects", func(c *keystone.Client) {
+			c.Kind, c.IntrospectionAudiences = keystone.ClientSPA, []string{"https://api.example.com"}
+		}, "introspection_audiences"},
 		{"too many audiences", func(c *keystone.Client) { c.Audiences = make([]string, 51) }, "audiences"},
 		{"format", func(c *keystone.Client) { c.AccessTokenFormat = "saml" }, "access_token_format"},
 		{"life too short", func(c *keystone.Client) { c.AccessTokenTTL = time.Second }, "access_token_ttl_seconds"},

@@ -55,7 +55,7 @@ func (s ClientSettings) validateExchange(c Client, f fields) {
 			f[field] = "The mode of a rule is delegation or impersonation."
 		case slices.ContainsFunc(s.TokenExchange[:i], func(o ExchangeRule) bool { return o.ClientID == r.ClientID && o.Mode == r.Mode }):
 			f[field] = "There are two rules for the same client and mode: make them one."
-		case validAudiences(r.Audiences) != nil:
+		case validAudiences("audiences", r.Audiences) != nil:
 			f[field] = "An audience of a rule is a name or absolute URI of printable ASCII without spaces and fragment."
 		case validScopeList(r.Scopes) != nil:
 			f[field] = "A scope of a rule is the name of one."

@@ -49,6 +49,7 @@ func (st *stage) direct(t *testing.T, line int, words []string) {
 		c := s.CreateClient(keystone.Client{
 			Name: words[1], Kind: keystone.ClientKind(words[2]), Scopes: list(o["scopes"]), Audiences: list(o["audiences"]),
 			Grants: list(o["grants"]), RedirectURIs: list(o["redirect"]), AccessTokenFormat: o["format"], FirstParty: o["first_party"] == "true",
+			ClientSettings: keystone.ClientSettings{IntrospectionAudiences: list(o["introspects"])},
 		})
 		st.vars[words[1]+".id"], st.vars[words[1]+".secret"] = c.ID, c.Secret
 	case "enable", "disable":

@@ -19,6 +19,7 @@ type clientFlags struct {
 	postLogoutURIs                          []string
 	firstParty, rotate, withoutPKCE         bool
 	requirePAR                              bool
+	introspects                             []string
 	clientBoundFlags
 	ttl      time.Duration
 	logout   logoutFlags
@@ -36,6 +37,7 @@ func (f *clientFlags) add(c *cobra.Command) {
 	c.Flags().Var(&f.exchange, "exchange-rule", "a rule client=ID,mode=delegation|impersonation[,audience=A]…[,scope=S]…: whose tokens it may exchange (RFC 8693; repeatable)")
 	c.Flags().StringArrayVar(&f.scopes, "scope", nil, "a scope it may ask for (repeatable)")
 	c.Flags().StringArrayVar(&f.audiences, "audience", nil, "a resource it may ask tokens for, besides Keystone itself (repeatable)")
+	c.Flags().StringArrayVar(&f.introspects, "introspection-audience", nil, "a resource it stands for: it may introspect all tokens meant for it (repeatable)")
 	c.Flags().StringArrayVar(&f.grants, "grant", nil, "a grant type it may use: client_credentials, authorization_code, refresh_token, "+keystone.GrantDeviceCode+", "+keystone.GrantTokenExchange+" (repeatable; default: those of its kind)")
 	c.Flags().BoolVar(&f.firstParty, "first-party", false, "may sign users in through the JSON API and manage the account; spa and native only")
 	c.Flags().StringVar(&f.format, "access-token-format", keystone.FormatJWT, "jwt, or opaque: verified by introspection only")
@@ -55,6 +57,7 @@ func (f *clientFlags) apply(c *cobra.Command, client *keystone.Client) {
 	put(c, "exchange-rule", &client.TokenExchange, []keystone.ExchangeRule(f.exchange))
 	put(c, "scope", &client.Scopes, withoutEmpty(f.scopes))
 	put(c, "audience", &client.Audiences, withoutEmpty(f.audiences))
+	put(c, "introspection-audience", &client.IntrospectionAudiences, withoutEmpty(f.introspects))
 	put(c, "grant", &client.Grants, withoutEmpty(f.grants))
 	put(c, "first-party", &client.FirstParty, f.firstParty)
 	put(c, "access-token-format", &client.AccessTokenFormat, f.format)
@@ -105,7 +108,7 @@ func clientUpdate(a *app) *cobra.Command {
 	var f clientFlags
 	c := &cobra.Command{Use: "update CLIENT_ID", Short: "Change a client; lists are replaced as a whole, an empty value empties one", Args: cobra.ExactArgs(1)}
 	f.add(c)
-	c.MarkFlagsOneRequired(slices.Concat(logoutFlagNames, []string{"dpop-bound", "dpop-nonce", "name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce", "require-par", "exchange-rule"})...)
+	c.MarkFlagsOneRequired(slices.Concat(logoutFlagNames, []string{"dpop-bound", "dpop-nonce", "name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce", "require-par", "introspection-audience", "exchange-rule"})...)
 	c.RunE = a.withStore(func(ctx context.Context, s *store.Store, args []string) error {
 		client, err := s.UpdateClient(ctx, operator(), args[0], 0, func(client *keystone.Client) { f.apply(c, client) })
 		if err != nil {

@@ -160,6 +160,9 @@ func dayOfClients(m *machine) {
 	m.refused("kind: ", "client", "create", "--name", "X", "--kind", "robot")
 	m.refused("redirect_uris: ", "client", "create", "--name", "X", "--kind", "spa", "--redirect-uri", "http://evil.example/*")
 	m.usage(`"kind" not set`, "client", "create", "--name", "X")
+	if c := m.object("client", "update", id, "--introspection-audience", "stock"); len(c["introspection_audiences"].([]any)) != 1 || len(c["audiences"].([]any)) != 1 {
+		t.Errorf("update: %v", c)
+	}
 	if c := m.object("client", "update", id, "--name", "Invoices", "--audience", "", "--access-token-format", "opaque"); c["name"] != "Invoices" || len(c["audiences"].([]any)) != 0 || len(c["scopes"].([]any)) != 1 {
 		t.Errorf("client update: %v", c)
 	}

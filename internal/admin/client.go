@@ -20,7 +20,7 @@ type Client struct {
 	BuiltIn               bool       `json:"built_in" doc:"Keystone's own: cannot be changed or deleted."`
 	RedirectURIs          []string   `json:"redirect_uris"`
 	Scopes                []string   `json:"scopes" doc:"What it may ask for."`
-	Audiences             []string   `json:"audiences" doc:"Resources for which it may ask tokens, besides Keystone itself."`
+	Audiences             []string   `json:"audiences" doc:"Resources for which it may ask tokens, besides Keystone itself. It does not see other clients' tokens for them: see introspection_audiences."`
 	Grants                []string   `json:"grants"`
 	AccessTokenFormat     string     `json:"access_token_format" enum:"jwt,opaque"`
 	RotateRefreshTokens   bool       `json:"rotate_refresh_tokens"`

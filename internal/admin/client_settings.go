@@ -6,6 +6,8 @@ import "github.com/keystone-auth/keystone"
 // creates or changes a client: what is left out stays as it is. The type is
 // exported because a body is described by exported fields only.
 type ClientSettings struct {
+	IntrospectionAudiences []string `json:"introspection_audiences,omitempty" maxItems:"50" doc:"Resources that it stands for: it may introspect all tokens meant for them. All of them from now on."`
+
 	RequirePAR *bool `json:"require_par,omitempty" doc:"true refuses authorization requests that were not pushed (RFC 9126)."`
 	DPoPBound  *bool `json:"dpop_bound,omitempty" doc:"true gives it only access tokens that are bound to the key of a DPoP proof (RFC 9449)."`
 	DPoPNonce  *bool `json:"dpop_nonce,omitempty" doc:"true refuses DPoP proofs without a nonce of the server (RFC 9449 section 8)."`
@@ -18,6 +20,7 @@ type ClientSettings struct {
 }
 
 func (b ClientSettings) apply(s *keystone.ClientSettings) {
+	setList(&s.IntrospectionAudiences, b.IntrospectionAudiences)
 	set(&s.RequirePAR, b.RequirePAR)
 	set(&s.DPoPBound, b.DPoPBound)
 	set(&s.DPoPNonce, b.DPoPNonce)

@@ -87,6 +87,15 @@ func TestClientLife(t *testing.T) {
 		if changed.body["access_token_ttl_seconds"] != 60.0 || changed.str("name") != "Orders" || !strings.Contains(changed.text, `"scopes":[]`) || fmt.Sprint(changed.body["audiences"]) != "[https://orders.example.com]" {
 			t.Errorf("changed: %s", changed.text)
 		}
+		if changed = w.want(200, "PATCH", path, obj{"introspection_audiences": []string{"stock", "https://api.example.com"}}); !strings.Contains(changed.text, `"introspection_audiences":["https://api.example.com","stock"]`) {
+			t.Errorf("stands for two resources: %s", changed.text)
+		}
+		if changed = w.want(200, "PATCH", path, obj{"require_par": true}); changed.body["require_par"] != true {
+			t.Errorf("requests must be pushed: %s", changed.text)
+		}
+		if changed = w.want(200, "PATCH", path, `{"introspection_audiences":[]}`); !strings.Contains(changed.text, `"introspection_audiences":[]`) {
+			t.Errorf("and for none: %s", changed.text)
+		}
 		if changed = w.want(200, "PATCH", path, `{"access_token_ttl_seconds":null}`); changed.body["access_token_ttl_seconds"] != nil {
 			t.Errorf("back to the server's setting: %s", changed.text)
 		}

@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -147,7 +146,7 @@ func (s *Slice) inspect(ctx context.Context, c keystone.Client, raw string) (int
 	if err != nil {
 		return introspection{}, err
 	}
-	if !concerns(c, t) {
+	if !c.Introspects(t.ClientID, t.Audiences) {
 		return introspection{}, errNotIntrospected
 	}
 	a := introspection{
@@ -159,14 +158,6 @@ func (s *Slice) inspect(ctx context.Context, c keystone.Client, raw string) (int
 		a.Username = t.Name
 	}
 	return a, nil
-}
-
-// concerns reports whether a client may know of a token: it is its own, or meant
-// for a resource that the client stands for.
-func concerns(c keystone.Client, t token.Inspection) bool {
-	return t.ClientID == c.ID || slices.ContainsFunc(t.Audiences, func(a string) bool {
-		return a == c.ID || slices.Contains(c.Audiences, a)
-	})
 }
 
 // inspectRefresh answers for a client's own newest refresh token.

@@ -35,6 +35,9 @@ func scanClient(scan func(...any) error) (c keystone.Client, err error) {
 	if err := json.Unmarshal([]byte(settings), &c.ClientSettings); err != nil {
 		return c, err
 	}
+	if c.IntrospectionAudiences == nil { // written before there was the setting
+		c.IntrospectionAudiences = []string{}
+	}
 	c.Audiences, err = decodeList(audiences)
 	return c, err
 }
