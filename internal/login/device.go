@@ -96,12 +96,12 @@ func (s *Slice) byUserCode(ctx context.Context, browser, typed string) (store.Pe
 	if secret.WellFormed(secret.Browser, browser) {
 		keys = append(keys, store.AttemptKey{Key: "device:browser:" + hex.EncodeToString(secret.Hash(browser)), Free: freeCodesBrowser})
 	}
-	wait, err := s.Store.CountAttempt(ctx, keys...)
+	attempt, err := s.Store.CountAttempt(ctx, keys...)
 	if err != nil {
 		return store.Pending{}, err
 	}
-	if wait > 0 {
-		return store.Pending{}, errCodesWait.After(wait)
+	if attempt.Wait > 0 {
+		return store.Pending{}, errCodesWait.After(attempt.Wait)
 	}
 	letters, ok := secret.ParseUserCode(typed)
 	if !ok {

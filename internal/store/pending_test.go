@@ -143,7 +143,7 @@ func TestPendingOnce(t *testing.T) {
 func TestForgiveAttempt(t *testing.T) {
 	storetest.EachDB(t, func(t *testing.T, s *store.Store, _ *storetest.Clock) {
 		k := store.AttemptKey{Key: "device:source:192.0.2.7", Free: 3}
-		count := func() bool { return must[time.Duration](t)(s.CountAttempt(ctx, k)) > 0 }
+		count := func() bool { return must[store.Attempt](t)(s.CountAttempt(ctx, k)).Wait > 0 }
 		for range 10 { // right ones cost nothing
 			if count() {
 				t.Fatal("refused")
