@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -117,6 +118,12 @@ func TestAttackX4_DatabaseAwayOrHanging(t *testing.T) {
 		"revoke": func() answer {
 			return as(s, "").form(t, "/oauth2/revoke", "token", "ks_rt_x", "client_id", c.ID, "client_secret", c.Secret)
 		},
+		"sign-in page": func() answer {
+			return as(s, "").json(t, "GET", "/login?flow=01890000-0000-7000-8000-000000000000", nil)
+		},
+		"application's page": func() answer {
+			return as(s, "").json(t, "GET", "/oauth2/authorize?response_type=code&client_id="+c.ID, nil)
+		},
 		"setup": func() answer { return as(s, "").json(t, "GET", "/setup?token=x", nil) },
 		"ready": func() answer { return as(s, "").json(t, "GET", "/ready", nil) },
 	}
@@ -134,6 +141,9 @@ func TestAttackX4_DatabaseAwayOrHanging(t *testing.T) {
 					t.Errorf("%s, %s: answered %d %v %s", what, name, got.status, got.header, got.body)
 				}
 				got.wants(t, got.status, "%s, %s", what, name)
+				if people := name == "setup" || strings.HasSuffix(name, "page"); people && got.status == 503 {
+					got.wantsErrorPage(t, 503, what+", "+name)
+				}
 			})
 		}
 		for range 10 {

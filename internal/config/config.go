@@ -68,6 +68,7 @@ type Config struct {
 	RateLimitLogin    Rate `env:"RATE_LIMIT_LOGIN" group:"Rate limits" default:"5/minute" example:"5/minute" help:"Sign-ins, per account and source and per source."`
 	RateLimitRegister Rate `env:"RATE_LIMIT_REGISTER" default:"3/hour" example:"3/hour" help:"Registrations, per source."`
 	RateLimitToken    Rate `env:"RATE_LIMIT_TOKEN" default:"30/minute" example:"30/minute" help:"Failed client authentications, per client and source and per source. Successful ones are not limited."`
+	RateLimitPage     Rate `env:"RATE_LIMIT_PAGE" default:"1000/minute" example:"1000/minute" help:"Steps of sign-ins in the browser, per source: about six requests for each, and a whole office may share one address. Passwords have RATE_LIMIT_LOGIN."`
 	RateLimitAPI      Rate `env:"RATE_LIMIT_API" default:"100/minute" example:"100/minute" help:"Calls of the JSON API, per actor."`
 
 	OutboundAllow  []string `env:"OUTBOUND_ALLOW" group:"Requests to other servers" auto:"none: public addresses only" example:"idp.internal.example.com,10.20.0.0/16" help:"Host names, addresses and networks (CIDR) that Keystone may reach though they are not public, where a client or another server names them (jwks_uri and the like). https all the same."`

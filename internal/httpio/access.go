@@ -57,13 +57,14 @@ const (
 	LimitLogin    Limit = "login"    // password checks: per source here, per account in login
 	LimitRegister Limit = "register" // new accounts: per source
 	LimitAPI      Limit = "api"      // per actor, else per source
+	LimitPage     Limit = "page"     // steps of a sign-in in the browser: per source, and generous, because many people share one
 	LimitToken    Limit = "token"    // OAuth endpoints: only failures count, per client and source
 )
 
 // Known reports whether the limit is one of the above.
 func (l Limit) Known() bool {
 	switch l {
-	case LimitNone, LimitLogin, LimitRegister, LimitAPI, LimitToken:
+	case LimitNone, LimitLogin, LimitRegister, LimitAPI, LimitPage, LimitToken:
 		return true
 	}
 	return false

@@ -71,7 +71,7 @@ func statusOf(kind keystone.Kind, code string) int {
 
 // WriteError answers a request with err. It is the only writer of error bodies:
 // the shape of CONTRACT.md everywhere, the codes of RFC 6749 section 5.2 where
-// the error carries one. An error without a kind is answered with 500 and a
+// the error carries one; a page on routes that people see. An error without a kind is answered with 500 and a
 // fixed text; its own text goes to the exchange, for the log.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	x := ExchangeOf(r.Context())
@@ -93,9 +93,11 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	for _, name := range []string{"Etag", "Last-Modified", "Content-Length", "Content-Encoding", "Content-Disposition"} {
 		delete(h, name) // they told of the answer that was not given
 	}
-	h["Content-Type"] = contentJSON
 	h["Cache-Control"] = noStore
-
+	if x.Problem != nil && x.Problem(w, status, x.Actor.RequestID, e) == nil {
+		return
+	}
+	h["Content-Type"] = contentJSON
 	body := appendError(make([]byte, 0, 320), code, e, x.Actor.RequestID, time.Now().Unix())
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)

@@ -17,9 +17,14 @@ type Exchange struct {
 	Err       error          // the refusal that was answered, for the log
 	ClientID  string         // set by OAuth endpoints once the client is known, for the log
 	Header    http.Header    // of the answer, for limits that are asked inside of a handler; may be nil
+	Problem   Problem        // shows an error to a person, on routes that people see; nil elsewhere
 
 	Checks keystone.Checks // what the request was held against, see keystone.Checking
 }
+
+// Problem answers with a page that says what went wrong. What is allowed to be
+// said of err is decided already.
+type Problem func(w http.ResponseWriter, status int, requestID string, err error) error
 
 type exchangeKey struct{}
 

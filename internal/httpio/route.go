@@ -19,6 +19,7 @@ type Route struct {
 	Limit   Limit
 	Status  int // status of success; 0 means 200, or 204 where nothing is answered
 	Docs    []Doc
+	Page    bool // people see it: its errors are pages, too
 
 	build func(*API, *huma.Operation) http.Handler
 }
@@ -51,6 +52,14 @@ func Plain(method, path string, access Access, limit Limit, summary string, h fu
 			a.api.OpenAPI().AddOperation(op)
 			return plain(h)
 		}}
+}
+
+// PageRoute is a Plain route that people see in a browser. Whatever is wrong with
+// their request, limits and overload included, they get a page that says so.
+func PageRoute(method, path string, access Access, limit Limit, summary string, h func(http.ResponseWriter, *http.Request) error, docs ...Doc) Route {
+	rt := Plain(method, path, access, limit, summary, h, docs...)
+	rt.Page = true
+	return rt
 }
 
 type plain func(http.ResponseWriter, *http.Request) error

@@ -38,17 +38,17 @@ func (s *Slice) Routes() []httpio.Route {
 		httpio.JSON(http.MethodPost, "/api/v1/auth/logout", httpio.Self, httpio.LimitAPI,
 			"End this session with its refresh token", s.logout),
 
-		httpio.Plain(http.MethodGet, "/login", httpio.Public, httpio.LimitAPI,
+		httpio.PageRoute(http.MethodGet, "/login", httpio.Public, httpio.LimitPage,
 			"The next page of a sign-in", s.dispatch, httpio.DocContent(http.StatusOK, "text/html", "The page.")),
-		httpio.Plain(http.MethodPost, "/login", httpio.Public, httpio.LimitLogin,
+		httpio.PageRoute(http.MethodPost, "/login", httpio.Public, httpio.LimitLogin,
 			"Sign in, or choose an account", s.signInForm, httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
-		httpio.Plain(http.MethodGet, "/device", httpio.Public, httpio.LimitAPI,
+		httpio.PageRoute(http.MethodGet, "/device", httpio.Public, httpio.LimitPage,
 			"The page on which people type a device's code (RFC 8628)", s.devicePage, httpio.DocContent(http.StatusOK, "text/html", "The page.")),
-		httpio.Plain(http.MethodPost, "/device", httpio.Public, httpio.LimitLogin,
+		httpio.PageRoute(http.MethodPost, "/device", httpio.Public, httpio.LimitLogin,
 			"Type a device's code", s.deviceForm, httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
-		httpio.Plain(http.MethodGet, "/device/qr", httpio.Public, httpio.LimitAPI,
+		httpio.Plain(http.MethodGet, "/device/qr", httpio.Public, httpio.LimitPage,
 			"The address of that page with a code in it, as a QR code", s.deviceQR, httpio.DocContent(http.StatusOK, "image/svg+xml", "The picture.")),
-		httpio.Plain(http.MethodPost, "/consent", httpio.Public, httpio.LimitAPI,
+		httpio.PageRoute(http.MethodPost, "/consent", httpio.Public, httpio.LimitPage,
 			"Allow or refuse a client", s.decide, httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
 	}
 }

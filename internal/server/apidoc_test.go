@@ -89,7 +89,7 @@ const apiHead = `# API
 Made from the routes and the OpenAPI document (always at ` + "`/openapi.json`" + `; interactive at ` + "`/docs`" + ` with ` + "`DEBUG=true`" + `). Regenerate with ` + "`make docs`" + `.
 
 - **Who may**: *public*, anybody; *self*, a user through a first-party client; *client*, the OAuth client proves itself; a scope, whoever holds it now. Tokens go into ` + "`Authorization: Bearer …`" + `, once, never into the address.
-- **Limits** (settings ` + "`RATE_LIMIT_*`" + `): *login* per source and per account, *register* per source, *api* per actor, else per source, *token* only failures, per client and per source. Answers carry ` + "`RateLimit-Limit`, `RateLimit-Remaining`, `RateLimit-Reset`, and `Retry-After`" + ` with 429.
+- **Limits** (settings ` + "`RATE_LIMIT_*`" + `): *login* per source and per account, *register* per source, *page* per source, *api* per actor, else per source, *token* only failures, per client and per source. Answers carry ` + "`RateLimit-Limit`, `RateLimit-Remaining`, `RateLimit-Reset`, and `Retry-After`" + ` with 429.
 - **Bodies** are JSON (forms at ` + "`/oauth2/*`" + `), at most 1 MiB; unknown and repeated members are refused. Times are RFC 3339 UTC, ids UUIDv7.
 - **Lists** take ` + "`limit` (1 to 200) and `cursor`, and answer `{\"items\": […], \"next_cursor\": \"…\" or null}`" + `.
 - **Changes** take ` + "`If-Match`" + ` with the ` + "`ETag`" + ` of what was read; 412 where it was changed since.

@@ -17,7 +17,8 @@ type endpoint struct {
 	s       *Server
 	route   httpio.Route
 	pattern string
-	demands string // scope
+	demands string         // scope
+	problem httpio.Problem // shows errors to people; nil: they are for programs
 	handler http.Handler
 	metrics routeMetrics
 }
@@ -39,7 +40,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rec.endpoint = e
-	rec.x.Route = e.pattern
+	rec.x.Route, rec.x.Problem = e.pattern, e.problem
 	if err := e.admit(rec, r); err != nil {
 		httpio.WriteError(w, r, err)
 		return

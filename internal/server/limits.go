@@ -32,6 +32,7 @@ func newLimits(c *config.Config, counter *ephemeral.Limiter, m *metrics, now fun
 		httpio.LimitLogin:    ephemeral.Rate(c.RateLimitLogin),
 		httpio.LimitRegister: ephemeral.Rate(c.RateLimitRegister),
 		httpio.LimitAPI:      ephemeral.Rate(c.RateLimitAPI),
+		httpio.LimitPage:     ephemeral.Rate(c.RateLimitPage),
 		httpio.LimitToken:    ephemeral.Rate(c.RateLimitToken),
 	}}
 	for name, rate := range l.rates {
@@ -41,11 +42,11 @@ func newLimits(c *config.Config, counter *ephemeral.Limiter, m *metrics, now fun
 }
 
 // atSource takes from the bucket of the source before anything else is done:
-// sign-in, registration, and the API where nobody signs in. Token endpoints are
+// sign-in, its pages, registration, and the API where nobody signs in. Token endpoints are
 // limited by their failures only.
 func (l *Limits) atSource(rec *recorder, r *http.Request, limit httpio.Limit, open bool) error {
 	switch limit {
-	case httpio.LimitLogin, httpio.LimitRegister:
+	case httpio.LimitLogin, httpio.LimitRegister, httpio.LimitPage:
 	case httpio.LimitAPI:
 		if !open {
 			return nil // by actor, once it is known

@@ -33,6 +33,9 @@ func (s *Server) mount(routes []httpio.Route) error {
 			s: s, route: rt, pattern: rt.Pattern(), demands: rt.Access.Demands(),
 			handler: s.api.Handler(rt), metrics: s.metrics.route(rt),
 		}
+		if rt.Page {
+			e.problem = s.problem(rt.Path)
+		}
 		s.mux.Handle(rt.Pattern(), e)
 		s.exact.add(e)
 	}

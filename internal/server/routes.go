@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/keystone-auth/keystone/internal/account"
 	"github.com/keystone-auth/keystone/internal/admin"
@@ -23,6 +24,12 @@ func (s *Server) routes() ([]httpio.Route, error) {
 	below, err := web.NewBelow(c.AppName)
 	if err != nil {
 		return nil, err
+	}
+	s.problem = func(path string) httpio.Problem { // addresses on a page are relative to it
+		if strings.Count(path, "/") > 1 {
+			return below.Problem
+		}
+		return pages.Problem
 	}
 	cookies := httpio.NewCookies(https(c.Issuer))
 	check := &proof.Checker{Store: p.Store, Hasher: p.Hasher}

@@ -27,6 +27,7 @@ type Server struct {
 	headers      securityHeaders
 	cors         *cors
 	crossOrigin  *http.CrossOriginProtection
+	problem      func(path string) httpio.Problem // error pages, by where they stand
 	authenticate func(context.Context, token.Presented) (keystone.Actor, error)
 	denials      denials
 	traces       traces
