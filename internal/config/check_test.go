@@ -100,7 +100,7 @@ func TestChecks(t *testing.T) {
 		{"KEY_ROTATION_DAYS=1 JWKS_MAX_AGE_SECONDS=86400", "would miss keys"},
 
 		// passwords, accounts
-		{"PASSWORD_PROFILE=strong", "not one of modern"}, {"PASSWORD_MIN_LENGTH=7", "from 8 to 128"}, {"PASSWORD_REQUIRE_DIGITS=2", "neither true nor false"},
+		{"PASSWORD_PROFILE=strong", "not one of modern"}, {"PASSWORD_MIN_LENGTH=7", "from 8 to 64"}, {"PASSWORD_REQUIRE_DIGITS=2", "neither true nor false"},
 		{"HASH_SLOTS=0", "from 1"}, {"HASH_QUEUE=0", "from 1"},
 		{"REGISTRATION=closed", ""}, {"REGISTRATION=verify", "needs mail"}, {"REGISTRATION=invite", "needs mail"}, {"REGISTRATION=on", "not one of open"},
 		{"BOOTSTRAP_ADMIN_USERNAME=root BOOTSTRAP_ADMIN_EMAIL=r@example.com BOOTSTRAP_ADMIN_PASSWORD=wJ5-kq-long-enough", ""},

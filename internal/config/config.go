@@ -52,7 +52,7 @@ type Config struct {
 	JWKSMaxAge         time.Duration `env:"JWKS_MAX_AGE_SECONDS" unit:"1s" default:"300" min:"1" max:"86400" example:"300" help:"How long verifiers may cache /oauth2/jwks; a new key is published at least that long before use."`
 
 	PasswordProfile          string `env:"PASSWORD_PROFILE" group:"Passwords" default:"modern" oneof:"modern|nist|seed" example:"modern" help:"modern: 12 characters or more, no composition, breached and common ones refused. nist: 15, or 8 where a second factor is enforced. seed: 8 and all four composition rules. The settings below override single rules."`
-	PasswordMinLength        *int   `env:"PASSWORD_MIN_LENGTH" auto:"by PASSWORD_PROFILE" min:"8" max:"128" example:"12" help:"Fewest characters."`
+	PasswordMinLength        *int   `env:"PASSWORD_MIN_LENGTH" auto:"by PASSWORD_PROFILE" min:"8" max:"64" example:"12" help:"Fewest characters."`
 	PasswordRequireUppercase *bool  `env:"PASSWORD_REQUIRE_UPPERCASE" auto:"by PASSWORD_PROFILE" example:"false" help:"An upper-case letter is required."`
 	PasswordRequireLowercase *bool  `env:"PASSWORD_REQUIRE_LOWERCASE" auto:"by PASSWORD_PROFILE" example:"false" help:"A lower-case letter is required."`
 	PasswordRequireDigits    *bool  `env:"PASSWORD_REQUIRE_DIGITS" auto:"by PASSWORD_PROFILE" example:"false" help:"A digit is required."`

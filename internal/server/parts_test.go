@@ -4,9 +4,12 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/keystone-auth/keystone/internal/config"
+	"github.com/keystone-auth/keystone/internal/password"
 	"github.com/keystone-auth/keystone/internal/secret"
 )
 
@@ -57,4 +60,24 @@ func tryServer(t *testing.T, env []string) (s *Server, err error) {
 		return nil, err
 	}
 	return New(context.Background(), c, Options{})
+}
+
+// TestMinLengthHasOneBound: what PASSWORD_MIN_LENGTH may be is said twice, where
+// settings are read and where passwords are judged, because neither room knows
+// the other. Both say the same.
+func TestMinLengthHasOneBound(t *testing.T) {
+	accepted := 0
+	for n := 1; n <= 200; n++ {
+		_, read := config.Load(config.Options{Environ: []string{"PASSWORD_MIN_LENGTH=" + strconv.Itoa(n)}, Dir: t.TempDir()})
+		_, judged := password.NewPolicy("modern", password.Overrides{MinLength: n})
+		if (read == nil) != (judged == nil) {
+			t.Errorf("%d: settings say %v, the policy says %v", n, read, judged)
+		}
+		if read == nil {
+			accepted++
+		}
+	}
+	if accepted != 64-8+1 {
+		t.Errorf("%d lengths are accepted", accepted)
+	}
 }
