@@ -40,7 +40,7 @@ func TestAttackJ1_OneAnswer(t *testing.T) {
 // J2: nor does the time tell. The work is one hash each; 100 samples of each
 // kind, in turn, so that a busy machine is busy for both.
 func TestAttackJ2_OneTime(t *testing.T) {
-	s := keystonetest.Start(t)
+	s := keystonetest.Start(t, keystonetest.WithRealHashing())
 	var names []string
 	for i := range 25 { // several, each below its free failures
 		names = append(names, s.CreateUser(fmt.Sprintf("timed%d", i)).Username)

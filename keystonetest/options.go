@@ -1,6 +1,10 @@
 package keystonetest
 
-import "maps"
+import (
+	"maps"
+
+	"github.com/keystone-auth/keystone/internal/password"
+)
 
 // Option changes how a server is started.
 type Option func(*Server)
@@ -15,6 +19,10 @@ func WithMasterKey(key string) Option { return func(s *Server) { s.MasterKey = k
 
 // WithRedis counts rate limits in Redis or Valkey.
 func WithRedis(url string) Option { return WithSettings(map[string]string{"REDIS_URL": url}) }
+
+// WithRealHashing gives password hashes the costs that they have outside of
+// tests. Without it they cost next to nothing, so that tests are fast.
+func WithRealHashing() Option { return func(s *Server) { s.hashing = password.DefaultParams() } }
 
 // WithSettings sets settings by their names, as the environment would:
 // {"RATE_LIMIT_LOGIN": "5/minute"}.

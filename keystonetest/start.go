@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/keystone-auth/keystone/internal/config"
+	"github.com/keystone-auth/keystone/internal/password"
 	"github.com/keystone-auth/keystone/internal/secret"
 	"github.com/keystone-auth/keystone/internal/server"
 )
@@ -29,6 +30,7 @@ type Server struct {
 
 	t        testing.TB
 	settings map[string]string
+	hashing  password.Params
 	server   *server.Server
 	client   *http.Client
 	admin    *administrator
@@ -40,7 +42,7 @@ func Start(t testing.TB, opts ...Option) *Server {
 	dir := t.TempDir()
 	s := &Server{
 		Clock: &Clock{}, DatabaseURL: filepath.Join(dir, "keystone.db"), MasterKey: secret.NewMasterKey().Encode(),
-		t: t, admin: &administrator{},
+		t: t, admin: &administrator{}, hashing: password.Params{Memory: 64, Time: 1, Lanes: 1},
 		settings: map[string]string{
 			"DATA_DIR": dir, "SHUTDOWN_TIMEOUT": "1s", "LOG_LEVEL": "warn", "LOG_FORMAT": "text",
 			"RATE_LIMIT_LOGIN": "off", "RATE_LIMIT_REGISTER": "off", "RATE_LIMIT_TOKEN": "off", "RATE_LIMIT_API": "off", "RATE_LIMIT_PAGE": "off",
@@ -56,7 +58,7 @@ func (s *Server) AddNode(opts ...Option) *Server {
 	s.t.Helper()
 	n := &Server{
 		Issuer: s.Issuer, Clock: s.Clock, DatabaseURL: s.DatabaseURL, MasterKey: s.MasterKey,
-		t: s.t, admin: s.admin, settings: map[string]string{},
+		t: s.t, admin: s.admin, hashing: s.hashing, settings: map[string]string{},
 	}
 	for name, value := range s.settings {
 		n.settings[name] = value
@@ -83,7 +85,7 @@ func (s *Server) boot(opts []Option) {
 	cfg, err := s.config(listener)
 	if err == nil {
 		log := server.NewLogger(s.t.Output(), slog.LevelWarn, cfg.LogFormat)
-		s.server, err = server.New(s.t.Context(), cfg, server.Options{Log: log, Now: s.Clock.Now, Version: "test"})
+		s.server, err = server.New(s.t.Context(), cfg, server.Options{Log: log, Now: s.Clock.Now, Version: "test", Hashing: s.hashing})
 	}
 	if err != nil {
 		_ = listener.Close()

@@ -102,6 +102,26 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// TestHashingIsCheap: passwords cost next to nothing here, unless a test wants
+// what they cost elsewhere. To start and sign the first user in takes less then.
+func TestHashingIsCheap(t *testing.T) {
+	first := func(options ...keystonetest.Option) time.Duration {
+		best := time.Hour
+		for range 3 {
+			began := processorTime(t)
+			s := keystonetest.Start(t, options...)
+			s.SignIn(s.CreateUser("jane"))
+			best = min(best, processorTime(t)-began)
+		}
+		return best
+	}
+	cheap, dear := first(), first(keystonetest.WithRealHashing())
+	t.Logf("start and first sign-in: %s of processor time, %s with real hashing", cheap, dear)
+	if cheap >= dear {
+		t.Errorf("cheap hashing takes %s, real hashing %s", cheap, dear)
+	}
+}
+
 // TestBootsFast: in under 100 ms, or nobody boots the real server in a test. It
 // is the time of the processor that is held, because what else runs on the
 // machine is not ours; BenchmarkStart has the time on the wall.

@@ -35,6 +35,10 @@ type Options struct {
 	Log     *slog.Logger     // nil: slog's default
 	Now     func() time.Time // nil: time.Now
 	Version string           // of the program, for metrics, traces and the API document
+	// Hashing is what password hashes cost. It is for tests only, which start and
+	// sign in faster; zero is what every real server has, password.DefaultParams,
+	// and no setting reaches it.
+	Hashing password.Params
 	// Observe is told of every token and refusal, for metrics.
 	Observe func(grantType, result string)
 	// Outbound is told the result of every request to another server.
@@ -75,7 +79,7 @@ func (p *Parts) build(ctx context.Context, o Options) (err error) {
 	if _, err = p.Store.Migrate(ctx); err != nil {
 		return err
 	}
-	if p.Hasher, err = password.New(password.Options{Slots: c.HashSlots, Queue: c.HashQueue}); err != nil {
+	if p.Hasher, err = password.New(password.Options{Slots: c.HashSlots, Queue: c.HashQueue, Params: o.Hashing}); err != nil {
 		return fmt.Errorf("server: password hashing: %w", err)
 	}
 	rules := password.Overrides{

@@ -81,3 +81,17 @@ func TestMinLengthHasOneBound(t *testing.T) {
 		t.Errorf("%d lengths are accepted", accepted)
 	}
 }
+
+// TestHashingIsNoSetting: what a password hash costs is fixed; no setting makes
+// it cheaper, because only a test can ask for that.
+func TestHashingIsNoSetting(t *testing.T) {
+	s, err := tryServer(t, []string{"DATA_DIR=" + t.TempDir(), "PASSWORD_PROFILE=seed", "DEBUG=true", "HASH_SLOTS=1", "HASH_QUEUE=1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	phc, err := s.Parts().Hasher.Hash(context.Background(), "a good password for tests")
+	if err != nil || !strings.HasPrefix(phc, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		t.Errorf("%.40s %v", phc, err)
+	}
+}
