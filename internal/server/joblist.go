@@ -10,7 +10,7 @@ import (
 // jobList is every background job.
 func (s *Server) jobList() []job {
 	list := []job{
-		{name: "audit-seal", every: time.Second, leased: true, run: s.sealAudit},
+		{name: "audit-seal", every: time.Second, leased: true, lease: sealLease, run: s.sealAudit},
 		{name: "sweep", every: time.Minute, leased: true, run: s.sweep},
 		{name: "audit-prune", every: time.Hour, leased: true, run: s.pruneAudit},
 		{name: "key-rotation", every: time.Minute, leased: true, run: s.parts.Ring.Tick},

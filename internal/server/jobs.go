@@ -16,12 +16,20 @@ import (
 type job struct {
 	name   string
 	every  time.Duration
-	leased bool // one node at a time
+	leased bool          // one node at a time
+	lease  time.Duration // how long a node that died keeps it; 0: leaseTTL
 	run    func(context.Context) error
 }
 
-// leaseTTL is how long a node that died keeps a job from the others.
-const leaseTTL = 15 * time.Second
+// leaseTTL is how long a node that died keeps a job from the others. Sealing has a
+// shorter one: what is not sealed can be changed unseen, so the tail that a killed
+// node leaves is sealed by another one within five seconds, its own interval
+// included. A node that is late with renewing loses nothing but its turn: the
+// chain's primary key refuses a second seal of the same rows.
+const (
+	leaseTTL  = 15 * time.Second
+	sealLease = 3 * time.Second
+)
 
 // jobs runs all jobs until its context ends, then waits for those under way.
 type jobs struct {
@@ -61,7 +69,7 @@ func (j *jobs) loop(ctx context.Context, one job) {
 			return
 		case <-timer.C:
 		}
-		if !one.leased || lease.take(ctx, j, one.name) {
+		if !one.leased || lease.take(ctx, j, one) {
 			j.once(ctx, one)
 		}
 		timer.Reset(one.every - one.every/10 + jitter(one.every/5, fmt.Sprint(j.holder, one.name, round)))
@@ -76,18 +84,22 @@ type lease struct {
 	until time.Time // do not ask again before
 }
 
-func (l *lease) take(ctx context.Context, j *jobs, name string) bool {
+func (l *lease) take(ctx context.Context, j *jobs, one job) bool {
 	now := time.Now()
 	if now.Before(l.until) {
 		return l.held
 	}
-	held, err := j.store.Lease(ctx, name, j.holder, leaseTTL)
+	ttl := one.lease
+	if ttl == 0 {
+		ttl = leaseTTL
+	}
+	held, err := j.store.Lease(ctx, one.name, j.holder, ttl)
 	if err != nil {
-		j.report(ctx, name, err)
+		j.report(ctx, one.name, err)
 		l.held = false
 		return false
 	}
-	l.held, l.until = held, now.Add(leaseTTL/3)
+	l.held, l.until = held, now.Add(ttl/3)
 	return held
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -95,6 +96,50 @@ func TestServerJobs(t *testing.T) {
 	}
 	if text := send(s.Management(), "GET", "/metrics", "").Body.String(); !strings.Contains(text, `keystone_swept_rows_total{table="audit"} 0`) {
 		t.Error("what was swept is not counted")
+	}
+}
+
+// TestSealingGoesOn: where the node that seals is killed right after it renewed
+// its lease, the others seal within five seconds, each row once.
+func TestSealingGoesOn(t *testing.T) {
+	s, _ := boot(t, off)
+	seal := slices.IndexFunc(s.jobList(), func(j job) bool { return j.name == "audit-seal" })
+	one := s.jobList()[seal]
+	ctx, cancel := context.WithCancel(context.Background())
+	if held, err := s.parts.Store.Lease(ctx, one.name, "the node that was killed", one.lease); err != nil || !held {
+		t.Fatal(held, err)
+	}
+	killed := time.Now()
+	for range 3 {
+		if err := s.parts.Store.Record(ctx, keystone.System("test"), keystone.AuditEvent{Action: keystone.ActAccessDenied}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var nodes []*jobs
+	for _, holder := range []string{"second", "third"} {
+		n := &jobs{store: s.parts.Store, holder: holder, log: s.log, metrics: s.metrics}
+		n.start(ctx, []job{one})
+		nodes = append(nodes, n)
+	}
+	for {
+		b, err := s.parts.Store.Backlog(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.Unsealed == 0 {
+			break
+		}
+		if time.Since(killed) > 5*time.Second {
+			t.Fatalf("%d rows are not sealed after %v", b.Unsealed, time.Since(killed))
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	cancel()
+	for _, n := range nodes {
+		n.wait()
+	}
+	if report, err := s.parts.Store.VerifyAudit(context.Background(), ""); err != nil || len(report.Findings) != 0 {
+		t.Errorf("%+v, %v", report, err)
 	}
 }
 
