@@ -39,12 +39,6 @@ func (s ClientSettings) withDefaults() ClientSettings {
 	return s
 }
 
-// withDefaults fills what is left out.
-func (s ClientSettings) withDefaults() ClientSettings {
-	s.IntrospectionAudiences = SortedSet(append([]string{}, s.IntrospectionAudiences...))
-	return s
-}
-
 // validate checks the settings of c into f.
 func (s ClientSettings) validate(c Client, f fields) {
 	f.check("introspection_audiences", validAudiences("introspection_audiences", s.IntrospectionAudiences))
