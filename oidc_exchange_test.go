@@ -62,6 +62,7 @@ func (st exchangeStage) service(c keystone.Client, rules ...keystone.ExchangeRul
 	if c.Scopes == nil {
 		c.Scopes = []string{"orders:read", "stock:read"}
 	}
+	c.IntrospectionAudiences = c.Audiences
 	return st.s.CreateClient(c)
 }
 

@@ -185,6 +185,10 @@ func seeOther(w http.ResponseWriter, to string) error {
 }
 
 func (s *Slice) problem(w http.ResponseWriter, r *http.Request, err error) error {
+	switch keystone.KindOf(err) {
+	case keystone.Unknown, keystone.Unavailable, keystone.Limited:
+		return err // the edge's own page says when to come again
+	}
 	httpio.ExchangeOf(r.Context()).Err = err
 	return s.Pages.Problem(w, httpio.StatusOf(r, err), httpio.Actor(r.Context()).RequestID, err)
 }

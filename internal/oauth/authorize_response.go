@@ -65,6 +65,10 @@ func redirect(w http.ResponseWriter, to string) error {
 // page shows an error to the person at the browser, who can do something about
 // it or at least say what it was.
 func (s *Slice) page(w http.ResponseWriter, r *http.Request, err error) error {
+	switch keystone.KindOf(err) {
+	case keystone.Unknown, keystone.Unavailable, keystone.Limited:
+		return err // the edge's own page says when to come again
+	}
 	httpio.ExchangeOf(r.Context()).Err = err
 	return s.Pages.Problem(w, httpio.StatusOf(r, err), httpio.Actor(r.Context()).RequestID, err)
 }

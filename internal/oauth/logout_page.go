@@ -21,6 +21,10 @@ func (s *Slice) pagesFor(r *http.Request) *web.Pages {
 }
 
 func (s *Slice) logoutProblem(w http.ResponseWriter, r *http.Request, err error) error {
+	switch keystone.KindOf(err) {
+	case keystone.Unknown, keystone.Unavailable, keystone.Limited:
+		return err // the edge's own page says when to come again
+	}
 	httpio.ExchangeOf(r.Context()).Err = err
 	return s.pagesFor(r).Problem(w, httpio.StatusOf(r, err), httpio.Actor(r.Context()).RequestID, err)
 }
