@@ -513,7 +513,7 @@ func tlsSite(t *testing.T, h http.HandlerFunc) (*httptest.Server, string) {
 func TestRegisteredKeys(t *testing.T) {
 	s := keystonetest.Start(t)
 	good := newClientKey(t, "ES256", "a")
-	small, _ := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // the point of the test
+	small, _ := rsa.GenerateKey(rand.Reader, 1024)
 	set := func(keys ...string) string { return `{"keys":[` + strings.Join(keys, ",") + `]}` }
 	jwk := func(key any, kid, alg string) string {
 		text, _ := json.Marshal(jose.JSONWebKey{Key: key, KeyID: kid, Algorithm: alg})

@@ -174,8 +174,11 @@ func (s *conformanceServer) act(body string, at *url.URL, commands [][]any) (str
 
 // suitePlan is what we use of a plan's configuration.
 type suitePlan struct {
-	Server  struct{ DiscoveryURL string }
-	Client  struct{ Client_id, Client_secret string } // the suite's names
+	Server struct{ DiscoveryURL string }
+	Client struct {
+		ID     string `json:"client_id"`
+		Secret string `json:"client_secret"`
+	}
 	Browser []struct {
 		Tasks []struct {
 			Task     string
@@ -201,7 +204,7 @@ func TestConformanceScript(t *testing.T) {
 		t.Fatalf("%s, issuer %v", plan.Server.DiscoveryURL, facts["issuer"])
 	}
 	back := suiteAt + "/test/a/keystone/callback"
-	q := url.Values{"client_id": {plan.Client.Client_id}, "redirect_uri": {back}, "response_type": {"code"}, "scope": {"openid profile email"}, "state": {"st"}, "nonce": {"n"}}
+	q := url.Values{"client_id": {plan.Client.ID}, "redirect_uri": {back}, "response_type": {"code"}, "scope": {"openid profile email"}, "state": {"st"}, "nonce": {"n"}}
 	body, at := s.read(s.client.Get(text(facts["authorization_endpoint"]) + "?" + q.Encode()))
 	for _, task := range plan.Browser[0].Tasks[:2] { // sign in, consent
 		body, at = s.act(body, at, task.Commands)
@@ -215,7 +218,7 @@ func TestConformanceScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.SetBasicAuth(plan.Client.Client_id, plan.Client.Client_secret)
+	req.SetBasicAuth(plan.Client.ID, plan.Client.Secret)
 	body, _ = s.read(s.client.Do(req))
 	tokens := parse(t, body)
 	if tokens["id_token"] == nil {
