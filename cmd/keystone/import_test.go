@@ -116,6 +116,7 @@ func TestImportRefuses(t *testing.T) {
 		{"short secret", client(`"client_secret": "Zk3vJq8Yt1Lw6Rb0Xc5Hn2Ms9Pd4Gf7"`), "32 to 200 random"},
 		{"dull secret", client(`"client_secret": "secretsecretsecretsecretsecretsecret"`), "32 to 200 random"},
 		{"words as secret", client(`"client_secret": "The quick brown fox jumps over the lazy dog"`), "32 to 200 random"},
+		{"secret of a client with another method", `{"clients": [{"name": "Keyed", "kind": "service", "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": "https://keyed.example/jwks", "client_secret": "` + importSecret + `"}]}`, "another method"},
 		{"secret of a public client", `{"clients": [{"name": "Page", "kind": "spa", "client_secret": "` + importSecret + `"}]}`, "public client"},
 		{"id that is none", client(`"client_id": "shop"`), "client_id"},
 		{"id of a user", client(`"client_id": "` + user + `"`), "client_id"},
