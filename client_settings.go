@@ -25,6 +25,13 @@ type ClientSettings struct {
 	FrontchannelLogoutURI     string `json:"frontchannel_logout_uri" doc:"What the page after logging out loads in a frame (OpenID Connect Front-Channel Logout); empty: nothing."`
 	FrontchannelLogoutSession bool   `json:"frontchannel_logout_session_required" doc:"iss and sid are added to frontchannel_logout_uri."`
 
+	RequestObjectAlg     string `json:"request_object_signing_alg,omitempty" doc:"The only algorithm of its request objects (RFC 9101). Left out: any that is served."`
+	RequireSignedRequest bool   `json:"require_signed_request_object" doc:"Its authorization requests must be signed: request objects that are checked with its keys."`
+	ResponseAlg          string `json:"authorization_signed_response_alg,omitempty" doc:"How Keystone signs authorization responses where the client asks for response_mode jwt (JARM). Left out: RS256."`
+	IDTokenAlg           string `json:"id_token_signed_response_alg,omitempty" doc:"How Keystone signs its ID tokens and logout tokens. Left out: RS256."`
+	UserinfoAlg          string `json:"userinfo_signed_response_alg,omitempty" doc:"Makes userinfo answers JWTs that are signed so (OpenID Connect Core section 5.3.2). Left out: plain JSON."`
+	IntrospectionAlg     string `json:"introspection_signed_response_alg,omitempty" doc:"How Keystone signs introspection answers where the client asks for JWTs (RFC 9701). Left out: RS256."`
+
 	TokenExchange     []ExchangeRule  `json:"token_exchange,omitempty" doc:"Whose tokens it may exchange for tokens of its own (RFC 8693)."`
 	AuthMethod        string          `json:"token_endpoint_auth_method,omitempty" doc:"How it proves itself, at every endpoint. Left out: client_secret_basic or client_secret_post for service and web, none for spa and native."`
 	AuthSigningAlg    string          `json:"token_endpoint_auth_signing_alg,omitempty" doc:"The only algorithm of its assertions. Left out: any that is served."`
@@ -51,6 +58,29 @@ func (s ClientSettings) validate(c Client, f fields) {
 		f["require_par"] = "Only clients of kind service or web can push requests: a public client has nothing to prove itself with."
 	}
 	s.validateLogout(c, f)
+	s.validateSigning(f)
+}
+
+// AnswerAlgs lists the algorithms that the client registered for what Keystone
+// signs for it.
+func (s ClientSettings) AnswerAlgs() []string {
+	return slices.DeleteFunc(SortedSet([]string{s.IDTokenAlg, s.UserinfoAlg, s.IntrospectionAlg, s.ResponseAlg}), func(alg string) bool { return alg == "" })
+}
+
+// validateSigning checks how the client signs requests, and how answers to it are
+// signed.
+func (s ClientSettings) validateSigning(f fields) {
+	for field, alg := range map[string]string{
+		"request_object_signing_alg": s.RequestObjectAlg, "authorization_signed_response_alg": s.ResponseAlg, "id_token_signed_response_alg": s.IDTokenAlg,
+		"userinfo_signed_response_alg": s.UserinfoAlg, "introspection_signed_response_alg": s.IntrospectionAlg,
+	} {
+		if alg != "" && !slices.Contains(AssertionAlgs(), alg) {
+			f[field] = "It is PS256, ES256, EdDSA or RS256."
+		}
+	}
+	if s.RequireSignedRequest && len(s.JWKS) == 0 && s.JWKSURI == "" {
+		f["require_signed_request_object"] = "Register the client's public keys, as jwks or jwks_uri: request objects are checked with them."
+	}
 }
 
 func (s ClientSettings) validateLogout(c Client, f fields) {

@@ -76,6 +76,7 @@ var clientColumns = []column[clientView]{
 	{name: "when a session ends", cell: clientLogout, wide: true},
 	{name: "PKCE", cell: clientPKCE, wide: true},
 	{name: "requests", cell: clientRequests, wide: true},
+	{name: "signatures", cell: clientSigning, wide: true},
 	{name: "may exchange", cell: func(c clientView) string { return exchangeRules(c.TokenExchange).String() }, wide: true},
 	{name: "proves itself", cell: clientAuth, wide: true},
 	{name: "access tokens", cell: clientTokens, wide: true},
@@ -101,10 +102,14 @@ func clientPKCE(c clientView) string {
 }
 
 func clientRequests(c clientView) string {
-	if c.RequirePAR {
-		return "must be pushed"
+	signed := ""
+	if c.RequireSignedRequest {
+		signed = ", must be signed"
 	}
-	return "through the browser, or pushed"
+	if c.RequirePAR {
+		return "must be pushed" + signed
+	}
+	return "through the browser, or pushed" + signed
 }
 
 func clientRefresh(c clientView) string {

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keystone-auth/keystone"
-	"github.com/keystone-auth/keystone/internal/store"
 )
 
 // clientFlags are the facts about a client that can be given and changed.
@@ -25,6 +24,7 @@ type clientFlags struct {
 	logout   logoutFlags
 	exchange exchangeRules
 	auth     clientAuthFlags
+	clientSigningFlags
 }
 
 func (f *clientFlags) add(c *cobra.Command) {
@@ -37,6 +37,7 @@ func (f *clientFlags) add(c *cobra.Command) {
 	f.logout.add(c)
 	c.Flags().Var(&f.exchange, "exchange-rule", "a rule client=ID,mode=delegation|impersonation[,audience=A]…[,scope=S]…: whose tokens it may exchange (RFC 8693; repeatable)")
 	f.auth.add(c)
+	f.clientSigningFlags.add(c)
 	c.Flags().StringArrayVar(&f.scopes, "scope", nil, "a scope it may ask for (repeatable)")
 	c.Flags().StringArrayVar(&f.audiences, "audience", nil, "a resource it may ask tokens for, besides Keystone itself (repeatable)")
 	c.Flags().StringArrayVar(&f.introspects, "introspection-audience", nil, "a resource it stands for: it may introspect all tokens meant for it (repeatable)")
@@ -58,6 +59,7 @@ func (f *clientFlags) apply(c *cobra.Command, client *keystone.Client) {
 	f.logout.apply(c, client)
 	put(c, "exchange-rule", &client.TokenExchange, []keystone.ExchangeRule(f.exchange))
 	f.auth.apply(c, client)
+	f.clientSigningFlags.apply(c, client)
 	put(c, "scope", &client.Scopes, withoutEmpty(f.scopes))
 	put(c, "audience", &client.Audiences, withoutEmpty(f.audiences))
 	put(c, "introspection-audience", &client.IntrospectionAudiences, withoutEmpty(f.introspects))
@@ -90,14 +92,17 @@ func clientCreate(a *app) *cobra.Command {
 	f.add(c)
 	c.Flags().StringVar(&kind, "kind", "", "service (no user), web (keeps a secret), spa or native (cannot keep one)")
 	required(c, "name", "kind")
-	c.RunE = a.withStore(func(ctx context.Context, s *store.Store, _ []string) error {
+	c.RunE = a.withDatabase(func(ctx context.Context, d database, _ []string) error {
 		client := keystone.Client{Kind: keystone.ClientKind(kind), Enabled: true, RotateRefreshTokens: true}
 		if err := f.auth.read(a.in); err != nil {
 			return err
 		}
 		f.apply(c, &client)
-		client, clientSecret, err := s.CreateClient(ctx, operator(), client)
+		client, clientSecret, err := d.CreateClient(ctx, operator(), client)
 		if err != nil {
+			return err
+		}
+		if err := d.publishKeys(ctx, client); err != nil {
 			return err
 		}
 		f.warn(a, client)
@@ -115,13 +120,16 @@ func clientUpdate(a *app) *cobra.Command {
 	var f clientFlags
 	c := &cobra.Command{Use: "update CLIENT_ID", Short: "Change a client; lists are replaced as a whole, an empty value empties one", Args: cobra.ExactArgs(1)}
 	f.add(c)
-	c.MarkFlagsOneRequired(slices.Concat(logoutFlagNames, []string{"dpop-bound", "dpop-nonce", "name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce", "require-par", "introspection-audience", "exchange-rule", "auth-method", "auth-signing-alg", "assertion-audience", "jwks-file", "jwks-uri"})...)
-	c.RunE = a.withStore(func(ctx context.Context, s *store.Store, args []string) error {
+	c.MarkFlagsOneRequired(slices.Concat(logoutFlagNames, signingFlagNames, []string{"dpop-bound", "dpop-nonce", "name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce", "require-par", "introspection-audience", "exchange-rule", "auth-method", "auth-signing-alg", "assertion-audience", "jwks-file", "jwks-uri"})...)
+	c.RunE = a.withDatabase(func(ctx context.Context, d database, args []string) error {
 		if err := f.auth.read(a.in); err != nil {
 			return err
 		}
-		client, err := s.UpdateClient(ctx, operator(), args[0], 0, func(client *keystone.Client) { f.apply(c, client) })
+		client, err := d.UpdateClient(ctx, operator(), args[0], 0, func(client *keystone.Client) { f.apply(c, client) })
 		if err != nil {
+			return err
+		}
+		if err := d.publishKeys(ctx, client); err != nil {
 			return err
 		}
 		f.warn(a, client)

@@ -67,18 +67,21 @@ func presentKeys(ctx context.Context, s *store.Store) ([]keystone.Key, error) {
 }
 
 func keyRotate(a *app) *cobra.Command {
-	return &cobra.Command{Use: "rotate", Short: "Make the next signing key; it signs once verifiers have had time to see it", Args: cobra.NoArgs,
+	var alg string
+	c := &cobra.Command{Use: "rotate", Short: "Make the next signing key of each algorithm; they sign once verifiers have had time to see them", Args: cobra.NoArgs,
 		RunE: a.withDatabase(func(ctx context.Context, d database, _ []string) error {
 			ring, err := d.ring(ctx)
 			if err != nil {
 				return err
 			}
-			k, err := ring.Rotate(ctx, operator())
+			k, err := ring.Rotate(ctx, operator(), alg)
 			if err != nil {
 				return err
 			}
 			return printOne(a, viewKey(d.Now(), []keystone.Key{k})(k), keyColumns)
 		})}
+	c.Flags().StringVar(&alg, "algorithm", "", "only the key of this algorithm; without it the next key of access tokens is shown and all are made")
+	return c
 }
 
 func keyRevoke(a *app) *cobra.Command {

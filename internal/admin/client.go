@@ -119,6 +119,9 @@ func (s *Slice) createClient(ctx context.Context, in *createClientRequest) (*cre
 	if err != nil {
 		return nil, err
 	}
+	if err := s.Ring.Prepare(ctx, c.AnswerAlgs()...); err != nil {
+		return nil, err
+	}
 	return &createClientAnswer{httpio.ETag(c.Version), NewClient{viewClient(c), clientSecret}}, nil
 }
 
@@ -152,7 +155,7 @@ func (s *Slice) updateClient(ctx context.Context, in *updateClientRequest) (*cli
 		return nil, err
 	}
 	b := &in.Body
-	return answerClient(s.Store.UpdateClient(ctx, httpio.Actor(ctx), in.ID, version, func(c *keystone.Client) {
+	c, err := s.Store.UpdateClient(ctx, httpio.Actor(ctx), in.ID, version, func(c *keystone.Client) {
 		set(&c.Name, b.Name)
 		set(&c.Enabled, b.Enabled)
 		set(&c.FirstParty, b.FirstParty)
@@ -170,7 +173,11 @@ func (s *Slice) updateClient(ctx context.Context, in *updateClientRequest) (*cli
 			c.AccessTokenTTL = time.Duration(*seconds) * time.Second
 		}
 		b.apply(&c.ClientSettings)
-	}))
+	})
+	if err == nil {
+		err = s.Ring.Prepare(ctx, c.AnswerAlgs()...)
+	}
+	return answerClient(c, err)
 }
 
 func set[T any](to, from *T) {

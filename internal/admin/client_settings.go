@@ -17,6 +17,13 @@ type ClientSettings struct {
 	DPoPBound  *bool `json:"dpop_bound,omitempty" doc:"true gives it only access tokens that are bound to the key of a DPoP proof (RFC 9449)."`
 	DPoPNonce  *bool `json:"dpop_nonce,omitempty" doc:"true refuses DPoP proofs without a nonce of the server (RFC 9449 section 8)."`
 
+	RequestObjectAlg     *string `json:"request_object_signing_alg,omitempty" doc:"The only algorithm of its request objects (RFC 9101); empty: any."`
+	RequireSignedRequest *bool   `json:"require_signed_request_object,omitempty" doc:"true refuses authorization requests that are not signed with its keys."`
+	ResponseAlg          *string `json:"authorization_signed_response_alg,omitempty" doc:"Signs authorization responses of response_mode jwt (JARM); empty: RS256."`
+	IDTokenAlg           *string `json:"id_token_signed_response_alg,omitempty" doc:"Signs its ID tokens and logout tokens: PS256, ES256, EdDSA or RS256; empty: RS256."`
+	UserinfoAlg          *string `json:"userinfo_signed_response_alg,omitempty" doc:"Makes userinfo answers signed JWTs; empty: plain JSON."`
+	IntrospectionAlg     *string `json:"introspection_signed_response_alg,omitempty" doc:"Signs introspection answers where it asks for JWTs (RFC 9701); empty: RS256."`
+
 	BackchannelLogoutURI      *string                 `json:"backchannel_logout_uri,omitempty" maxLength:"2000" doc:"An https address that gets a logout token when a session ends (OpenID Connect Back-Channel Logout); empty: none."`
 	BackchannelLogoutSession  *bool                   `json:"backchannel_logout_session_required,omitempty" doc:"The logout token must carry sid. Keystone's always do."`
 	FrontchannelLogoutURI     *string                 `json:"frontchannel_logout_uri,omitempty" maxLength:"2000" doc:"An https address, of the origin of a redirect URI, that the page after logging out loads in a frame; empty: none."`
@@ -35,6 +42,12 @@ func (b ClientSettings) apply(s *keystone.ClientSettings) {
 	set(&s.RequirePAR, b.RequirePAR)
 	set(&s.DPoPBound, b.DPoPBound)
 	set(&s.DPoPNonce, b.DPoPNonce)
+	set(&s.RequestObjectAlg, b.RequestObjectAlg)
+	set(&s.RequireSignedRequest, b.RequireSignedRequest)
+	set(&s.ResponseAlg, b.ResponseAlg)
+	set(&s.IDTokenAlg, b.IDTokenAlg)
+	set(&s.UserinfoAlg, b.UserinfoAlg)
+	set(&s.IntrospectionAlg, b.IntrospectionAlg)
 	set(&s.BackchannelLogoutURI, b.BackchannelLogoutURI)
 	set(&s.BackchannelLogoutSession, b.BackchannelLogoutSession)
 	set(&s.FrontchannelLogoutURI, b.FrontchannelLogoutURI)

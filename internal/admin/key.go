@@ -40,8 +40,13 @@ func (s *Slice) listKeys(ctx context.Context, _ *struct{}) (*listKeysAnswer, err
 
 type keyAnswer struct{ Body Key }
 
-func (s *Slice) rotateKey(ctx context.Context, _ *struct{}) (*keyAnswer, error) {
-	k, err := s.Ring.Rotate(ctx, httpio.Actor(ctx))
+type rotateKeyRequest struct {
+	Algorithm string `query:"alg" enum:"PS256,ES256,EdDSA,RS256" doc:"Only the key of this algorithm; every algorithm's where it is left out."`
+}
+
+// rotateKey answers with the next key of access tokens, where several are rotated.
+func (s *Slice) rotateKey(ctx context.Context, in *rotateKeyRequest) (*keyAnswer, error) {
+	k, err := s.Ring.Rotate(ctx, httpio.Actor(ctx), in.Algorithm)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func (s *Slice) authorize(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodPost {
 		return s.pushThenGet(w, r, params)
 	}
-	c, req, err := s.readRequest(r.Context(), params)
+	c, req, _, err := s.readRequest(r.Context(), params)
 	if err != nil {
 		return s.refuse(w, r, req, err)
 	}
@@ -171,7 +171,7 @@ func (s *Slice) pushThenGet(w http.ResponseWriter, r *http.Request, params url.V
 	if params.Get("request_uri") != "" {
 		return redirect(w, "authorize?"+params.Encode())
 	}
-	_, req, err := s.readRequest(r.Context(), params)
+	_, req, params, err := s.readRequest(r.Context(), params)
 	if err != nil {
 		return s.refuse(w, r, req, err)
 	}
@@ -184,51 +184,70 @@ func (s *Slice) pushThenGet(w http.ResponseWriter, r *http.Request, params url.V
 
 // readRequest checks an authorization request. Where it fails before client and
 // redirect URI are certain, the request that it returns has no redirect URI, and
-// the error may only be shown on a page (RFC 9700 section 4.11).
-func (s *Slice) readRequest(ctx context.Context, params url.Values) (keystone.Client, keystone.AuthRequest, error) {
+// the error may only be shown on a page (RFC 9700 section 4.11). Besides, it
+// returns the parameters without what they came wrapped in.
+func (s *Slice) readRequest(ctx context.Context, params url.Values) (keystone.Client, keystone.AuthRequest, url.Values, error) {
 	pushed := params.Get("request_uri")
-	if pushed != "" {
+	if pushed != "" && params.Get("request") == "" {
 		keystone.Checking(ctx, "request_uri")
 		kept, err := s.pushed(ctx, pushed, params.Get("client_id"))
 		if err != nil {
-			return keystone.Client{}, keystone.AuthRequest{}, err
+			return keystone.Client{}, keystone.AuthRequest{}, params, err
 		}
-		params = kept
+		c, err := s.requestClient(ctx, kept)
+		if err != nil {
+			return c, keystone.AuthRequest{}, kept, err
+		}
+		req, err := s.checkRequest(ctx, c, kept)
+		req.PushedAs = pushed
+		return c, req, kept, err
 	}
-	c, req, err := s.checkRequest(ctx, params)
-	req.PushedAs = pushed
-	if err == nil && pushed == "" && c.RequirePAR {
+	c, err := s.requestClient(ctx, params)
+	if err != nil {
+		return c, keystone.AuthRequest{}, params, err
+	}
+	params, errObject := s.unfold(ctx, c, params)
+	req, err := s.checkRequest(ctx, c, params)
+	if errObject != nil { // it goes to the address beside the object, where that is a registered one
+		return c, req, params, errObject
+	}
+	if err == nil && c.RequirePAR {
 		keystone.Checking(ctx, "request must be pushed")
 		err = errNotPushed
 	}
-	return c, req, err
+	return c, req, params, err
 }
 
-// checkRequest is readRequest of parameters that are no reference.
-func (s *Slice) checkRequest(ctx context.Context, params url.Values) (keystone.Client, keystone.AuthRequest, error) {
+// requestClient returns the client that a request names.
+func (s *Slice) requestClient(ctx context.Context, params url.Values) (keystone.Client, error) {
 	keystone.Checking(ctx, "client")
 	c, err := s.Store.CachedClient(ctx, params.Get("client_id"))
 	if keystone.KindOf(err) == keystone.NotFound || err == nil && !c.Enabled {
 		keystone.Fact(ctx, "client_id sent", params.Get("client_id"))
-		return c, keystone.AuthRequest{}, errUnknownClient
+		return c, errUnknownClient
 	}
-	if err != nil {
-		return c, keystone.AuthRequest{}, err
+	if err == nil {
+		httpio.SetClient(ctx, c.ID)
 	}
-	httpio.SetClient(ctx, c.ID)
+	return c, err
+}
+
+// checkRequest checks plain parameters. The request that it returns has a redirect
+// URI once that is certain.
+func (s *Slice) checkRequest(ctx context.Context, c keystone.Client, params url.Values) (keystone.AuthRequest, error) {
 	keystone.Checking(ctx, "redirect_uri")
 	if uri := params.Get("redirect_uri"); uri == "" || !c.AllowsRedirect(uri) {
 		keystone.Fact(ctx, "redirect_uri sent", uri)
 		keystone.Fact(ctx, "redirect_uris registered", strings.Join(c.RedirectURIs, " "))
-		return c, keystone.AuthRequest{}, errRedirectURI
+		return keystone.AuthRequest{}, errRedirectURI
 	}
 	req := keystone.AuthRequest{ClientID: c.ID, RedirectURI: params.Get("redirect_uri"), State: params.Get("state")}
 	keystone.Checking(ctx, "response_mode")
-	if mode := params.Get("response_mode"); slices.Contains(responseModes, mode) && (mode != "form_post" || strings.HasPrefix(req.RedirectURI, "http")) {
-		req.ResponseMode = mode
-	} else if mode != "" {
-		return c, req, errResponseMode
+	mode := params.Get("response_mode")
+	posted := strings.HasPrefix(mode, "form_post") && !strings.HasPrefix(req.RedirectURI, "http")
+	if mode != "" && (posted || !slices.Contains(responseModes, mode)) {
+		return req, errResponseMode
 	}
-	err = s.fillRequest(ctx, c, &req, params)
-	return c, req, err
+	req.ResponseMode = mode
+	return req, s.fillRequest(ctx, c, &req, params)
 }

@@ -15,7 +15,7 @@ var (
 	errRequest       = keystone.Fail(keystone.Invalid, "The authorization request is not well formed: send each parameter once, percent-encoded.")
 	errUnknownClient = keystone.Fail(keystone.Invalid, "This application is not known here, or is switched off. Tell whoever runs the application.").WithCode("invalid_client")
 	errRedirectURI   = keystone.Fail(keystone.Invalid, "The address to return to is missing or not registered for this application. It must be one of the registered ones, to the letter.").WithCode("invalid_redirect_uri")
-	errResponseMode  = keystone.Fail(keystone.Invalid, "The response_mode is query, fragment or form_post.")
+	errResponseMode  = keystone.Fail(keystone.Invalid, "The response_mode is query, fragment or form_post, each also with .jwt behind it, or jwt.")
 	errNoResponse    = keystone.Fail(keystone.Invalid, "Send response_type=code.")
 	errResponseType  = keystone.Fail(keystone.Invalid, "Only response_type=code is served: tokens never pass through the browser.").WithCode("unsupported_response_type")
 	errNotForClient  = keystone.Fail(keystone.Invalid, "This client may not use the authorization code grant.").WithCode("unauthorized_client")
@@ -24,21 +24,19 @@ var (
 	errMaxAge        = keystone.Fail(keystone.Invalid, "max_age is a number of seconds.")
 	errClaims        = keystone.Fail(keystone.Invalid, "The claims parameter is not the JSON of OpenID Connect Core section 5.5.")
 	errHintUser      = keystone.Fail(keystone.Invalid, "The id_token_hint is not an ID token that was issued here to this client.")
-	errJAR           = keystone.Fail(keystone.Invalid, "Request objects are not served. Push the request instead (RFC 9126).").WithCode("request_not_supported")
 	errThumbprint    = keystone.Fail(keystone.Invalid, "dpop_jkt is the SHA-256 thumbprint of a key in base64url (RFC 9449 section 10).")
 	errTooLong       = keystone.Fail(keystone.Invalid, "state and nonce have at most 2,000 characters.")
 )
 
 // responseModes are the ways a code can travel (OAuth 2.0 Multiple Response
-// Types section 2.1, OAuth 2.0 Form Post Response Mode).
-var responseModes = []string{"query", "fragment", "form_post"}
+// Types section 2.1, OAuth 2.0 Form Post Response Mode, and in a JWT: JARM section
+// 2.3).
+var responseModes = []string{"query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"}
 
 // fillRequest checks everything whose errors may be sent to the client.
 func (s *Slice) fillRequest(ctx context.Context, c keystone.Client, req *keystone.AuthRequest, params url.Values) error {
 	keystone.Checking(ctx, "response_type and grant of the client")
 	switch {
-	case params.Has("request"):
-		return errJAR
 	case params.Get("response_type") == "":
 		return errNoResponse
 	case params.Get("response_type") != "code":

@@ -1,8 +1,10 @@
 package oauth
 
 import (
+	"context"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -39,7 +41,14 @@ func (s *Slice) respond(w http.ResponseWriter, r *http.Request, req keystone.Aut
 	if req.State != "" {
 		values.Set("state", req.State)
 	}
-	switch req.ResponseMode {
+	mode, signed := strings.CutSuffix(req.ResponseMode, "jwt")
+	if signed {
+		var err error
+		if values, err = s.signed(r.Context(), req.ClientID, values); err != nil {
+			return err
+		}
+	}
+	switch strings.TrimSuffix(mode, ".") {
 	case "form_post":
 		hidden := make(map[string]string, len(values))
 		for name := range values {
@@ -50,6 +59,20 @@ func (s *Slice) respond(w http.ResponseWriter, r *http.Request, req keystone.Aut
 		return redirect(w, req.RedirectURI+"#"+values.Encode())
 	}
 	return redirect(w, withQuery(req.RedirectURI, values))
+}
+
+// signed puts values into a JWT that only the client takes (JARM section 2.1).
+func (s *Slice) signed(ctx context.Context, clientID string, values url.Values) (url.Values, error) {
+	c, err := s.Store.CachedClient(ctx, clientID)
+	if err != nil {
+		return nil, err
+	}
+	params := make(map[string]any, len(values))
+	for name := range values {
+		params[name] = values.Get(name)
+	}
+	response, err := s.Issuer.AuthorizationResponse(ctx, c, params)
+	return url.Values{"response": {response}}, err
 }
 
 // redirect answers with 303, which never repeats a POST (RFC 9700 section 4.12).

@@ -78,14 +78,30 @@ func (s *Slice) introspect(w http.ResponseWriter, r *http.Request) error {
 	switch keystone.KindOf(err) {
 	case keystone.Unauthenticated, keystone.NotFound, keystone.Invalid:
 		if err != nil {
-			httpio.WriteRaw(w, http.StatusOK, "", notActive)
-			return nil
+			return s.writeIntrospection(w, r, c, notActive)
 		}
 	}
 	if err != nil {
 		return err
 	}
-	httpio.WriteRaw(w, http.StatusOK, "", answer.appendJSON(make([]byte, 0, 512)))
+	return s.writeIntrospection(w, r, c, answer.appendJSON(make([]byte, 0, 512)))
+}
+
+// introspectionJWT is the media type of signed answers (RFC 9701 section 4).
+const introspectionJWT = "application/token-introspection+jwt"
+
+// writeIntrospection answers in plain JSON, or in a JWT for the caller alone where
+// it asks for one.
+func (s *Slice) writeIntrospection(w http.ResponseWriter, r *http.Request, c keystone.Client, answer []byte) error {
+	if !strings.Contains(strings.ToLower(r.Header.Get("Accept")), introspectionJWT) {
+		httpio.WriteRaw(w, http.StatusOK, "", answer)
+		return nil
+	}
+	signed, err := s.Issuer.Introspection(r.Context(), c, answer)
+	if err != nil {
+		return err
+	}
+	httpio.WriteRaw(w, http.StatusOK, introspectionJWT, []byte(signed))
 	return nil
 }
 

@@ -49,6 +49,10 @@ type Metadata struct {
 	ClaimsParameter       bool     `json:"claims_parameter_supported"`
 	RequestParameter      bool     `json:"request_parameter_supported"`
 	RequestURIParameter   bool     `json:"request_uri_parameter_supported"`
+	RequestObjectAlgs     []string `json:"request_object_signing_alg_values_supported"`
+	UserinfoAlgs          []string `json:"userinfo_signing_alg_values_supported"`
+	IntrospectionAlgs     []string `json:"introspection_signing_alg_values_supported"`
+	ResponseAlgs          []string `json:"authorization_signing_alg_values_supported"`
 	ProofAlgs             []string `json:"dpop_signing_alg_values_supported"`
 
 	BackchannelLogout         bool `json:"backchannel_logout_supported"`
@@ -76,8 +80,13 @@ func (s *Slice) facts() Metadata {
 		ChallengeMethods:           []string{"S256"},
 		IssInResponses:             true,
 		ClaimsParameter:            true,
+		RequestParameter:           true,
+		RequestObjectAlgs:          keystone.AssertionAlgs(),
+		ResponseAlgs:               keystone.AssertionAlgs(),
 		SubjectTypes:               []string{"public"},
-		IDTokenAlgs:                []string{keystone.RS256},
+		IDTokenAlgs:                keystone.AssertionAlgs(),
+		UserinfoAlgs:               keystone.AssertionAlgs(),
+		IntrospectionAlgs:          keystone.AssertionAlgs(),
 		Claims:                     claimsSupported(),
 		ACRValues:                  []string{keystone.ACRPassword},
 		Prompts:                    []string{keystone.PromptNone, keystone.PromptLogin, keystone.PromptConsent, keystone.PromptSelect},

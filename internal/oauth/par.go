@@ -34,13 +34,14 @@ var (
 type pushForm struct {
 	ClientID            string `json:"client_id,omitempty"`
 	ClientSecret        string `json:"client_secret,omitempty" doc:"Or HTTP Basic."`
-	ResponseType        string `json:"response_type" enum:"code"`
-	RedirectURI         string `json:"redirect_uri"`
+	ResponseType        string `json:"response_type,omitempty" enum:"code"`
+	RedirectURI         string `json:"redirect_uri,omitempty"`
 	Scope               string `json:"scope,omitempty"`
 	State               string `json:"state,omitempty"`
 	Nonce               string `json:"nonce,omitempty"`
-	CodeChallenge       string `json:"code_challenge"`
-	CodeChallengeMethod string `json:"code_challenge_method" enum:"S256"`
+	CodeChallenge       string `json:"code_challenge,omitempty"`
+	CodeChallengeMethod string `json:"code_challenge_method,omitempty" enum:"S256"`
+	Request             string `json:"request,omitempty" doc:"All of this as a JWT that the client signed (RFC 9101); what stands beside it is then ignored."`
 	DPoPKey             string `json:"dpop_jkt,omitempty" doc:"Thumbprint of the DPoP key that must redeem the code (RFC 9449 section 10); a DPoP header does the same."`
 }
 
@@ -70,6 +71,9 @@ func (s *Slice) par(w http.ResponseWriter, r *http.Request) error {
 	form.Del("client_secret")
 	form.Del("client_assertion")
 	form.Del("client_assertion_type")
+	if form, err = s.unfold(r.Context(), c, form); err != nil {
+		return err
+	}
 	sender, err := s.Proofs.Sender(Shown(w, r), "", c.DPoPNonce)
 	if err != nil {
 		return err
@@ -77,7 +81,7 @@ func (s *Slice) par(w http.ResponseWriter, r *http.Request) error {
 	if err := bindRequest(form, sender); err != nil {
 		return err
 	}
-	if _, _, err := s.checkRequest(r.Context(), form); err != nil {
+	if _, err := s.checkRequest(r.Context(), c, form); err != nil {
 		return err
 	}
 	if err := s.Proofs.Spend(r.Context(), sender); err != nil {

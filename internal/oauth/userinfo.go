@@ -84,6 +84,14 @@ func (s *Slice) userinfo(w http.ResponseWriter, r *http.Request) error {
 	}
 	claims := userClaims(u, t.Scopes, nil)
 	claims["sub"] = t.Subject
+	if t.Client.UserinfoAlg != "" {
+		signed, err := s.Issuer.Userinfo(r.Context(), t.Client, claims)
+		if err != nil {
+			return err
+		}
+		httpio.WriteRaw(w, http.StatusOK, "application/jwt", []byte(signed))
+		return nil
+	}
 	return httpio.WriteJSON(w, http.StatusOK, claims)
 }
 

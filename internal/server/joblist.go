@@ -4,7 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/store"
+	"github.com/keystone-auth/keystone/internal/token"
 )
 
 // jobList is every background job.
@@ -26,6 +28,12 @@ func (s *Server) jobList() []job {
 		list = append(list, job{name: "certificate", every: 2 * time.Second, run: s.certificate.reload})
 	}
 	return list
+}
+
+// firstKeys publishes the key of ID tokens at the start and not at the first
+// sign-in. It takes a moment, so nobody waits for it.
+func firstKeys(ring *token.Ring) job {
+	return job{name: "key-rotation", run: func(ctx context.Context) error { return ring.Prepare(ctx, keystone.RS256) }}
 }
 
 // sealAudit seals all that can be sealed: more than one batch after a burst.

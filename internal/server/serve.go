@@ -95,6 +95,7 @@ func (s *Server) ServeOn(ctx context.Context, public, management net.Listener) e
 	work.start(jobsCtx, s.jobList())
 	if s.pace != nil {
 		work.group.Go(func() { s.pace.run(jobsCtx) })
+		work.group.Go(func() { work.once(jobsCtx, firstKeys(s.parts.Ring)) })
 	}
 
 	var err error

@@ -1,8 +1,10 @@
 package token
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/json"
 	"strings"
 	"time"
@@ -25,8 +27,9 @@ type IDToken struct {
 // signed in.
 const idTokenLife = time.Hour
 
-// mintID makes an ID token for the client, signed with RS256, which every client
-// understands (OpenID Connect Core section 15.1).
+// mintID makes an ID token for the client, signed with the algorithm that it
+// registered, else with RS256, which every client understands (OpenID Connect Core
+// section 15.1).
 func (i *Issuer) mintID(ctx context.Context, r Request, d Decision, w Written, accessToken string) (string, error) {
 	claims := map[string]any{}
 	for name, v := range r.ID.Claims {
@@ -39,7 +42,8 @@ func (i *Issuer) mintID(ctx context.Context, r Request, d Decision, w Written, a
 	claims["iat"] = d.Now.Unix()
 	claims["auth_time"] = r.ID.AuthTime.Unix()
 	claims["sid"] = w.SessionID
-	claims["at_hash"] = halfHash(accessToken)
+	alg := cmp.Or(r.Client.IDTokenAlg, keystone.RS256)
+	claims["at_hash"] = halfHash(alg, accessToken)
 	if r.ID.Nonce != "" {
 		claims["nonce"] = r.ID.Nonce
 	}
@@ -50,21 +54,26 @@ func (i *Issuer) mintID(ctx context.Context, r Request, d Decision, w Written, a
 		claims["acr"] = r.ID.ACR
 	}
 	if r.ID.Code != "" {
-		claims["c_hash"] = halfHash(r.ID.Code)
+		claims["c_hash"] = halfHash(alg, r.ID.Code)
 	}
 	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", err
 	}
-	s, err := i.ring.idSigner(ctx, keystone.RS256)
+	s, err := i.ring.idSigner(ctx, alg)
 	if err != nil {
 		return "", err
 	}
 	return s.sign(payload)
 }
 
-// halfHash is at_hash and c_hash (OpenID Connect Core section 3.1.3.6).
-func halfHash(value string) string {
+// halfHash is at_hash and c_hash: half of the hash that the algorithm uses itself
+// (OpenID Connect Core section 3.1.3.6), of Ed25519 SHA-512 (RFC 8032).
+func halfHash(alg, value string) string {
+	if alg == keystone.EdDSA {
+		sum := sha512.Sum512([]byte(value))
+		return b64.EncodeToString(sum[:32])
+	}
 	sum := sha256.Sum256([]byte(value))
 	return b64.EncodeToString(sum[:16])
 }
@@ -105,8 +114,9 @@ func (v *Verifier) IDTokenHint(ctx context.Context, raw string) (Hint, error) {
 		Subject   string   `json:"sub"`
 		Audience  audience `json:"aud"`
 		SessionID string   `json:"sid"`
+		AuthTime  int64    `json:"auth_time"` // only ID tokens have it, of all that is signed here with their typ
 	}
-	if json.Unmarshal(payload, &c) != nil || c.Issuer != v.issuer || c.Subject == "" || len(c.Audience) != 1 {
+	if json.Unmarshal(payload, &c) != nil || c.Issuer != v.issuer || c.Subject == "" || c.AuthTime == 0 || len(c.Audience) != 1 {
 		return Hint{}, errHint
 	}
 	return Hint{Subject: c.Subject, ClientID: c.Audience[0], SessionID: c.SessionID}, nil

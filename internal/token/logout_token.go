@@ -28,9 +28,5 @@ func (i *Issuer) LogoutToken(ctx context.Context, c keystone.Client, userID, ses
 	if err != nil {
 		return "", err
 	}
-	s, kid, err := i.ring.signing(ctx, keystone.RS256)
-	if err != nil {
-		return "", err
-	}
-	return newSigner(keystone.RS256, kid, typeLogout, s.private[kid]).sign(payload)
+	return i.signAs(ctx, c.IDTokenAlg, typeLogout, payload)
 }

@@ -114,7 +114,7 @@ func TestRotation(t *testing.T) {
 			}
 		}
 		check("before", first, first)
-		next, err := a.ring.Rotate(ctx, operator)
+		next, err := a.ring.Rotate(ctx, operator, "")
 		ok(t, err)
 		if wait := next.ActiveAt.Sub(clock.Now()); wait < a.ring.o.MaxAge {
 			t.Errorf("the new key signs after %v, verifiers keep the old set for %v", wait, a.ring.o.MaxAge)
@@ -123,7 +123,7 @@ func TestRotation(t *testing.T) {
 		if got := b.states(t); got != "current next" {
 			t.Errorf("%q", got)
 		}
-		if again, err := b.ring.Rotate(ctx, operator); keystone.KindOf(err) != keystone.Conflict || again.ID != next.ID {
+		if again, err := b.ring.Rotate(ctx, operator, ""); keystone.KindOf(err) != keystone.Conflict || again.ID != next.ID {
 			t.Errorf("a second next key: %v, %v", again, err)
 		}
 		clock.Move(next.ActiveAt.Sub(clock.Now()) - 2*time.Second)
@@ -148,7 +148,7 @@ func TestRotateRace(t *testing.T) {
 		nodes := []*node{newNode(t, stores[0], clock, keystone.ES256), newNode(t, stores[1], clock, keystone.ES256)}
 		won := 0
 		for _, err := range together(8, func(i int) error {
-			_, err := nodes[i%2].ring.Rotate(ctx, operator)
+			_, err := nodes[i%2].ring.Rotate(ctx, operator, "")
 			return err
 		}) {
 			if err == nil {
@@ -227,7 +227,7 @@ func TestRevokeKey(t *testing.T) {
 		wantKind(t, a.ring.Revoke(ctx, operator, "\x00"), keystone.NotFound)
 
 		// While a next one waits, the current one is revoked; then the next one itself.
-		next, err := a.ring.Rotate(ctx, operator)
+		next, err := a.ring.Rotate(ctx, operator, "")
 		ok(t, err)
 		ok(t, a.ring.Revoke(ctx, operator, kidOf(t, fresh)))
 		third := kidOf(t, a.mint(t, c).AccessToken)
@@ -252,7 +252,7 @@ func TestAheadOfTheOthers(t *testing.T) {
 	early, late := storetest.NewClock(), storetest.NewClock()
 	a, b := newNode(t, storetest.OpenAt(t, path, early), early, keystone.ES256), newNode(t, storetest.OpenAt(t, path, late), late, keystone.ES256)
 	c := a.service(t, nil)
-	next, err := a.ring.Rotate(ctx, operator)
+	next, err := a.ring.Rotate(ctx, operator, "")
 	ok(t, err)
 	early.Move(next.ActiveAt.Sub(early.Now()))
 	late.Move(next.ActiveAt.Sub(late.Now()) - 3*time.Second)
@@ -299,7 +299,7 @@ func TestChangeOfAlgorithm(t *testing.T) {
 		ok(t, changed.ring.Tick(ctx))
 	}
 	changed := newNode(t, n.store, n.clock, keystone.HS256)
-	if _, err := changed.ring.Rotate(ctx, operator); keystone.KindOf(err) != keystone.Conflict {
+	if _, err := changed.ring.Rotate(ctx, operator, ""); keystone.KindOf(err) != keystone.Conflict {
 		t.Errorf("HS256 has no ring: %v", err)
 	}
 }
@@ -339,7 +339,7 @@ func TestNothingPrivateIsPublished(t *testing.T) {
 	if err != nil || same != etag || !bytes.Equal(again, body) {
 		t.Error("the same keys have another ETag")
 	}
-	_, err = n.ring.Rotate(ctx, operator)
+	_, err = n.ring.Rotate(ctx, operator, "")
 	ok(t, err)
 	if _, other, _, _ := n.ring.JWKS(ctx); other == etag {
 		t.Error("other keys have the same ETag")
@@ -416,7 +416,7 @@ func TestWithoutDatabase(t *testing.T) {
 	if _, _, _, err := n.ring.JWKS(ctx); keystone.KindOf(err) != keystone.Unavailable {
 		t.Errorf("after a minute: %v", err)
 	}
-	if _, err := n.ring.Rotate(ctx, operator); keystone.KindOf(err) != keystone.Unavailable {
+	if _, err := n.ring.Rotate(ctx, operator, ""); keystone.KindOf(err) != keystone.Unavailable {
 		t.Errorf("rotating: %v", err)
 	}
 }

@@ -15,8 +15,9 @@ import (
 const publishSlack = 5 * time.Second
 
 var (
-	errNextWaits = keystone.Fail(keystone.Conflict, "The next key is already published and waits for verifiers to have seen it. Rotate again once it is in use.")
-	errNoRing    = keystone.Fail(keystone.Conflict, "Access tokens are signed with JWT_SECRET_KEY (HS256); it is rotated by changing the setting.")
+	errNextWaits  = keystone.Fail(keystone.Conflict, "The next key is already published and waits for verifiers to have seen it. Rotate again once it is in use.")
+	errNoSuchKeys = keystone.Fail(keystone.NotFound, "There are no keys of this algorithm.")
+	errNoRing     = keystone.Fail(keystone.Conflict, "Access tokens are signed with JWT_SECRET_KEY (HS256); it is rotated by changing the setting.")
 )
 
 // Keys lists every key with its state.
@@ -28,10 +29,11 @@ func (r *Ring) Keys(ctx context.Context) ([]keystone.Key, error) {
 	return s.keys, nil
 }
 
-// Rotate makes the next key. It is published at once and signs when every
-// verifier that honours the JWKS max-age has seen it.
-func (r *Ring) Rotate(ctx context.Context, by keystone.Actor) (keystone.Key, error) {
-	if r.o.Algorithm == keystone.HS256 {
+// Rotate makes the next key of an algorithm, or of every algorithm that has keys
+// where it is empty, and returns it or the one of access tokens. It is published at
+// once and signs when every verifier that honours the JWKS max-age has seen it.
+func (r *Ring) Rotate(ctx context.Context, by keystone.Actor, only string) (keystone.Key, error) {
+	if r.o.Algorithm == keystone.HS256 && only == "" {
 		return keystone.Key{}, errNoRing
 	}
 	s, err := r.reload(ctx)
@@ -39,16 +41,61 @@ func (r *Ring) Rotate(ctx context.Context, by keystone.Actor) (keystone.Key, err
 		return keystone.Key{}, err
 	}
 	now := r.o.Store.Now()
-	for _, k := range s.keys {
-		if k.Algorithm == r.o.Algorithm && k.StateAt(now, s.keys) == keystone.KeyNext {
-			return k, errNextWaits
+	var made, waits []keystone.Key
+	for _, alg := range algorithms(s.keys) {
+		if only != "" && alg != only {
+			continue
+		}
+		k, ok := nextKey(alg, s.keys, now)
+		if !ok {
+			added := false
+			if k, added, err = r.add(ctx, by, s, alg, now.Add(r.o.MaxAge+publishSlack)); err != nil {
+				return k, err
+			}
+			if added { // else another node was first
+				made = append(made, k)
+				continue
+			}
+		}
+		waits = append(waits, k)
+	}
+	switch {
+	case len(made) > 0:
+		return r.mainKey(made), nil
+	case len(waits) > 0:
+		return r.mainKey(waits), errNextWaits
+	}
+	return keystone.Key{}, errNoSuchKeys
+}
+
+// mainKey returns the key of access tokens where it is among them.
+func (r *Ring) mainKey(keys []keystone.Key) keystone.Key {
+	for _, k := range keys {
+		if k.Algorithm == r.o.Algorithm {
+			return k
 		}
 	}
-	k, added, err := r.add(ctx, by, s, r.o.Algorithm, now.Add(r.o.MaxAge+publishSlack))
-	if err == nil && !added {
-		err = errNextWaits // another node was first
+	return keys[0]
+}
+
+func nextKey(alg string, keys []keystone.Key, now time.Time) (keystone.Key, bool) {
+	for _, k := range keys {
+		if k.Algorithm == alg && k.StateAt(now, keys) == keystone.KeyNext {
+			return k, true
+		}
 	}
-	return k, err
+	return keystone.Key{}, false
+}
+
+// Prepare makes the first key of each algorithm that has none. Whoever registers
+// an algorithm calls it, so that the key is published before its first use.
+func (r *Ring) Prepare(ctx context.Context, algs ...string) error {
+	for _, alg := range algs {
+		if _, _, err := r.signing(ctx, alg); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Tick gives keys that are old enough a successor. Call it now and then, on any

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keystone-auth/keystone"
+)
+
+// clientSigningFlags say how a client's requests and the answers to it are signed.
+type clientSigningFlags struct {
+	requestAlg, responseAlg, idTokenAlg, userinfoAlg, introspectionAlg string
+	requireSigned                                                      bool
+}
+
+var signingFlagNames = []string{"request-object-signing-alg", "require-signed-request", "authorization-response-alg", "id-token-alg", "userinfo-alg", "introspection-alg"}
+
+func (f *clientSigningFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.requestAlg, "request-object-signing-alg", "", "the only algorithm of its request objects (RFC 9101); empty: any that is served")
+	c.Flags().BoolVar(&f.requireSigned, "require-signed-request", false, "refuses authorization requests that are not signed with its keys (RFC 9101)")
+	c.Flags().StringVar(&f.responseAlg, "authorization-response-alg", "", "signs authorization responses of response_mode jwt (JARM): PS256, ES256, EdDSA or RS256; empty: RS256")
+	c.Flags().StringVar(&f.idTokenAlg, "id-token-alg", "", "signs its ID tokens and logout tokens: PS256, ES256, EdDSA or RS256; empty: RS256")
+	c.Flags().StringVar(&f.userinfoAlg, "userinfo-alg", "", "makes userinfo answers signed JWTs; empty: plain JSON")
+	c.Flags().StringVar(&f.introspectionAlg, "introspection-alg", "", "signs introspection answers where it asks for JWTs (RFC 9701); empty: RS256")
+}
+
+func (f *clientSigningFlags) apply(c *cobra.Command, client *keystone.Client) {
+	put(c, "request-object-signing-alg", &client.RequestObjectAlg, f.requestAlg)
+	put(c, "require-signed-request", &client.RequireSignedRequest, f.requireSigned)
+	put(c, "authorization-response-alg", &client.ResponseAlg, f.responseAlg)
+	put(c, "id-token-alg", &client.IDTokenAlg, f.idTokenAlg)
+	put(c, "userinfo-alg", &client.UserinfoAlg, f.userinfoAlg)
+	put(c, "introspection-alg", &client.IntrospectionAlg, f.introspectionAlg)
+}
+
+// publishKeys makes the keys that answers to the client are signed with, so that
+// they are published before their first use.
+func (d database) publishKeys(ctx context.Context, c keystone.Client) error {
+	if len(c.AnswerAlgs()) == 0 {
+		return nil
+	}
+	ring, err := d.ring(ctx)
+	if err != nil {
+		return err
+	}
+	return ring.Prepare(ctx, c.AnswerAlgs()...)
+}
+
+// clientSigning says which algorithms the client registered.
+func clientSigning(c clientView) string {
+	text := ""
+	for _, one := range []struct{ what, alg string }{
+		{"ID tokens", c.IDTokenAlg}, {"userinfo", c.UserinfoAlg}, {"introspection", c.IntrospectionAlg}, {"authorization responses", c.ResponseAlg}, {"its requests", c.RequestObjectAlg},
+	} {
+		if one.alg != "" {
+			text += one.what + " " + one.alg + ", "
+		}
+	}
+	return text + "else RS256"
+}

@@ -1,0 +1,141 @@
+package oauth
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/jose"
+)
+
+var (
+	errNoObjectKeys = keystone.Fail(keystone.Invalid, "This client has no keys registered (jwks or jwks_uri), so its request objects cannot be checked.").WithCode("request_not_supported")
+	errTwoRequests  = keystone.Fail(keystone.Invalid, "Send request or request_uri, not both (RFC 9101 section 5).").WithCode("invalid_request_object")
+	errNotSigned    = keystone.Fail(keystone.Invalid, "This client must sign its authorization requests: send them as a request object (RFC 9101).").WithCode("invalid_request_object")
+	errObject       = keystone.Fail(keystone.Invalid, "The request object is not a JWT of type oauth-authz-req+jwt, signed with a registered key of the client by an algorithm that it may use (RFC 9101 section 6.2).").WithCode("invalid_request_object")
+	errObjectClient = keystone.Fail(keystone.Invalid, "The request object names another client than client_id, or none: client_id and iss are the client's id (RFC 9101 section 5).").WithCode("invalid_request_object")
+	errObjectAud    = keystone.Fail(keystone.Invalid, "The request object is not meant for this server: its aud is the issuer (RFC 9101 section 4).").WithCode("invalid_request_object")
+	errObjectTime   = keystone.Fail(keystone.Invalid, "The request object has no exp, has expired, is good for more than 60 minutes, or is of the future. Compare the clocks.").WithCode("invalid_request_object")
+	errObjectInside = keystone.Fail(keystone.Invalid, "A request object holds the parameters of a request, each as a string, number, boolean or object, resource also as a list, and neither request nor request_uri nor sub (RFC 9101 section 4).").WithCode("invalid_request_object")
+)
+
+// objectLife is the furthest exp of a request object, and how old its nbf may be
+// (FAPI 2.0 Message Signing section 5.3.1).
+const objectLife = time.Hour
+
+// objectTypes are the typ of a request object (RFC 9101 section 4), and what
+// programs sent before there was one. Client assertions and tokens name
+// themselves, and are none.
+var objectTypes = []string{"oauth-authz-req+jwt", "jwt", ""}
+
+// unfold returns the parameters of a request that came as a signed object in place
+// of those around it, of which only client_id counts (RFC 9101 section 6.3). It is
+// the one place where objects are read, before anything else of a request is
+// looked at; what leaves it is never an object again.
+func (s *Slice) unfold(ctx context.Context, c keystone.Client, params url.Values) (url.Values, error) {
+	keystone.Checking(ctx, "request object")
+	if params.Get("request") == "" { // without a value it is as if not sent (RFC 6749 section 3.1)
+		if c.RequireSignedRequest {
+			return params, errNotSigned
+		}
+		return params, nil
+	}
+	switch {
+	case params.Get("request_uri") != "":
+		return params, errTwoRequests
+	case len(c.JWKS) == 0 && c.JWKSURI == "":
+		return params, errNoObjectKeys
+	}
+	algs := keystone.AssertionAlgs()
+	if c.RequestObjectAlg != "" {
+		algs = []string{c.RequestObjectAlg}
+	}
+	t, err := jose.Parse(params.Get("request"), algs, objectTypes...)
+	if err != nil {
+		return params, errObject
+	}
+	inside, err := s.readObject(c, t.Claims)
+	if err != nil {
+		return params, err
+	}
+	if ok, err := s.Keys.Verify(ctx, c, t); err != nil || !ok {
+		return params, orElse(err, errObject)
+	}
+	return inside, nil
+}
+
+func orElse(err, refusal error) error {
+	if err != nil {
+		return err
+	}
+	return refusal
+}
+
+// readObject checks the claims of a request object and returns the parameters
+// among them (RFC 9101 sections 4 and 6.3). It is cheap, and so comes before the
+// signature.
+func (s *Slice) readObject(c keystone.Client, claims jose.Claims) (url.Values, error) {
+	if claims.Text("client_id") != c.ID || claims.Text("iss") != c.ID {
+		return nil, errObjectClient
+	}
+	if aud, _ := claims.Texts("aud"); !slices.Contains(aud, s.Issuer.Options.Issuer) {
+		return nil, errObjectAud
+	}
+	now := s.Store.Now()
+	if _, ok := inTime(claims, now, objectLife); !ok {
+		return nil, errObjectTime
+	}
+	if nbf, ok := claims.Time("nbf"); ok && nbf.Before(now.Add(-objectLife-clockLeeway)) {
+		return nil, errObjectTime
+	}
+	return objectParams(claims)
+}
+
+// jwtClaims are the claims of a request object that are no parameters (RFC 7519
+// section 4.1).
+var jwtClaims = []string{"iss", "aud", "exp", "nbf", "iat", "jti"}
+
+// objectParams turns claims into parameters. A client that could name itself in
+// sub could use its request object as an assertion (RFC 9101 section 10.8).
+func objectParams(claims jose.Claims) (url.Values, error) {
+	params := url.Values{}
+	for _, name := range claims.Names() {
+		switch {
+		case slices.Contains(jwtClaims, name):
+			continue
+		case name == "request" || name == "request_uri" || name == "sub":
+			return nil, errObjectInside
+		}
+		values, err := paramOf(name, claims.Raw(name))
+		if err != nil {
+			return nil, err
+		}
+		params[name] = values
+	}
+	return params, nil
+}
+
+// paramOf returns a claim as it would stand in a form: strings as they are, other
+// values as JSON (RFC 9101 section 4).
+func paramOf(name string, raw json.RawMessage) ([]string, error) {
+	var v any
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return nil, errObjectInside
+	}
+	switch v := v.(type) {
+	case string:
+		return []string{v}, nil
+	case float64, bool, map[string]any:
+		return []string{string(raw)}, nil
+	case []any:
+		var list []string
+		if name != "resource" || json.Unmarshal(raw, &list) != nil { // the one parameter that may repeat (RFC 8707)
+			return nil, errObjectInside
+		}
+		return list, nil
+	}
+	return nil, errObjectInside
+}
