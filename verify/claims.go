@@ -24,7 +24,12 @@ type Claims struct {
 	// Raw is the claims as they were signed, for what has no field here.
 	Raw json.RawMessage
 
-	bound bool // cnf: only the holder of a key may use it
+	// What the token is bound to (cnf): the thumbprint of a DPoP key (jkt, RFC 9449
+	// section 6.1), of a TLS client certificate (x5t#S256, RFC 8705 section 3.1), or
+	// nothing.
+	KeyThumbprint, CertificateThumbprint string
+
+	bound bool // cnf is there: only the holder of a key may use it
 }
 
 // HasScope reports whether the token carries the scope.
@@ -33,6 +38,25 @@ func (c *Claims) HasScope(scope string) bool { return slices.Contains(c.Scopes, 
 // IsService reports whether a client acts for itself, and no user is involved
 // (RFC 9068 section 2.2: then the subject is the client).
 func (c *Claims) IsService() bool { return c.Subject == c.ClientID }
+
+// confirmation reads cnf (RFC 7800 section 3.1). A way of holding a key that is
+// not known here cannot be checked, and so the token is nobody's.
+func (c *Claims) confirmation(value []byte) bool {
+	known := false
+	err := members(value, func(name string, value []byte) (ok bool) {
+		switch name {
+		case "jkt":
+			c.KeyThumbprint, ok = asString(value)
+			ok = ok && c.KeyThumbprint != ""
+		case "x5t#S256":
+			c.CertificateThumbprint, ok = asString(value)
+			ok = ok && c.CertificateThumbprint != ""
+		}
+		known = ok
+		return ok
+	})
+	return err == nil && known
+}
 
 // decodeClaims reads the payload of a token whose signature is right. Every
 // name counts once and in its exact letters; every required claim must be
@@ -64,7 +88,7 @@ func decodeClaims(payload []byte) (*Claims, error) {
 		case "nbf":
 			c.NotBefore, ok = asTime(value)
 		case "cnf":
-			c.bound, ok = true, true
+			c.bound, ok = true, c.confirmation(value)
 		default:
 			ok = true
 		}

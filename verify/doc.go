@@ -13,9 +13,13 @@
 // A token is accepted only as RFC 9068 describes it: a signed JWT of type
 // at+jwt, by an algorithm from an explicit list, with a key that the issuer
 // publishes, from this issuer, for this audience, in its time. Keys a token
-// brings along (jwk, jku, x5u, x5c) are never looked at. What the verifier
-// cannot check, such as a token bound to a key of the caller (RFC 9449,
-// RFC 8705), it refuses.
+// brings along (jwk, jku, x5u, x5c) are never looked at.
+//
+// A token that is bound to a key of its caller is worth something with that key
+// only: [Verifier.Require] and [Verifier.VerifyRequest] check the DPoP proof
+// beside it (RFC 9449 section 7) or the TLS client certificate (RFC 8705 section
+// 3). Shown as a plain bearer token it is refused, and so is one that is bound to
+// something else. [Verifier.Verify], which sees no request, refuses all of them.
 //
 // Keys are fetched when first needed, kept for as long as the issuer says,
 // refreshed ahead of time, and fetched again when a token names a key that is
@@ -29,5 +33,6 @@
 // be seen sooner.
 //
 // The package imports the standard library only. Start reading at verify.go;
-// token.go is the format, keys.go the cache, http.go the middleware.
+// token.go is the format, keys.go the cache, http.go the middleware, held.go and
+// proof.go what bound tokens need.
 package verify

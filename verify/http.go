@@ -25,7 +25,8 @@ func ClaimsFrom(ctx context.Context) (*Claims, bool) {
 // never from the query or the body. Others get the answers of RFC 6750
 // section 3: 400 invalid_request, 401 with a challenge (invalid_token where
 // there was a token), 403 insufficient_scope, and 503 where the issuer's keys
-// cannot be fetched.
+// cannot be fetched; and those of RFC 9449 section 7.1 where the token came, or
+// should have come, with a DPoP proof.
 //
 // Require panics if a scope is not one (RFC 6749 section 3.3).
 func (v *Verifier) Require(scopes ...string) func(http.Handler) http.Handler {
@@ -36,21 +37,15 @@ func (v *Verifier) Require(scopes ...string) func(http.Handler) http.Handler {
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			token, err := bearer(r)
-			if err != nil {
-				v.answer(w, err, scopes)
-				return
-			}
-			claims, err := v.Verify(r.Context(), token)
-			if err != nil {
-				v.answer(w, err, scopes)
-				return
-			}
+			claims, err := v.VerifyRequest(r)
 			for _, s := range scopes {
-				if !claims.HasScope(s) {
-					v.answer(w, errScope, scopes)
-					return
+				if err == nil && !claims.HasScope(s) {
+					err = errScope
 				}
+			}
+			if err != nil {
+				v.answer(w, r, err, scopes)
+				return
 			}
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), claimsKey{}, claims)))
 		})
@@ -63,31 +58,37 @@ var (
 	errScope     = errors.New("insufficient scope")
 )
 
-// bearer returns the token of the Authorization header (RFC 6750 section 2.1).
-func bearer(r *http.Request) (string, error) {
+// presented returns the token of the Authorization header, and whether it came
+// under the scheme DPoP (RFC 6750 section 2.1, RFC 9449 section 7.1).
+func presented(r *http.Request) (token string, dpop bool, err error) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) == 0 {
-		return "", errNoToken
+		return "", false, errNoToken
 	}
 	scheme, token, _ := strings.Cut(headers[0], " ")
+	dpop = strings.EqualFold(scheme, "DPoP")
 	switch {
 	case len(headers) > 1:
-		return "", errAmbiguous
-	case !strings.EqualFold(scheme, "Bearer"):
-		return "", errNoToken
+		return "", dpop, errAmbiguous
+	case !dpop && !strings.EqualFold(scheme, "Bearer"):
+		return "", false, errNoToken
 	case token == "" || strings.ContainsAny(token, " ,\t"):
-		return "", errAmbiguous
+		return "", dpop, errAmbiguous
 	}
-	return token, nil
+	return token, dpop, nil
 }
 
-func (v *Verifier) answer(w http.ResponseWriter, err error, scopes []string) {
+func (v *Verifier) answer(w http.ResponseWriter, r *http.Request, err error, scopes []string) {
 	var (
 		status    = http.StatusUnauthorized
 		code      string
 		text      string
 		challenge = `Bearer realm="` + v.issuer + `"`
+		dpop      = `DPoP realm="` + v.issuer + `", algs="` + strings.Join(proofAlgorithms, " ") + `"`
 	)
+	if _, scheme, _ := presented(r); scheme || errors.Is(err, errBound) {
+		challenge = dpop
+	}
 	switch {
 	case errors.Is(err, errNoToken):
 		// RFC 6750 section 3.1: who did not try to authenticate is told how,
@@ -100,6 +101,10 @@ func (v *Verifier) answer(w http.ResponseWriter, err error, scopes []string) {
 		challenge += `, scope="` + strings.Join(scopes, " ") + `"`
 	case errors.Is(err, ErrExpired):
 		code, text = "invalid_token", "The access token has expired. Get a new one."
+	case errors.Is(err, ErrProof):
+		code, text = "invalid_dpop_proof", "The DPoP proof was refused. Make a new one for this request and this access token."
+	case errors.Is(err, errBound):
+		code, text = "invalid_token", "The access token is bound to a key. Send it as Authorization: DPoP, with a proof."
 	case errors.Is(err, ErrInvalid):
 		code, text = "invalid_token", "The access token was refused. Get a new one for this audience."
 	default:
@@ -115,6 +120,9 @@ func (v *Verifier) answer(w http.ResponseWriter, err error, scopes []string) {
 	}
 	if code == "" {
 		code = "authentication_failed"
+		if v.base != "" {
+			w.Header().Add("WWW-Authenticate", dpop)
+		}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")

@@ -35,7 +35,7 @@ func TestRequire(t *testing.T) {
 		{"nothing", nil, "/", 401, realm},
 		{"token in the query", nil, "/?access_token=" + good, 401, realm},
 		{"Basic", []string{"Basic YTpi"}, "/", 401, realm},
-		{"DPoP", []string{"DPoP " + good}, "/", 401, realm},
+		{"DPoP", []string{"DPoP " + good}, "/", 401, `error="invalid_token"`},
 		{"no token", []string{"Bearer"}, "/", 400, `error="invalid_request"`},
 		{"empty token", []string{"Bearer "}, "/", 400, `error="invalid_request"`},
 		{"two spaces", []string{"Bearer  " + good}, "/", 400, `error="invalid_request"`},

@@ -129,6 +129,22 @@ func (k *publicKey) verify(alg string, signed, signature []byte) bool {
 	return false
 }
 
+// thumbprint is jkt (RFC 7638 section 3).
+func (k *publicKey) thumbprint() string {
+	switch {
+	case k.ec != nil:
+		b, err := k.ec.Bytes()
+		if err != nil {
+			return ""
+		}
+		return hashed(`{"crv":"P-256","kty":"EC","x":"` + strict.EncodeToString(b[1:33]) + `","y":"` + strict.EncodeToString(b[33:]) + `"}`)
+	case k.ed25519 != nil:
+		return hashed(`{"crv":"Ed25519","kty":"OKP","x":"` + strict.EncodeToString(k.ed25519) + `"}`)
+	}
+	e := big.NewInt(int64(k.rsa.E))
+	return hashed(`{"e":"` + strict.EncodeToString(e.Bytes()) + `","kty":"RSA","n":"` + strict.EncodeToString(k.rsa.N.Bytes()) + `"}`)
+}
+
 // fromBase64 returns nothing where the text is not base64url.
 func fromBase64(s string) []byte {
 	b, err := strict.DecodeString(s)

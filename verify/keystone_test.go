@@ -1,10 +1,13 @@
 package verify_test
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +68,73 @@ func TestKeystoneRotates(t *testing.T) {
 	s.Clock.Move(5 * time.Minute)
 	if _, err := busy.Verify(t.Context(), last); !errors.Is(err, verify.ErrInvalid) || errors.Is(err, verify.ErrExpired) {
 		t.Errorf("a token by a revoked key, once the copy of the key set is old: %v", err)
+	}
+}
+
+// Tokens that the real server binds to a DPoP key or to a TLS client certificate
+// are worth something at an API with that key only.
+func TestKeystoneBinds(t *testing.T) {
+	s := keystonetest.Start(t, keystonetest.WithTLS(), keystonetest.WithSettings(map[string]string{"TLS_CLIENT_CERTS": "true"}))
+	s.CreateScope("orders:read")
+	site := httptest.NewTLSServer(nil)
+	defer site.Close()
+	certified := func(from *http.Client) *http.Client {
+		transport := from.Transport.(*http.Transport).Clone()
+		transport.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &site.TLS.Certificates[0], nil }
+		t.Cleanup(transport.CloseIdleConnections)
+		return &http.Client{Transport: transport}
+	}
+
+	api := httptest.NewUnstartedServer(nil)
+	api.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
+	api.StartTLS()
+	defer api.Close()
+	v := must(verify.New(verify.Config{Issuer: s.Issuer, Audience: audience, URL: api.URL, HTTPClient: s.Client(), Now: s.Clock.Now}))
+	api.Config.Handler = v.Require("orders:read")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+
+	get := func(client *http.Client, binds keystone.ClientSettings, proof string) string {
+		c := s.CreateClient(keystone.Client{Scopes: []string{"orders:read"}, Audiences: []string{audience}, ClientSettings: binds})
+		form := url.Values{"grant_type": {"client_credentials"}, "client_id": {c.ID}, "client_secret": {c.Secret}, "resource": {audience}}
+		r := must(http.NewRequest(http.MethodPost, s.URL+"/oauth2/token", strings.NewReader(form.Encode())))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if proof != "" {
+			r.Header.Set("DPoP", proof)
+		}
+		resp := must(client.Do(r))
+		defer func() { _ = resp.Body.Close() }()
+		var tokens struct {
+			AccessToken string `json:"access_token"`
+		}
+		if err := json.NewDecoder(resp.Body).Decode(&tokens); err != nil || tokens.AccessToken == "" {
+			t.Fatalf("%d %v", resp.StatusCode, err)
+		}
+		return tokens.AccessToken
+	}
+	use := func(client *http.Client, scheme, token, proof string) int {
+		r := must(http.NewRequest(http.MethodGet, api.URL+"/orders?all", nil))
+		r.Header.Set("Authorization", scheme+" "+token)
+		if proof != "" {
+			r.Header.Set("DPoP", proof)
+		}
+		resp := must(client.Do(r))
+		_ = resp.Body.Close()
+		return resp.StatusCode
+	}
+
+	h, thief := newHolder(s.Clock.Now), newHolder(s.Clock.Now)
+	keyed := get(s.Client(), keystone.ClientSettings{DPoPBound: true}, h.proof("POST", s.Issuer+"/oauth2/token", "", "ath", nil))
+	proof := h.proof("GET", api.URL+"/orders", keyed)
+	for i, want := range []int{http.StatusOK, http.StatusUnauthorized} {
+		if got := use(api.Client(), "DPoP", keyed, proof); got != want {
+			t.Errorf("use %d of a proof: %d", i+1, got)
+		}
+	}
+	if a, b := use(api.Client(), "Bearer", keyed, ""), use(api.Client(), "DPoP", keyed, thief.proof("GET", api.URL+"/orders", keyed)); a != http.StatusUnauthorized || b != http.StatusUnauthorized {
+		t.Errorf("without the key: %d, %d", a, b)
+	}
+	held := get(certified(s.Client()), keystone.ClientSettings{TLSBound: true}, "")
+	if a, b := use(certified(api.Client()), "Bearer", held, ""), use(api.Client(), "Bearer", held, ""); a != http.StatusOK || b != http.StatusUnauthorized {
+		t.Errorf("with the certificate %d, without it %d", a, b)
 	}
 }
 

@@ -26,37 +26,42 @@ type header struct{ alg, kid, typ string }
 var strict = base64.RawURLEncoding.Strict()
 
 func parse(token string) (*compact, error) {
+	c, head, err := split(token)
+	if err != nil {
+		return nil, err
+	}
+	c.header, err = decodeHeader(head)
+	return c, err
+}
+
+// split takes a JWS apart. Its header is not read.
+func split(token string) (c *compact, head []byte, err error) {
 	if len(token) > maxToken {
-		return nil, refuse("it is too long")
+		return nil, nil, refuse("it is too long")
 	}
 	for i := range len(token) {
 		// The decoder skips line breaks; nothing outside the alphabet may pass.
 		if c := token[i]; (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
-			return nil, refuse("it is not a signed JWT")
+			return nil, nil, refuse("it is not a signed JWT")
 		}
 	}
 	// An encrypted token (RFC 7516) has five parts and is not taken.
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
-		return nil, refuse("it is not a signed JWT")
+		return nil, nil, refuse("it is not a signed JWT")
 	}
 	var decoded [3][]byte
 	for i, part := range parts {
 		var err error
 		if decoded[i], err = strict.DecodeString(part); err != nil || len(part) == 0 {
-			return nil, refuse("it is not a signed JWT")
+			return nil, nil, refuse("it is not a signed JWT")
 		}
 	}
-	h, err := decodeHeader(decoded[0])
-	if err != nil {
-		return nil, err
-	}
 	return &compact{
-		header:    h,
 		payload:   decoded[1],
 		signed:    []byte(token[:len(parts[0])+1+len(parts[1])]),
 		signature: decoded[2],
-	}, nil
+	}, decoded[0], nil
 }
 
 func decodeHeader(text []byte) (h header, err error) {

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -27,6 +28,10 @@ var (
 
 	// ErrExpired is wrapped, beside ErrInvalid, when the token was good once.
 	ErrExpired = fmt.Errorf("%w: expired", ErrInvalid)
+
+	// ErrProof is wrapped, beside ErrInvalid, when the DPoP proof that came with the
+	// token is not good.
+	ErrProof = fmt.Errorf("%w: DPoP proof", ErrInvalid)
 
 	// ErrUnavailable is wrapped when nothing can be said about the token,
 	// because the issuer's keys cannot be had. Answer 503.
@@ -65,6 +70,26 @@ type Config struct {
 	// if zero, 1 s at least, 30 s at most.
 	RefetchInterval time.Duration
 
+	// URL is the address under which clients reach the API, without its paths: what
+	// the proofs of bound tokens (DPoP) must name. The Host of a request is not
+	// believed: whoever was shown a proof for their own server could send it. If
+	// empty, it is taken from Audience where that is an https address; where neither
+	// says it, tokens that are bound to a DPoP key are refused.
+	URL string
+
+	// FirstProof reports whether a DPoP proof is used for the first time. key names
+	// the proof; it must be remembered until the given time, by all instances of the
+	// API together, such as with SET key NX in Redis. If nil, each process remembers
+	// its own, up to 200,000 at a time.
+	FirstProof func(ctx context.Context, key string, until time.Time) (bool, error)
+
+	// Certificate returns the TLS client certificate that a request came with, or
+	// nil, for tokens that are bound to one. If nil, it is that of the connection
+	// (the server asks with tls.Config.ClientAuth = tls.RequestClientCert); behind a
+	// proxy that ends TLS it is what the proxy passes on, once it is sure that the
+	// proxy did.
+	Certificate func(*http.Request) *x509.Certificate
+
 	// MaxStale is how long after their time keys stay in use while the issuer
 	// cannot be reached. One hour if zero, not at all if negative.
 	MaxStale time.Duration
@@ -82,6 +107,10 @@ type Verifier struct {
 	leeway     time.Duration
 	now        func() time.Time
 	keys       *keyCache
+
+	base        string // of the addresses in proofs; empty: no proof is taken
+	firstProof  func(ctx context.Context, key string, until time.Time) (bool, error)
+	certificate func(*http.Request) *x509.Certificate
 }
 
 // New checks the configuration. It does not reach for the issuer: call
@@ -114,14 +143,26 @@ func New(c Config) (*Verifier, error) {
 	if c.Leeway > time.Minute {
 		return nil, errors.New("verify: Leeway must be one minute or less: set the clocks right instead")
 	}
+	base, err := baseOf(c)
+	if err != nil {
+		return nil, err
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	leeway := orDefault(c.Leeway, 10*time.Second)
+	if c.FirstProof == nil {
+		c.FirstProof = newProofMemory(c.Now, proofAge+2*leeway).first
+	}
+	if c.Certificate == nil {
+		c.Certificate = ofConnection
+	}
 	return &Verifier{
+		base: base, firstProof: c.FirstProof, certificate: c.Certificate,
 		issuer:     c.Issuer,
 		audience:   c.Audience,
 		algorithms: slices.Clone(c.Algorithms),
-		leeway:     orDefault(c.Leeway, 10*time.Second),
+		leeway:     leeway,
 		now:        c.Now,
 		keys: &keyCache{
 			source:   source{issuer: c.Issuer, base: issuer, jwksURL: c.JWKSURL, client: clientFor(c.HTTPClient)},
@@ -137,8 +178,18 @@ func (v *Verifier) Refresh(ctx context.Context) error { return v.keys.refresh(ct
 
 // Verify returns what a token says, or an error that wraps [ErrInvalid],
 // [ErrUnavailable] or the context's. token is the bare token, without "Bearer".
-// Which scopes it must hold is the caller's to check: [Claims.HasScope].
+// Which scopes it must hold is the caller's to check: [Claims.HasScope]. A token
+// that is bound to a key is refused: nothing here shows that the caller holds it.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
+	c, err := v.claims(ctx, token)
+	if err == nil && c.bound {
+		return nil, refuse("it is bound to a key of the caller, which cannot be checked here")
+	}
+	return c, err
+}
+
+// claims is Verify without asking who holds the token.
+func (v *Verifier) claims(ctx context.Context, token string) (*Claims, error) {
 	t, err := parse(token)
 	if err != nil {
 		return nil, err
@@ -176,8 +227,6 @@ func (v *Verifier) check(c *Claims) error {
 		return ErrExpired
 	case c.NotBefore.After(now.Add(v.leeway)), c.IssuedAt.After(now.Add(v.leeway)):
 		return refuse("it is not valid yet; compare the clocks")
-	case c.bound:
-		return refuse("it is bound to a key of the caller, which cannot be checked here")
 	}
 	return nil
 }
