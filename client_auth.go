@@ -12,6 +12,9 @@ const (
 	AuthSecretPost    = "client_secret_post"
 	AuthSecretJWT     = "client_secret_jwt" // RFC 7523, signed with the secret
 	AuthPrivateKeyJWT = "private_key_jwt"   // RFC 7523, signed with a registered key
+
+	AuthTLS           = "tls_client_auth"             // RFC 8705 section 2.1: a certificate of a trusted authority
+	AuthSelfSignedTLS = "self_signed_tls_client_auth" // RFC 8705 section 2.2: a certificate of a registered key
 )
 
 // Whom an assertion may be meant for (the setting assertion_audience).
@@ -22,7 +25,7 @@ const (
 
 // AuthMethods lists every method that a client can register.
 func AuthMethods() []string {
-	return []string{AuthNone, AuthSecretBasic, AuthSecretPost, AuthSecretJWT, AuthPrivateKeyJWT}
+	return []string{AuthNone, AuthSecretBasic, AuthSecretPost, AuthSecretJWT, AuthPrivateKeyJWT, AuthTLS, AuthSelfSignedTLS}
 }
 
 // AssertionAlgs lists the algorithms that a client may sign with by its own key.
@@ -51,9 +54,10 @@ func (s ClientSettings) validateAuth(c Client, f fields) {
 	case c.Confidential() == (s.AuthMethod == AuthNone):
 		f["token_endpoint_auth_method"] = "A client of kind service or web proves itself; one of kind spa or native cannot, its method is none."
 	}
-	if s.AuthMethod == AuthPrivateKeyJWT && len(s.JWKS) == 0 && s.JWKSURI == "" {
-		f["jwks"] = "Register the client's public keys, as jwks or jwks_uri: private_key_jwt is checked with them."
+	if (s.AuthMethod == AuthPrivateKeyJWT || s.AuthMethod == AuthSelfSignedTLS) && len(s.JWKS) == 0 && s.JWKSURI == "" {
+		f["jwks"] = "Register the client's public keys, as jwks or jwks_uri: private_key_jwt and self_signed_tls_client_auth are checked with them."
 	}
+	s.validateCertificate(f)
 	switch alg := s.AuthSigningAlg; {
 	case alg == "":
 	case s.AuthMethod == AuthSecretJWT && alg == HS256:

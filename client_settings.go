@@ -38,6 +38,12 @@ type ClientSettings struct {
 	AssertionAudience string          `json:"assertion_audience,omitempty" doc:"legacy also takes assertions that are meant for an endpoint; issuer, and left out, only those meant for the issuer."`
 	JWKS              json.RawMessage `json:"jwks,omitempty" doc:"Its public keys (RFC 7517 section 5)."`
 	JWKSURI           string          `json:"jwks_uri,omitempty" doc:"Where its public keys are. Either this or jwks."`
+
+	TLSSubjectDN string `json:"tls_client_auth_subject_dn,omitempty" doc:"For tls_client_auth: the subject of its certificate (RFC 4514), such as CN=billing,O=Example. This or one of the next four (RFC 8705 section 2.1.2)."`
+	TLSSANDNS    string `json:"tls_client_auth_san_dns,omitempty" doc:"The host name in its certificate."`
+	TLSSANURI    string `json:"tls_client_auth_san_uri,omitempty" doc:"The URI in its certificate, such as a SPIFFE id."`
+	TLSSANIP     string `json:"tls_client_auth_san_ip,omitempty" doc:"The IP address in its certificate."`
+	TLSSANEmail  string `json:"tls_client_auth_san_email,omitempty" doc:"The e-mail address in its certificate."`
 }
 
 // withDefaults fills what is left out.

@@ -55,7 +55,7 @@ func doorOf(b *testing.B, f *fixture, algorithm string) (*token.Issuer, *token.V
 		b.Fatal(err)
 	}
 	o := token.Options{Issuer: issuer, AccessTTL: time.Hour, RefreshTTL: 24 * time.Hour, Grace: 10 * time.Second, Idle: 24 * time.Hour, MaxSession: 48 * time.Hour}
-	return token.NewIssuer(o, f.store, ring, master, nil), token.NewVerifier(f.store, ring, issuer, token.NewProofs(f.store, master, issuer, false))
+	return token.NewIssuer(o, f.store, ring, master, nil), token.NewVerifier(f.store, ring, issuer, token.NewProofs(f.store, master, false, issuer))
 }
 
 func serviceOf(b *testing.B, f *fixture, c credentials) keystone.Client {

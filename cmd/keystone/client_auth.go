@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,15 +17,24 @@ import (
 type clientAuthFlags struct {
 	method, alg, audience, jwksFile, jwksURI string
 
+	subjectDN, sanDNS, sanURI, sanIP, sanEmail string // of its certificate
+
 	jwks json.RawMessage // the content of jwksFile
 }
 
+var certificateFlagNames = []string{"tls-bound", "tls-subject-dn", "tls-san-dns", "tls-san-uri", "tls-san-ip", "tls-san-email"}
+
 func (f *clientAuthFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.method, "auth-method", "", "how it proves itself: client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt or none; empty: basic or post for service and web, none for spa and native")
+	c.Flags().StringVar(&f.method, "auth-method", "", "how it proves itself: client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth, self_signed_tls_client_auth or none; empty: basic or post for service and web, none for spa and native")
 	c.Flags().StringVar(&f.alg, "auth-signing-alg", "", "the only algorithm of its assertions; empty: any that is served")
 	c.Flags().StringVar(&f.audience, "assertion-audience", "", "issuer, or legacy: takes assertions for an endpoint too; only for programs that cannot do better")
 	c.Flags().StringVar(&f.jwksFile, "jwks-file", "", "file with its public keys (JSON Web Key Set), - for standard input; empty: none")
 	c.Flags().StringVar(&f.jwksURI, "jwks-uri", "", "https address of its public keys, instead of --jwks-file")
+	c.Flags().StringVar(&f.subjectDN, "tls-subject-dn", "", "for tls_client_auth: the subject of its certificate, as RFC 4514 writes it (CN=billing,O=Example); this or one of the --tls-san- flags")
+	c.Flags().StringVar(&f.sanDNS, "tls-san-dns", "", "for tls_client_auth: the host name in its certificate")
+	c.Flags().StringVar(&f.sanURI, "tls-san-uri", "", "for tls_client_auth: the URI in its certificate, such as a SPIFFE id")
+	c.Flags().StringVar(&f.sanIP, "tls-san-ip", "", "for tls_client_auth: the IP address in its certificate")
+	c.Flags().StringVar(&f.sanEmail, "tls-san-email", "", "for tls_client_auth: the e-mail address in its certificate")
 }
 
 const maxJWKSFile = 64 << 10
@@ -60,6 +70,11 @@ func (f *clientAuthFlags) apply(c *cobra.Command, client *keystone.Client) {
 	put(c, "assertion-audience", &client.AssertionAudience, f.audience)
 	put(c, "jwks-file", &client.JWKS, f.jwks)
 	put(c, "jwks-uri", &client.JWKSURI, f.jwksURI)
+	put(c, "tls-subject-dn", &client.TLSSubjectDN, f.subjectDN)
+	put(c, "tls-san-dns", &client.TLSSANDNS, f.sanDNS)
+	put(c, "tls-san-uri", &client.TLSSANURI, f.sanURI)
+	put(c, "tls-san-ip", &client.TLSSANIP, f.sanIP)
+	put(c, "tls-san-email", &client.TLSSANEmail, f.sanEmail)
 }
 
 func (f *clientAuthFlags) warn(a *app, client keystone.Client) {
@@ -79,6 +94,9 @@ func clientAuth(c clientView) string {
 		method += ", keys at " + c.JWKSURI
 	case len(c.JWKS) > 0:
 		method += ", keys registered"
+	}
+	if name := cmp.Or(c.TLSSubjectDN, c.TLSSANDNS, c.TLSSANURI, c.TLSSANIP, c.TLSSANEmail); name != "" {
+		method += ", certificate of " + name
 	}
 	if c.AssertionAudience == keystone.AudienceLegacy {
 		method += ", LEGACY audience"

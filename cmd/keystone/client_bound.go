@@ -7,15 +7,17 @@ import (
 )
 
 // clientBoundFlags are what a client's tokens are bound to.
-type clientBoundFlags struct{ dpopBound, dpopNonce bool }
+type clientBoundFlags struct{ dpopBound, dpopNonce, tlsBound bool }
 
 func (f *clientBoundFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&f.dpopBound, "dpop-bound", false, "it gets only access tokens that are bound to the key of a DPoP proof (RFC 9449)")
+	c.Flags().BoolVar(&f.tlsBound, "tls-bound", false, "it gets only access tokens that are bound to its TLS client certificate (RFC 8705)")
 	c.Flags().BoolVar(&f.dpopNonce, "dpop-nonce", false, "its DPoP proofs must carry a nonce of the server")
 }
 
 func (f *clientBoundFlags) apply(c *cobra.Command, client *keystone.Client) {
 	put(c, "dpop-bound", &client.DPoPBound, f.dpopBound)
+	put(c, "tls-bound", &client.TLSBound, f.tlsBound)
 	put(c, "dpop-nonce", &client.DPoPNonce, f.dpopNonce)
 }
 

@@ -15,6 +15,7 @@ type ClientSettings struct {
 
 	RequirePAR *bool `json:"require_par,omitempty" doc:"true refuses authorization requests that were not pushed (RFC 9126)."`
 	DPoPBound  *bool `json:"dpop_bound,omitempty" doc:"true gives it only access tokens that are bound to the key of a DPoP proof (RFC 9449)."`
+	TLSBound   *bool `json:"tls_client_certificate_bound_access_tokens,omitempty" doc:"true gives it only access tokens that are bound to its TLS client certificate (RFC 8705 section 3)."`
 	DPoPNonce  *bool `json:"dpop_nonce,omitempty" doc:"true refuses DPoP proofs without a nonce of the server (RFC 9449 section 8)."`
 
 	RequestObjectAlg     *string `json:"request_object_signing_alg,omitempty" doc:"The only algorithm of its request objects (RFC 9101); empty: any."`
@@ -35,12 +36,19 @@ type ClientSettings struct {
 	AssertionAudience *string         `json:"assertion_audience,omitempty" doc:"issuer or legacy. legacy also takes assertions that are meant for an endpoint, which is weaker: only for programs that cannot do better."`
 	JWKS              json.RawMessage `json:"jwks,omitempty" doc:"Its public keys (RFC 7517 section 5); null: none."`
 	JWKSURI           *string         `json:"jwks_uri,omitempty" doc:"Where its public keys are; empty: nowhere."`
+
+	TLSSubjectDN *string `json:"tls_client_auth_subject_dn,omitempty" maxLength:"2000" doc:"For tls_client_auth: the subject of its certificate (RFC 4514). Exactly one of this and the next four; empty: not this one."`
+	TLSSANDNS    *string `json:"tls_client_auth_san_dns,omitempty" maxLength:"2000" doc:"The host name in its certificate."`
+	TLSSANURI    *string `json:"tls_client_auth_san_uri,omitempty" maxLength:"2000" doc:"The URI in its certificate, such as a SPIFFE id."`
+	TLSSANIP     *string `json:"tls_client_auth_san_ip,omitempty" maxLength:"100" doc:"The IP address in its certificate."`
+	TLSSANEmail  *string `json:"tls_client_auth_san_email,omitempty" maxLength:"2000" doc:"The e-mail address in its certificate."`
 }
 
 func (b ClientSettings) apply(s *keystone.ClientSettings) {
 	setList(&s.IntrospectionAudiences, b.IntrospectionAudiences)
 	set(&s.RequirePAR, b.RequirePAR)
 	set(&s.DPoPBound, b.DPoPBound)
+	set(&s.TLSBound, b.TLSBound)
 	set(&s.DPoPNonce, b.DPoPNonce)
 	set(&s.RequestObjectAlg, b.RequestObjectAlg)
 	set(&s.RequireSignedRequest, b.RequireSignedRequest)
@@ -57,6 +65,11 @@ func (b ClientSettings) apply(s *keystone.ClientSettings) {
 	set(&s.AuthSigningAlg, b.AuthSigningAlg)
 	set(&s.AssertionAudience, b.AssertionAudience)
 	set(&s.JWKSURI, b.JWKSURI)
+	set(&s.TLSSubjectDN, b.TLSSubjectDN)
+	set(&s.TLSSANDNS, b.TLSSANDNS)
+	set(&s.TLSSANURI, b.TLSSANURI)
+	set(&s.TLSSANIP, b.TLSSANIP)
+	set(&s.TLSSANEmail, b.TLSSANEmail)
 	if b.JWKS != nil {
 		s.JWKS = b.JWKS
 		if string(b.JWKS) == "null" {

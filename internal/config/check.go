@@ -18,6 +18,7 @@ func (l *loading) check(cpus int) {
 		l.HashQueue = 64 * l.HashSlots
 	}
 	l.checkListeners()
+	l.checkClientCertificates()
 	l.checkStorage()
 	l.checkTokens()
 	l.checkAccounts()

@@ -22,15 +22,19 @@ type Config struct {
 	AppName string `env:"APP_NAME" group:"Application" default:"Keystone" example:"Example Accounts" help:"Name shown to people: on pages, in the API documentation."`
 	Debug   bool   `env:"DEBUG" default:"false" example:"true" help:"Serves interactive API documentation at /docs and /redoc, and profiles on the management listener."`
 
-	Host            string         `env:"HOST" group:"Listeners" default:"127.0.0.1" example:"0.0.0.0" help:"Address or host name to listen on."`
-	Port            int            `env:"PORT" default:"8000" min:"1" max:"65535" example:"8000" help:"Port to listen on."`
-	Issuer          string         `env:"ISSUER" auto:"http://HOST:PORT, https with TLS_CERT_FILE; only where HOST is loopback" example:"https://id.example.com" help:"Address under which clients reach Keystone, and the iss of every token. https, unless the host is loopback. No trailing slash, query or fragment."`
-	TLSCertFile     string         `env:"TLS_CERT_FILE" example:"/etc/keystone/tls.crt" help:"Certificate chain in PEM, read again when it changes. Together with TLS_KEY_FILE."`
-	TLSKeyFile      string         `env:"TLS_KEY_FILE" example:"/etc/keystone/tls.key" help:"Private key in PEM, read again when it changes."`
-	ManagementAddr  string         `env:"MANAGEMENT_ADDR" default:"127.0.0.1:8001" example:"127.0.0.1:8001" help:"Second listener: /metrics, /health, /ready, and profiles when DEBUG. Keep it away from the public."`
-	MetricsPublic   bool           `env:"METRICS_PUBLIC" default:"false" example:"true" help:"Serves /metrics on the public listener too."`
-	TrustedProxies  []netip.Prefix `env:"TRUSTED_PROXIES" example:"10.0.0.0/8,192.0.2.7" help:"Networks (CIDR) or addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. From all others these are ignored."`
-	ShutdownTimeout time.Duration  `env:"SHUTDOWN_TIMEOUT" default:"20s" min:"1s" max:"10m" example:"20s" help:"How long a stop waits for requests in flight."`
+	Host             string         `env:"HOST" group:"Listeners" default:"127.0.0.1" example:"0.0.0.0" help:"Address or host name to listen on."`
+	Port             int            `env:"PORT" default:"8000" min:"1" max:"65535" example:"8000" help:"Port to listen on."`
+	Issuer           string         `env:"ISSUER" auto:"http://HOST:PORT, https with TLS_CERT_FILE; only where HOST is loopback" example:"https://id.example.com" help:"Address under which clients reach Keystone, and the iss of every token. https, unless the host is loopback. No trailing slash, query or fragment."`
+	TLSCertFile      string         `env:"TLS_CERT_FILE" example:"/etc/keystone/tls.crt" help:"Certificate chain in PEM, read again when it changes. Together with TLS_KEY_FILE."`
+	TLSKeyFile       string         `env:"TLS_KEY_FILE" example:"/etc/keystone/tls.key" help:"Private key in PEM, read again when it changes."`
+	TLSClientCerts   bool           `env:"TLS_CLIENT_CERTS" default:"false" example:"true" help:"Asks callers for a TLS client certificate (RFC 8705), with TLS_CERT_FILE; nobody has to have one. A browser that has one asks its user: keep that away from people with MTLS_URL."`
+	ClientCertHeader string         `env:"CLIENT_CERT_HEADER" auto:"none" example:"Client-Cert" help:"Header in which proxies of TRUSTED_PROXIES pass on the client certificate that they were shown: as RFC 9440 writes it (Client-Cert, with Client-Cert-Chain), or as PEM escaped for an address (nginx: $ssl_client_escaped_cert). They must set it on every request, empty where there is none. From all others it is ignored."`
+	ClientCAFile     string         `env:"CLIENT_CA_FILE" example:"/etc/keystone/client-ca.pem" help:"Certificate authorities in PEM whose certificates prove clients of tls_client_auth. Without it only those of self_signed_tls_client_auth are served."`
+	MTLSURL          string         `env:"MTLS_URL" auto:"ISSUER" example:"https://mtls.id.example.com" help:"Address under which clients with certificates reach Keystone, where it is another than ISSUER (mtls_endpoint_aliases of the metadata). With TLS_CLIENT_CERTS only callers of this host are asked for a certificate."`
+	ManagementAddr   string         `env:"MANAGEMENT_ADDR" default:"127.0.0.1:8001" example:"127.0.0.1:8001" help:"Second listener: /metrics, /health, /ready, and profiles when DEBUG. Keep it away from the public."`
+	MetricsPublic    bool           `env:"METRICS_PUBLIC" default:"false" example:"true" help:"Serves /metrics on the public listener too."`
+	TrustedProxies   []netip.Prefix `env:"TRUSTED_PROXIES" example:"10.0.0.0/8,192.0.2.7" help:"Networks (CIDR) or addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. From all others these are ignored."`
+	ShutdownTimeout  time.Duration  `env:"SHUTDOWN_TIMEOUT" default:"20s" min:"1s" max:"10m" example:"20s" help:"How long a stop waits for requests in flight."`
 
 	DataDir             string `env:"DATA_DIR" group:"Storage" default:"./keystone-data" example:"/var/lib/keystone" help:"Folder for the SQLite database and the generated master key."`
 	DatabaseURL         Secret `env:"DATABASE_URL" auto:"SQLite, keystone.db in DATA_DIR" example:"postgres://keystone:PASSWORD@db.example.com/keystone?sslmode=verify-full" help:"A path or sqlite: is SQLite; postgres:, postgresql: and postgresql+asyncpg: are PostgreSQL."`
@@ -97,6 +101,14 @@ type origin struct{ name, where string }
 
 // Addr returns host and port of the public listener.
 func (c *Config) Addr() string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }
+
+// Aliases are addresses besides the issuer under which clients reach Keystone.
+func (c *Config) Aliases() []string {
+	if c.MTLSURL == "" {
+		return nil
+	}
+	return []string{c.MTLSURL}
+}
 
 // TLS reports whether the public listener serves TLS itself.
 func (c *Config) TLS() bool { return c.TLSCertFile != "" }

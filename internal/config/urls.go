@@ -110,29 +110,35 @@ func (l *loading) checkIssuer() {
 		l.Issuer = scheme + "://" + host
 		return
 	}
-	u, problem := parseURL(l.Issuer, "https", "http")
+	if problem := baseProblem(l.Issuer); problem != "" {
+		l.refuse("ISSUER", problem)
+	}
+}
+
+// baseProblem says what is wrong with an address under which clients reach
+// Keystone, or "".
+func baseProblem(address string) string {
+	u, problem := parseURL(address, "https", "http")
 	switch {
 	case problem != "":
 	case u.User != nil:
 		problem = "has a user name"
-	case strings.Contains(l.Issuer, "?"):
+	case strings.Contains(address, "?"):
 		problem = "has a query"
-	case strings.Contains(l.Issuer, "#"):
+	case strings.Contains(address, "#"):
 		problem = "has a fragment"
 	case u.Scheme == "http" && !isLoopback(u.Hostname()):
 		problem = "must be https: only a loopback host may go without"
 	case strings.HasSuffix(u.Path, "/"):
 		problem = "ends with a slash: leave it away"
-	case u.Path != "" && path.Clean(u.Path) != u.Path || strings.Contains(l.Issuer, "%"):
+	case u.Path != "" && path.Clean(u.Path) != u.Path || strings.Contains(address, "%"):
 		problem = "has a path with empty, dot or escaped parts"
 	case u.Port() == "443" && u.Scheme == "https" || u.Port() == "80" && u.Scheme == "http":
 		problem = "names the port that its scheme implies: leave it away"
-	case !isASCII(l.Issuer) || l.Issuer != u.Scheme+"://"+strings.ToLower(u.Host)+u.Path:
+	case !isASCII(address) || address != u.Scheme+"://"+strings.ToLower(u.Host)+u.Path:
 		problem = "must be ASCII, with scheme and host in lower case"
 	}
-	if problem != "" {
-		l.refuse("ISSUER", problem)
-	}
+	return problem
 }
 
 func isASCII(s string) bool {

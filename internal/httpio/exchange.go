@@ -2,6 +2,7 @@ package httpio
 
 import (
 	"context"
+	"crypto/x509"
 	"net/http"
 
 	"github.com/keystone-auth/keystone"
@@ -18,6 +19,8 @@ type Exchange struct {
 	ClientID  string         // set by OAuth endpoints once the client is known, for the log
 	Header    http.Header    // of the answer, for limits that are asked inside of a handler; may be nil
 	Problem   Problem        // shows an error to a person, on routes that people see; nil elsewhere
+
+	Certificates func() []*x509.Certificate // the TLS client certificate, then what came along to verify it; nil: none was shown
 
 	Challenges *Challenges // of the server that answers; nil: those that name no metadata
 
@@ -70,6 +73,16 @@ func WithActor(ctx context.Context, a keystone.Actor) context.Context {
 	x := *ExchangeOf(ctx)
 	x.Actor = a
 	return WithExchange(ctx, &x)
+}
+
+// Certificates returns the TLS client certificate of the request, then what came
+// along to verify it. That its sender holds the certificate's key is shown by the
+// handshake; everything else about it is still to be checked.
+func Certificates(ctx context.Context) []*x509.Certificate {
+	if x := ExchangeOf(ctx); x.Certificates != nil {
+		return x.Certificates()
+	}
+	return nil
 }
 
 // SetClient notes the authenticated client of a request for the access log.

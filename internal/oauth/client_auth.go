@@ -15,20 +15,27 @@ type authMethod struct {
 	name   string
 	shown  func(credentials) bool // whether this is what the request shows, and nothing besides
 	proves func(*Slice, context.Context, keystone.Client, credentials) (bool, error)
-	algs   []string // of its assertions
+	algs   []string              // of its assertions
+	served func(TLSClients) bool // whether the settings allow for it; nil: always
 }
 
 // authMethods are the methods that are served, at every endpoint that
 // authenticates clients. Metadata follows from it.
 var authMethods = []authMethod{
-	{keystone.AuthSecretBasic, func(c credentials) bool { return c.hasSecret && c.inHeader && c.assertion == "" }, (*Slice).provesSecret, nil},
-	{keystone.AuthSecretPost, func(c credentials) bool { return c.hasSecret && !c.inHeader && c.assertion == "" }, (*Slice).provesSecret, nil},
-	{keystone.AuthSecretJWT, onlyAssertion, (*Slice).provesSecretJWT, []string{keystone.HS256}},
-	{keystone.AuthPrivateKeyJWT, onlyAssertion, (*Slice).provesKeyJWT, keystone.AssertionAlgs()},
-	{keystone.AuthNone, func(c credentials) bool { return !c.hasSecret && c.assertion == "" }, provesNothing, nil},
+	{keystone.AuthSecretBasic, func(c credentials) bool { return c.hasSecret && c.inHeader && c.assertion == "" }, (*Slice).provesSecret, nil, nil},
+	{keystone.AuthSecretPost, func(c credentials) bool { return c.hasSecret && !c.inHeader && c.assertion == "" }, (*Slice).provesSecret, nil, nil},
+	{keystone.AuthSecretJWT, onlyAssertion, (*Slice).provesSecretJWT, []string{keystone.HS256}, nil},
+	{keystone.AuthPrivateKeyJWT, onlyAssertion, (*Slice).provesKeyJWT, keystone.AssertionAlgs(), nil},
+	{keystone.AuthTLS, onlyName, (*Slice).provesCertificate, nil, TLSClients.issued},
+	{keystone.AuthSelfSignedTLS, onlyName, (*Slice).provesCertifiedKey, nil, TLSClients.any},
+	{keystone.AuthNone, onlyName, provesNothing, nil, nil},
 }
 
 func onlyAssertion(c credentials) bool { return c.assertion != "" && !c.hasSecret }
+
+// onlyName is a request that says its client's name and nothing to prove it. What
+// the connection shows beside it counts for clients that registered for that.
+func onlyName(c credentials) bool { return c.assertion == "" && !c.hasSecret }
 
 // provesNothing lets a public client in by its name.
 func provesNothing(_ *Slice, _ context.Context, c keystone.Client, _ credentials) (bool, error) {
@@ -53,9 +60,9 @@ func methodsOf(c keystone.Client) []string {
 }
 
 // authMethodNames lists the methods for the metadata, with or without none.
-func authMethodNames(withNone bool) (names []string) {
+func (s *Slice) authMethodNames(withNone bool) (names []string) {
 	for _, m := range authMethods {
-		if withNone || m.name != keystone.AuthNone {
+		if (withNone || m.name != keystone.AuthNone) && (m.served == nil || m.served(s.TLS)) {
 			names = append(names, m.name)
 		}
 	}
@@ -165,6 +172,8 @@ func (s *Slice) whyNot(ctx context.Context, c keystone.Client, cred credentials)
 		why = "there is no such client"
 	case !c.Enabled:
 		why = "the client is disabled"
+	case c.AuthMethod == keystone.AuthTLS || c.AuthMethod == keystone.AuthSelfSignedTLS:
+		why = "the client proves itself by a TLS client certificate alone, and " + s.whyNotCertificate(ctx)
 	case c.Confidential() && !cred.hasSecret && cred.assertion == "":
 		why = "the client proves itself, and neither secret nor assertion came"
 	case !c.Confidential():

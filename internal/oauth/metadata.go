@@ -59,6 +59,9 @@ type Metadata struct {
 	BackchannelLogoutSession  bool `json:"backchannel_logout_session_supported"`
 	FrontchannelLogout        bool `json:"frontchannel_logout_supported"`
 	FrontchannelLogoutSession bool `json:"frontchannel_logout_session_supported"`
+
+	TLSBound   bool              `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+	TLSAliases map[string]string `json:"mtls_endpoint_aliases,omitempty" doc:"Where requests with a TLS client certificate go (RFC 8705 section 5)."`
 }
 
 func (s *Slice) facts() Metadata {
@@ -90,11 +93,11 @@ func (s *Slice) facts() Metadata {
 		Claims:                     claimsSupported(),
 		ACRValues:                  []string{keystone.ACRPassword},
 		Prompts:                    []string{keystone.PromptNone, keystone.PromptLogin, keystone.PromptConsent, keystone.PromptSelect},
-		TokenAuthMethods:           authMethodNames(true),
+		TokenAuthMethods:           s.authMethodNames(true),
 		TokenAuthAlgs:              assertionAlgs(),
-		RevocationAuthMethods:      authMethodNames(true),
+		RevocationAuthMethods:      s.authMethodNames(true),
 		RevocationAuthAlgs:         assertionAlgs(),
-		IntrospectionAuthMethods:   authMethodNames(false),
+		IntrospectionAuthMethods:   s.authMethodNames(false),
 		IntrospectionAuthAlgs:      assertionAlgs(),
 		ResourceParameterSupported: true,
 		ProofAlgs:                  token.ProofAlgorithms,
@@ -102,6 +105,8 @@ func (s *Slice) facts() Metadata {
 		BackchannelLogoutSession:   true,
 		FrontchannelLogout:         true,
 		FrontchannelLogoutSession:  true,
+		TLSBound:                   s.TLS.Served,
+		TLSAliases:                 s.TLS.aliases(),
 	}
 	for grantType := range grants {
 		m.GrantTypes = append(m.GrantTypes, grantType)

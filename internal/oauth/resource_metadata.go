@@ -20,6 +20,7 @@ type ResourceMetadata struct {
 	Methods     []string `json:"bearer_methods_supported"`
 	ProofAlgs   []string `json:"dpop_signing_alg_values_supported"`
 	Description string   `json:"resource_documentation"`
+	TLSBound    bool     `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 }
 
 // resourceMetadata serves GET /.well-known/oauth-protected-resource: Keystone's
@@ -32,5 +33,6 @@ func (s *Slice) resourceMetadata(w http.ResponseWriter, r *http.Request) error {
 		Methods:     []string{"header"},
 		ProofAlgs:   token.ProofAlgorithms,
 		Description: issuer + "/openapi.json",
+		TLSBound:    s.TLS.Served,
 	})
 }

@@ -20,6 +20,7 @@ type Slice struct {
 	Ring     *token.Ring
 	Proofs   *token.Proofs
 	Keys     *KeySource
+	TLS      TLSClients
 	// Allow refuses where too many client authentications have failed for this
 	// client or from this source; Failed counts one more. Successful ones are free.
 	Allow  func(ctx context.Context, clientID, source string) error

@@ -15,7 +15,7 @@ import (
 // the next proof go into the answer (RFC 9449 section 8).
 func Shown(w http.ResponseWriter, r *http.Request) token.Shown {
 	return token.Shown{
-		Proofs: r.Header["Dpop"], Method: r.Method, Path: r.URL.EscapedPath(),
+		Proofs: r.Header["Dpop"], Method: r.Method, Path: r.URL.EscapedPath(), X5T: thumbprint(r.Context()),
 		Nonce: func(nonce string) { w.Header()["Dpop-Nonce"] = []string{nonce} },
 	}
 }
@@ -35,7 +35,7 @@ func Presented(w http.ResponseWriter, r *http.Request, header string) (p token.P
 		}
 	}
 	p.Token = raw
-	if p.DPoP { // a bearer token has nothing beside it, and is the usual case
+	if p.Shown.X5T = thumbprint(r.Context()); p.DPoP { // a bearer token has no proof beside it, and is the usual case
 		p.Shown = Shown(w, r)
 	}
 	return p, true

@@ -114,7 +114,7 @@ func userinfoToken(w http.ResponseWriter, r *http.Request) (token.Presented, err
 			return token.Presented{}, err
 		}
 		if form.Get("access_token") != "" {
-			return token.Presented{Token: form.Get("access_token")}, nil
+			return token.Presented{Token: form.Get("access_token"), Shown: token.Shown{X5T: thumbprint(r.Context())}}, nil
 		}
 	}
 	return token.Presented{}, errUserinfoToken

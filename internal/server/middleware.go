@@ -25,6 +25,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	h := w.Header()
 	rec.x.Header, rec.x.Challenges = h, s.challenges
+	rec.x.Certificates = s.clientCerts.of(r)
 	s.headers.set(h, r.URL.Path)
 	h["X-Request-Id"] = []string{rec.x.Actor.RequestID}
 	if r.TransferEncoding != nil {

@@ -102,7 +102,7 @@ func (p *Parts) build(ctx context.Context, o Options) (err error) {
 		Issuer: c.Issuer, AccessTTL: c.AccessTokenExpire, RefreshTTL: c.RefreshTokenExpire, Grace: c.RefreshGrace,
 		Idle: c.SessionIdle, MaxSession: c.SessionMax,
 	}, p.Store, p.Ring, p.Master, o.Observe)
-	p.Proofs = token.NewProofs(p.Store, p.Master, c.Issuer, c.DPoPNonce)
+	p.Proofs = token.NewProofs(p.Store, p.Master, c.DPoPNonce, c.Issuer, c.Aliases()...)
 	p.Verifier = token.NewVerifier(p.Store, p.Ring, c.Issuer, p.Proofs)
 	return nil
 }

@@ -32,10 +32,14 @@ func (s *Server) routes() ([]httpio.Route, error) {
 		return pages.Problem
 	}
 	cookies := httpio.NewCookies(https(c.Issuer))
+	clients, err := tlsClients(c)
+	if err != nil {
+		return nil, err
+	}
 	check := &proof.Checker{Store: p.Store, Hasher: p.Hasher}
 	slices := [][]httpio.Route{
 		(&oauth.Slice{
-			Store: p.Store, Issuer: p.Issuer, Verifier: p.Verifier, Ring: p.Ring, Proofs: p.Proofs, Keys: oauth.NewKeySource(p.Fetch),
+			Store: p.Store, Issuer: p.Issuer, Verifier: p.Verifier, Ring: p.Ring, Proofs: p.Proofs, Keys: oauth.NewKeySource(p.Fetch), TLS: clients,
 			Allow: s.limits.AllowClient, Failed: s.clientFailed, Poll: s.limits.Poll,
 			AppName: c.AppName, Pages: below, RootPages: pages, Cookies: cookies, Idle: c.SessionIdle,
 		}).Routes(),

@@ -70,7 +70,7 @@ func (s *Server) ServeOn(ctx context.Context, public, management net.Listener) e
 		serving.Go(func() {
 			var err error
 			if secure {
-				srv.TLSConfig = s.certificate.config()
+				srv.TLSConfig = s.tlsConfig()
 				err = srv.ServeTLS(l, "", "")
 			} else {
 				err = srv.Serve(l)
@@ -194,6 +194,15 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 }
 
 func https(issuer string) bool { return strings.HasPrefix(issuer, "https://") }
+
+// hostOf is the host name of an address, or "".
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
 
 // originOf is scheme and host of the issuer.
 func originOf(issuer string) string {

@@ -24,6 +24,7 @@ type Server struct {
 	counter      *ephemeral.Limiter
 	limits       *Limits
 	sources      sources
+	clientCerts  clientCertificates
 	headers      securityHeaders
 	challenges   *httpio.Challenges
 	cors         *cors
@@ -64,6 +65,7 @@ func New(ctx context.Context, c *config.Config, o Options) (*Server, error) {
 		challenges: httpio.NewChallenges(c.Issuer + oauth.ResourceMetadataPath),
 		api:        httpio.NewAPI(c.AppName, o.Version),
 	}
+	s.clientCerts = newClientCertificates(c, s.sources)
 	if o.OwnsProcess {
 		s.pace = newPace()
 	}

@@ -49,6 +49,12 @@ func (s sources) of(r *http.Request) netip.Addr {
 	return peer
 }
 
+// proxied reports whether the peer itself is one of TRUSTED_PROXIES.
+func (s sources) proxied(r *http.Request) bool {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && s.trusts(ap.Addr().Unmap().WithZone(""))
+}
+
 func (s sources) trusts(a netip.Addr) bool {
 	for _, p := range s.trusted {
 		if p.Contains(a) {

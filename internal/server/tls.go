@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -72,6 +73,30 @@ func (c *certificate) reload(ctx context.Context) error {
 	c.current.Store(&pair)
 	c.log.InfoContext(ctx, "certificate reloaded", "file", c.certFile)
 	return nil
+}
+
+// tlsConfig is that of the public listener. Where clients may show certificates it
+// asks for one and demands none (RFC 8705 section 5): whose it is decides the
+// endpoint. Where they have an address of their own only callers of that host are
+// asked, so that browsers ask nobody.
+func (s *Server) tlsConfig() *tls.Config {
+	plain := s.certificate.config()
+	if !s.config.TLSClientCerts {
+		return plain
+	}
+	asking := s.certificate.config() // its own, so that no session is taken over from one to the other
+	asking.ClientAuth = tls.RequestClientCert
+	host := hostOf(s.config.MTLSURL)
+	if host == "" || host == hostOf(s.config.Issuer) {
+		return asking
+	}
+	plain.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if strings.EqualFold(hello.ServerName, host) {
+			return asking, nil
+		}
+		return nil, nil
+	}
+	return plain
 }
 
 // config allows TLS 1.2 with forward secrecy and authenticated encryption only,

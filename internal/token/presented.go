@@ -19,7 +19,7 @@ var (
 	// ErrBound answers a token that is bound to a DPoP key and came without proof.
 	ErrBound    = keystone.Fail(keystone.Unauthenticated, "The access token is bound to a key: send it as Authorization: DPoP, with a proof (RFC 9449 section 7.1).")
 	errNotBound = keystone.Fail(keystone.Unauthenticated, "The access token is bound to no key: send it as Authorization: Bearer.")
-	errNotHeld  = keystone.Fail(keystone.Unauthenticated, "The access token is bound to another key than the one that was shown.")
+	errNotHeld  = keystone.Fail(keystone.Unauthenticated, "The access token is bound to another key or certificate than the one that was shown.")
 )
 
 // InspectPresented is Inspect of a token that is used here: it is refused unless

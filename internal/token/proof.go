@@ -37,11 +37,16 @@ type Proofs struct {
 	required bool // every proof must carry a nonce
 }
 
-// NewProofs returns the checker of proofs for requests to issuer, which decides
-// and not the Host of a request: that may be a proxy's. required makes a nonce
-// obligatory for every client (RFC 9449 section 8).
-func NewProofs(s *store.Store, master secret.MasterKey, issuer string, required bool) *Proofs {
-	return &Proofs{store: s, bases: []string{strings.TrimSuffix(normalURL(issuer), "/")}, nonces: newNonces(master), required: required}
+// NewProofs returns the checker of proofs for requests to issuer, or to the
+// address for clients with certificates where there is one: these decide and not
+// the Host of a request, which may be a proxy's. required makes a nonce obligatory
+// for every client (RFC 9449 section 8).
+func NewProofs(s *store.Store, master secret.MasterKey, required bool, issuer string, alias ...string) *Proofs {
+	p := &Proofs{store: s, nonces: newNonces(master), required: required}
+	for _, base := range append([]string{issuer}, alias...) {
+		p.bases = append(p.bases, strings.TrimSuffix(normalURL(base), "/"))
+	}
+	return p
 }
 
 // Shown is what a request shows of keys that its sender holds.

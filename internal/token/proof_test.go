@@ -43,7 +43,7 @@ func proofOf(t testing.TB, alg string, key crypto.Signer, claims map[string]any)
 
 func TestProofAlgorithms(t *testing.T) {
 	n := alone(t, keystone.ES256)
-	p := NewProofs(n.store, storetest.Master, testIssuer, false)
+	p := NewProofs(n.store, storetest.Master, false, testIssuer)
 	for _, alg := range ProofAlgorithms {
 		key, err := generate(alg)
 		ok(t, err)
@@ -145,7 +145,7 @@ func FuzzProof(f *testing.F) {
 	for _, seed := range []string{good, "", "..", good[:len(good)-2], strings.Replace(good, ".", "..", 1), "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6Im5vbmUiLCJqd2siOnt9fQ.e30."} {
 		f.Add(seed, "GET", "/t")
 	}
-	p := NewProofs(n.store, storetest.Master, testIssuer, false)
+	p := NewProofs(n.store, storetest.Master, false, testIssuer)
 	f.Fuzz(func(t *testing.T, proof, method, path string) {
 		s, err := p.Sender(Shown{Proofs: []string{proof}, Method: method, Path: path}, "token", false)
 		if err == nil && (proof != good || s.JKT == "" || method != "GET") {
