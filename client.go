@@ -98,7 +98,7 @@ func (c Client) MayUse(grant string) bool {
 }
 
 // SenderConstrained reports whether the client's tokens are all bound to a key.
-func (c Client) SenderConstrained() bool { return c.DPoPBound || c.TLSBound }
+func (c Client) SenderConstrained() bool { return c.DPoPBound || c.TLSBound || c.Rules().Bound }
 
 // Rotates reports whether using a refresh token of the client replaces it. That
 // of a public client always does. Where tokens are bound to the keys of a client

@@ -25,6 +25,7 @@ type ClientSettings struct {
 	FrontchannelLogoutURI     string `json:"frontchannel_logout_uri" doc:"What the page after logging out loads in a frame (OpenID Connect Front-Channel Logout); empty: nothing."`
 	FrontchannelLogoutSession bool   `json:"frontchannel_logout_session_required" doc:"iss and sid are added to frontchannel_logout_uri."`
 
+	Profile              string `json:"profile,omitempty" doc:"What it is held to beyond OAuth 2.1, or let off: oauth21 (left out), fapi2, fapi2-message-signing or oidc-legacy."`
 	RequestObjectAlg     string `json:"request_object_signing_alg,omitempty" doc:"The only algorithm of its request objects (RFC 9101). Left out: any that is served."`
 	RequireSignedRequest bool   `json:"require_signed_request_object" doc:"Its authorization requests must be signed: request objects that are checked with its keys."`
 	ResponseAlg          string `json:"authorization_signed_response_alg,omitempty" doc:"How Keystone signs authorization responses where the client asks for response_mode jwt (JARM). Left out: RS256."`
@@ -49,7 +50,7 @@ type ClientSettings struct {
 // withDefaults fills what is left out.
 func (s ClientSettings) withDefaults() ClientSettings {
 	s.IntrospectionAudiences = SortedSet(append([]string{}, s.IntrospectionAudiences...))
-	return s
+	return s.withProfile()
 }
 
 // validate checks the settings of c into f.
@@ -65,6 +66,7 @@ func (s ClientSettings) validate(c Client, f fields) {
 	}
 	s.validateLogout(c, f)
 	s.validateSigning(f)
+	s.validateProfile(c, f)
 }
 
 // AnswerAlgs lists the algorithms that the client registered for what Keystone

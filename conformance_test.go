@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -103,18 +104,27 @@ func TestConformanceTable(t *testing.T) {
 		}
 	}
 	for plan, want := range map[string]int{"Config OP": 1, "Basic OP": 38, "Dynamic OP": 23, "RP-Initiated Logout OP": 11,
-		"Back-Channel Logout OP": 2, "Front-Channel Logout OP": 2, "Session Management OP": 2, "Third-Party-Initiated Login OP": 2} {
+		"Back-Channel Logout OP": 2, "Front-Channel Logout OP": 2, "Session Management OP": 2, "Third-Party-Initiated Login OP": 2,
+		"FAPI 2.0 Security Profile": 57, "FAPI 2.0 Message Signing": 14} {
 		if seen[plan] != want {
 			t.Errorf("%s: %d modules, want %d", plan, seen[plan], want)
 		}
 	}
+	tested := map[string][]string{}
 	for _, module := range basicModules {
-		found := false
-		for _, row := range conformanceRows(t) {
-			found = found || row.plan == "Basic OP" && row.module == module.name
-		}
-		if !found {
-			t.Errorf("%s is tested and not in the table", module.name)
+		tested["Basic OP"] = append(tested["Basic OP"], module.name)
+	}
+	for _, module := range fapiModules {
+		tested["FAPI 2.0 Security Profile"] = append(tested["FAPI 2.0 Security Profile"], module.name)
+	}
+	for _, module := range signingModules {
+		tested["FAPI 2.0 Message Signing"] = append(tested["FAPI 2.0 Message Signing"], module.name)
+	}
+	for plan, names := range tested {
+		for _, name := range names {
+			if !slices.ContainsFunc(conformanceRows(t), func(row conformanceRow) bool { return row.plan == plan && row.module == name }) {
+				t.Errorf("%s: %s is tested and not in the table", plan, name)
+			}
 		}
 	}
 }

@@ -41,6 +41,8 @@ type clientView struct {
 	CreatedAt           time.Time  `json:"created_at"`
 	UpdatedAt           time.Time  `json:"updated_at"`
 	LastUsed            *time.Time `json:"last_used"`
+	ProfileRules        []string   `json:"profile_rules"`
+	Warnings            []string   `json:"warnings"`
 	keystone.ClientSettings
 }
 
@@ -49,9 +51,9 @@ func viewClient(c keystone.Client) clientView {
 		ID: c.ID, ClientID: c.ID, Name: c.Name, Kind: string(c.Kind), Enabled: c.Enabled, FirstParty: c.FirstParty, BuiltIn: c.BuiltIn,
 		RedirectURIs: names(c.RedirectURIs), Scopes: names(c.Scopes), Audiences: names(c.Audiences), Grants: names(c.Grants),
 		AccessTokenFormat: c.AccessTokenFormat, RotateRefreshTokens: c.RotateRefreshTokens,
-		RequirePKCE: !c.PKCEOptional, PostLogoutURIs: names(c.PostLogoutURIs),
+		RequirePKCE: !c.MayOmitPKCE(), PostLogoutURIs: names(c.PostLogoutURIs),
 		LastUsed: moment(c.LastUsed), CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
-		ClientSettings: c.ClientSettings,
+		ClientSettings: c.ClientSettings, ProfileRules: names(c.Rules().Changes()), Warnings: names(c.Warnings()),
 	}
 	if c.AccessTokenTTL > 0 {
 		seconds := int64(c.AccessTokenTTL / time.Second)
@@ -74,6 +76,8 @@ var clientColumns = []column[clientView]{
 	{name: "redirect URIs", cell: func(c clientView) string { return strings.Join(c.RedirectURIs, " ") }, wide: true},
 	{name: "after logout", cell: func(c clientView) string { return strings.Join(c.PostLogoutURIs, " ") }, wide: true},
 	{name: "when a session ends", cell: clientLogout, wide: true},
+	{name: "profile", cell: clientProfile, wide: true},
+	{name: "warnings", cell: func(c clientView) string { return strings.Join(c.Warnings, " ") }, wide: true},
 	{name: "PKCE", cell: clientPKCE, wide: true},
 	{name: "requests", cell: clientRequests, wide: true},
 	{name: "signatures", cell: clientSigning, wide: true},
@@ -99,6 +103,14 @@ func clientPKCE(c clientView) string {
 		return "required"
 	}
 	return "NOT required: a stolen code can be used"
+}
+
+func clientProfile(c clientView) string {
+	text := c.Rules().Name
+	for _, rule := range c.ProfileRules {
+		text += "; " + rule
+	}
+	return text
 }
 
 func clientRequests(c clientView) string {

@@ -77,12 +77,6 @@ func (f *clientAuthFlags) apply(c *cobra.Command, client *keystone.Client) {
 	put(c, "tls-san-email", &client.TLSSANEmail, f.sanEmail)
 }
 
-func (f *clientAuthFlags) warn(a *app, client keystone.Client) {
-	if f.audience == keystone.AudienceLegacy && client.AssertionAudience == keystone.AudienceLegacy {
-		_, _ = fmt.Fprintln(a.err, "Warning: assertions of this client may name an endpoint as their audience; another server could pass such a one on (RFC 10070).")
-	}
-}
-
 // clientAuth is the method in a table.
 func clientAuth(c clientView) string {
 	method := c.AuthMethod
@@ -98,7 +92,7 @@ func clientAuth(c clientView) string {
 	if name := cmp.Or(c.TLSSubjectDN, c.TLSSANDNS, c.TLSSANURI, c.TLSSANIP, c.TLSSANEmail); name != "" {
 		method += ", certificate of " + name
 	}
-	if c.AssertionAudience == keystone.AudienceLegacy {
+	if c.TakesLegacyAudience() {
 		method += ", LEGACY audience"
 	}
 	return method

@@ -78,10 +78,9 @@ func put[T any](c *cobra.Command, flag string, to *T, value T) {
 
 // warn says what a loosened switch means, where people see it and scripts do not
 // stumble over it.
-func (f *clientFlags) warn(a *app, client keystone.Client) {
-	f.auth.warn(a, client)
-	if f.withoutPKCE && client.PKCEOptional {
-		_, _ = fmt.Fprintln(a.err, "Warning: this client may sign people in without PKCE; a stolen authorization code can then be used (RFC 9700 section 2.1.1).")
+func warn(a *app, client keystone.Client) {
+	for _, w := range client.Warnings() {
+		_, _ = fmt.Fprintln(a.err, "Warning: "+w)
 	}
 }
 
@@ -105,7 +104,7 @@ func clientCreate(a *app) *cobra.Command {
 		if err := d.publishKeys(ctx, client); err != nil {
 			return err
 		}
-		f.warn(a, client)
+		warn(a, client)
 		v := viewClient(client)
 		v.ClientSecret = clientSecret
 		if err := printOne(a, v, clientColumns); err != nil || a.json || clientSecret == "" {
@@ -132,7 +131,7 @@ func clientUpdate(a *app) *cobra.Command {
 		if err := d.publishKeys(ctx, client); err != nil {
 			return err
 		}
-		f.warn(a, client)
+		warn(a, client)
 		return printOne(a, viewClient(client), clientColumns)
 	})
 	return c

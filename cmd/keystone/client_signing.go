@@ -10,13 +10,14 @@ import (
 
 // clientSigningFlags say how a client's requests and the answers to it are signed.
 type clientSigningFlags struct {
-	requestAlg, responseAlg, idTokenAlg, userinfoAlg, introspectionAlg string
-	requireSigned                                                      bool
+	profile, requestAlg, responseAlg, idTokenAlg, userinfoAlg, introspectionAlg string
+	requireSigned                                                               bool
 }
 
-var signingFlagNames = []string{"request-object-signing-alg", "require-signed-request", "authorization-response-alg", "id-token-alg", "userinfo-alg", "introspection-alg"}
+var signingFlagNames = []string{"profile", "request-object-signing-alg", "require-signed-request", "authorization-response-alg", "id-token-alg", "userinfo-alg", "introspection-alg"}
 
 func (f *clientSigningFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.profile, "profile", "", "oauth21, fapi2, fapi2-message-signing, or oidc-legacy: lets old programs off some rules; empty: oauth21")
 	c.Flags().StringVar(&f.requestAlg, "request-object-signing-alg", "", "the only algorithm of its request objects (RFC 9101); empty: any that is served")
 	c.Flags().BoolVar(&f.requireSigned, "require-signed-request", false, "refuses authorization requests that are not signed with its keys (RFC 9101)")
 	c.Flags().StringVar(&f.responseAlg, "authorization-response-alg", "", "signs authorization responses of response_mode jwt (JARM): PS256, ES256, EdDSA or RS256; empty: RS256")
@@ -26,6 +27,7 @@ func (f *clientSigningFlags) add(c *cobra.Command) {
 }
 
 func (f *clientSigningFlags) apply(c *cobra.Command, client *keystone.Client) {
+	put(c, "profile", &client.Profile, f.profile)
 	put(c, "request-object-signing-alg", &client.RequestObjectAlg, f.requestAlg)
 	put(c, "require-signed-request", &client.RequireSignedRequest, f.requireSigned)
 	put(c, "authorization-response-alg", &client.ResponseAlg, f.responseAlg)

@@ -30,6 +30,8 @@ type Client struct {
 	CreatedAt             time.Time  `json:"created_at"`
 	UpdatedAt             time.Time  `json:"updated_at"`
 	LastUsed              *time.Time `json:"last_used" nullable:"true" doc:"When it last got a token."`
+	ProfileRules          []string   `json:"profile_rules" doc:"What its profile changes, a sentence each."`
+	Warnings              []string   `json:"warnings" doc:"What makes it weaker than others."`
 	keystone.ClientSettings
 }
 
@@ -38,8 +40,9 @@ func viewClient(c keystone.Client) Client {
 		ID: c.ID, ClientID: c.ID, Name: c.Name, Kind: string(c.Kind), Enabled: c.Enabled, FirstParty: c.FirstParty, BuiltIn: c.BuiltIn,
 		RedirectURIs: c.RedirectURIs, Scopes: c.Scopes, Audiences: c.Audiences, Grants: c.Grants,
 		AccessTokenFormat: c.AccessTokenFormat, RotateRefreshTokens: c.RotateRefreshTokens,
-		RequirePKCE: !c.PKCEOptional, PostLogoutURIs: c.PostLogoutURIs,
+		RequirePKCE: !c.MayOmitPKCE(), PostLogoutURIs: c.PostLogoutURIs,
 		CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt, LastUsed: when(c.LastUsed), ClientSettings: c.ClientSettings,
+		ProfileRules: append([]string{}, c.Rules().Changes()...), Warnings: append([]string{}, c.Warnings()...),
 	}
 	if seconds := int64(c.AccessTokenTTL / time.Second); seconds > 0 {
 		v.AccessTokenTTLSeconds = &seconds

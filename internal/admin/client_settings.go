@@ -18,6 +18,7 @@ type ClientSettings struct {
 	TLSBound   *bool `json:"tls_client_certificate_bound_access_tokens,omitempty" doc:"true gives it only access tokens that are bound to its TLS client certificate (RFC 8705 section 3)."`
 	DPoPNonce  *bool `json:"dpop_nonce,omitempty" doc:"true refuses DPoP proofs without a nonce of the server (RFC 9449 section 8)."`
 
+	Profile              *string `json:"profile,omitempty" enum:"oauth21,fapi2,fapi2-message-signing,oidc-legacy" doc:"What it is held to beyond OAuth 2.1, or let off. What a profile turns on stays on when it is changed."`
 	RequestObjectAlg     *string `json:"request_object_signing_alg,omitempty" doc:"The only algorithm of its request objects (RFC 9101); empty: any."`
 	RequireSignedRequest *bool   `json:"require_signed_request_object,omitempty" doc:"true refuses authorization requests that are not signed with its keys."`
 	ResponseAlg          *string `json:"authorization_signed_response_alg,omitempty" doc:"Signs authorization responses of response_mode jwt (JARM); empty: RS256."`
@@ -50,6 +51,7 @@ func (b ClientSettings) apply(s *keystone.ClientSettings) {
 	set(&s.DPoPBound, b.DPoPBound)
 	set(&s.TLSBound, b.TLSBound)
 	set(&s.DPoPNonce, b.DPoPNonce)
+	set(&s.Profile, b.Profile)
 	set(&s.RequestObjectAlg, b.RequestObjectAlg)
 	set(&s.RequireSignedRequest, b.RequireSignedRequest)
 	set(&s.ResponseAlg, b.ResponseAlg)

@@ -14,7 +14,7 @@ import (
 var (
 	errRequest       = keystone.Fail(keystone.Invalid, "The authorization request is not well formed: send each parameter once, percent-encoded.")
 	errUnknownClient = keystone.Fail(keystone.Invalid, "This application is not known here, or is switched off. Tell whoever runs the application.").WithCode("invalid_client")
-	errRedirectURI   = keystone.Fail(keystone.Invalid, "The address to return to is missing or not registered for this application. It must be one of the registered ones, to the letter.").WithCode("invalid_redirect_uri")
+	errRedirectURI   = keystone.Fail(keystone.Invalid, "The address to return to is missing or not registered for this application. It must be one of the registered ones, to the letter.")
 	errResponseMode  = keystone.Fail(keystone.Invalid, "The response_mode is query, fragment or form_post, each also with .jwt behind it, or jwt.")
 	errNoResponse    = keystone.Fail(keystone.Invalid, "Send response_type=code.")
 	errResponseType  = keystone.Fail(keystone.Invalid, "Only response_type=code is served: tokens never pass through the browser.").WithCode("unsupported_response_type")
@@ -94,7 +94,7 @@ func cut(s string, most int) string {
 func fillPKCE(c keystone.Client, req *keystone.AuthRequest, params url.Values) error {
 	challenge := params.Get("code_challenge")
 	if challenge == "" {
-		if params.Has("code_challenge_method") || !c.PKCEOptional {
+		if params.Has("code_challenge_method") || !c.MayOmitPKCE() {
 			return errPKCE
 		}
 		return nil

@@ -65,7 +65,7 @@ func (s *Slice) provesAssertion(ctx context.Context, c keystone.Client, cred cre
 	if c.AuthSigningAlg != "" {
 		algs = []string{c.AuthSigningAlg}
 	}
-	t, err := jose.Parse(cred.assertion, algs, assertionTypes...)
+	t, err := jose.Parse(cred.assertion, c.Rules().Allows(algs), assertionTypes...)
 	if err != nil || t.Claims.Text("iss") != c.ID || t.Claims.Text("sub") != c.ID || !s.meant(ctx, c, t.Claims) {
 		return false, nil
 	}
@@ -109,7 +109,7 @@ func inTime(claims jose.Claims, now time.Time, life time.Duration) (exp time.Tim
 func (s *Slice) meant(ctx context.Context, c keystone.Client, claims jose.Claims) bool {
 	issuer := s.Issuer.Options.Issuer
 	list, single := claims.Texts("aud")
-	if c.AssertionAudience != keystone.AudienceLegacy {
+	if !c.TakesLegacyAudience() {
 		return single && list[0] == issuer
 	}
 	_, path, _ := strings.Cut(httpio.ExchangeOf(ctx).Route, " ")

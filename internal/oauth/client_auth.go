@@ -190,6 +190,9 @@ func (s *Slice) whyNot(ctx context.Context, c keystone.Client, cred credentials)
 // proves finds the client's method among those that the request may mean.
 func (s *Slice) proves(ctx context.Context, c keystone.Client, cred credentials) (bool, error) {
 	may := methodsOf(c)
+	if only := c.Rules().AuthMethods; only != nil {
+		may = keystone.Intersect(keystone.SortedSet(may), keystone.SortedSet(only))
+	}
 	for _, m := range authMethods {
 		if slices.Contains(may, m.name) && m.shown(cred) {
 			return m.proves(s, ctx, c, cred)

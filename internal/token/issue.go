@@ -208,7 +208,7 @@ func (i *Issuer) mint(ctx context.Context, by keystone.Actor, r Request, d Decis
 			return resp, err
 		}
 	} else {
-		s, err := i.ring.accessSigner(ctx)
+		s, err := i.ring.accessSigner(ctx, r.Client.Rules())
 		if err != nil {
 			return resp, err
 		}

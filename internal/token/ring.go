@@ -192,12 +192,17 @@ func (r *Ring) JWKS(ctx context.Context) (body []byte, etag string, maxAge time.
 	return s.jwks, s.etag, r.o.MaxAge, nil
 }
 
-// accessSigner returns the signer of access tokens.
-func (r *Ring) accessSigner(ctx context.Context) (*signer, error) {
-	if r.o.Algorithm == keystone.HS256 {
+// accessSigner returns the signer of the client's access tokens: of the server's
+// algorithm, or of the first that the client's profile has where it lacks that one.
+func (r *Ring) accessSigner(ctx context.Context, p keystone.Profile) (*signer, error) {
+	alg := r.o.Algorithm
+	if len(p.Allows([]string{alg})) == 0 {
+		alg = p.Algs[0]
+	}
+	if alg == keystone.HS256 {
 		return newSigner(keystone.HS256, "", typeAccess, r.o.HMACKey), nil
 	}
-	s, kid, err := r.signing(ctx, r.o.Algorithm)
+	s, kid, err := r.signing(ctx, alg)
 	if err != nil {
 		return nil, err
 	}

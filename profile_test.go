@@ -1,0 +1,33 @@
+package keystone_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/keystone-auth/keystone"
+)
+
+// TestProfileTable: docs/OIDC.md says of each profile what it changes, and nothing
+// is both stricter and looser.
+func TestProfileTable(t *testing.T) {
+	text, err := os.ReadFile("docs/OIDC.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, p := range keystone.Profiles() {
+		row := "| `" + p.Name + "` | " + p.Title + ": " + strings.Join(p.Changes(), "; ") + " |\n"
+		if n > 0 && !strings.Contains(string(text), row) {
+			t.Errorf("docs/OIDC.md lacks\n%s", row)
+		}
+		if got := (keystone.ClientSettings{Profile: p.Name}).Rules().Name; got != p.Name {
+			t.Errorf("%s is read as %s", p.Name, got)
+		}
+		if p.Strict && (p.PKCEOptional || p.LegacyAudience || p.LooseObjects) {
+			t.Errorf("%s is strict and loose", p.Name)
+		}
+	}
+	if rules := (keystone.ClientSettings{Profile: "unknown"}).Rules(); rules.Name != keystone.ProfileOAuth21 {
+		t.Errorf("an unknown profile is read as %s", rules.Name)
+	}
+}
