@@ -73,6 +73,7 @@ const (
 	ActAuthorizationRedeemed = "authorization.redeemed"
 
 	ActTokenExchanged = "token.exchanged" // RFC 8693
+	ActTokenAsserted  = "token.asserted"  // RFC 7523: for a person whom another issuer vouches for
 )
 
 // AuditFilter selects rows of the trail; empty fields select everything.

@@ -27,6 +27,7 @@ const (
 	GrantAuthorizationCode = "authorization_code"
 	GrantDeviceCode        = "urn:ietf:params:oauth:grant-type:device_code"    // RFC 8628
 	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693
+	GrantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"     // RFC 7523 section 2.1
 	// GrantSignIn is the first-party JSON sign-in API. It is not registered for a
 	// client and not an OAuth grant type: every first-party client has it.
 	GrantSignIn = "sign_in"
@@ -180,16 +181,16 @@ func (c Client) validGrants() error {
 			if !c.Confidential() {
 				return FailField("grants", "client_credentials needs a client with a secret: kind service or web (RFC 6749 section 4.4).")
 			}
-		case GrantTokenExchange:
+		case GrantTokenExchange, GrantJWTBearer:
 			if !c.Confidential() {
-				return FailField("grants", "Token exchange needs a client with a secret: kind service or web.")
+				return FailField("grants", "Token exchange and assertions about people need a client that proves itself: kind service or web.")
 			}
 		case GrantAuthorizationCode, GrantRefreshToken, GrantDeviceCode:
 			if c.Kind == ClientService {
-				return FailField("grants", "A service has no user of its own: it uses client_credentials and token exchange only. Make a client of kind web for people.")
+				return FailField("grants", "A service has no user of its own: it uses client_credentials, token exchange and assertions only. Make a client of kind web for people.")
 			}
 		default:
-			return FailField("grants", "The grants are client_credentials, authorization_code, refresh_token, "+GrantDeviceCode+" and "+GrantTokenExchange+".")
+			return FailField("grants", "The grants are client_credentials, authorization_code, refresh_token, "+GrantDeviceCode+", "+GrantTokenExchange+" and "+GrantJWTBearer+".")
 		}
 	}
 	return nil

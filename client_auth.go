@@ -54,9 +54,10 @@ func (s ClientSettings) validateAuth(c Client, f fields) {
 	case c.Confidential() == (s.AuthMethod == AuthNone):
 		f["token_endpoint_auth_method"] = "A client of kind service or web proves itself; one of kind spa or native cannot, its method is none."
 	}
-	if (s.AuthMethod == AuthPrivateKeyJWT || s.AuthMethod == AuthSelfSignedTLS) && len(s.JWKS) == 0 && s.JWKSURI == "" {
-		f["jwks"] = "Register the client's public keys, as jwks or jwks_uri: private_key_jwt and self_signed_tls_client_auth are checked with them."
+	if keys := len(s.JWKS) > 0 || s.JWKSURI != ""; !keys && (s.AuthMethod == AuthSelfSignedTLS || s.AuthMethod == AuthPrivateKeyJWT && len(s.Workloads) == 0) {
+		f["jwks"] = "Register the client's public keys, as jwks or jwks_uri: private_key_jwt and self_signed_tls_client_auth are checked with them. Or, for private_key_jwt, workload_identities."
 	}
+	s.validateWorkloads(f)
 	s.validateCertificate(f)
 	switch alg := s.AuthSigningAlg; {
 	case alg == "":

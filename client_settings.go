@@ -39,6 +39,9 @@ type ClientSettings struct {
 	AssertionAudience string          `json:"assertion_audience,omitempty" doc:"legacy also takes assertions that are meant for an endpoint; issuer, and left out, only those meant for the issuer."`
 	JWKS              json.RawMessage `json:"jwks,omitempty" doc:"Its public keys (RFC 7517 section 5)."`
 	JWKSURI           string          `json:"jwks_uri,omitempty" doc:"Where its public keys are. Either this or jwks."`
+	Workloads         []Workload      `json:"workload_identities,omitempty" doc:"What its platform says it is: by a token of that issuer it proves itself, instead of by its own keys or beside them (private_key_jwt)."`
+
+	JWTBearer []AssertionIssuer `json:"jwt_bearer,omitempty" doc:"Other issuers whose assertions about people it may exchange for tokens (RFC 7523 section 2.1)."`
 
 	TLSSubjectDN string `json:"tls_client_auth_subject_dn,omitempty" doc:"For tls_client_auth: the subject of its certificate (RFC 4514), such as CN=billing,O=Example. This or one of the next four (RFC 8705 section 2.1.2)."`
 	TLSSANDNS    string `json:"tls_client_auth_san_dns,omitempty" doc:"The host name in its certificate."`
@@ -60,6 +63,7 @@ func (s ClientSettings) validate(c Client, f fields) {
 		f["introspection_audiences"] = "Only clients of kind service or web can introspect: a public client has nothing to prove itself with."
 	}
 	s.validateExchange(c, f)
+	s.validateJWTBearer(c, f)
 	s.validateAuth(c, f)
 	if s.RequirePAR && !c.Confidential() {
 		f["require_par"] = "Only clients of kind service or web can push requests: a public client has nothing to prove itself with."

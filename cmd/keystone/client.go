@@ -83,6 +83,8 @@ var clientColumns = []column[clientView]{
 	{name: "signatures", cell: clientSigning, wide: true},
 	{name: "may exchange", cell: func(c clientView) string { return exchangeRules(c.TokenExchange).String() }, wide: true},
 	{name: "proves itself", cell: clientAuth, wide: true},
+	{name: "by its platform", cell: func(c clientView) string { w := workloads(c.Workloads); return w.String() }, wide: true},
+	{name: "issuers about people", cell: func(c clientView) string { a := assertionIssuers(c.JWTBearer); return a.String() }, wide: true},
 	{name: "access tokens", cell: clientTokens, wide: true},
 	{name: "tokens are bound to", cell: clientBound, wide: true},
 	{name: "refresh tokens", cell: clientRefresh, wide: true},

@@ -24,6 +24,7 @@ type clientFlags struct {
 	logout   logoutFlags
 	exchange exchangeRules
 	auth     clientAuthFlags
+	issuers  clientIssuerFlags
 	clientSigningFlags
 }
 
@@ -37,11 +38,12 @@ func (f *clientFlags) add(c *cobra.Command) {
 	f.logout.add(c)
 	c.Flags().Var(&f.exchange, "exchange-rule", "a rule client=ID,mode=delegation|impersonation[,audience=A]…[,scope=S]…: whose tokens it may exchange (RFC 8693; repeatable)")
 	f.auth.add(c)
+	f.issuers.add(c)
 	f.clientSigningFlags.add(c)
 	c.Flags().StringArrayVar(&f.scopes, "scope", nil, "a scope it may ask for (repeatable)")
 	c.Flags().StringArrayVar(&f.audiences, "audience", nil, "a resource it may ask tokens for, besides Keystone itself (repeatable)")
 	c.Flags().StringArrayVar(&f.introspects, "introspection-audience", nil, "a resource it stands for: it may introspect all tokens meant for it (repeatable)")
-	c.Flags().StringArrayVar(&f.grants, "grant", nil, "a grant type it may use: client_credentials, authorization_code, refresh_token, "+keystone.GrantDeviceCode+", "+keystone.GrantTokenExchange+" (repeatable; default: those of its kind)")
+	c.Flags().StringArrayVar(&f.grants, "grant", nil, "a grant type it may use: client_credentials, authorization_code, refresh_token, "+keystone.GrantDeviceCode+", "+keystone.GrantTokenExchange+", "+keystone.GrantJWTBearer+" (repeatable; default: those of its kind)")
 	c.Flags().BoolVar(&f.firstParty, "first-party", false, "may sign users in through the JSON API and manage the account; spa and native only")
 	c.Flags().StringVar(&f.format, "access-token-format", keystone.FormatJWT, "jwt, or opaque: verified by introspection only")
 	c.Flags().DurationVar(&f.ttl, "access-token-ttl", 0, "life of its access tokens, 10s to 24h; 0: the server's setting")
@@ -59,6 +61,7 @@ func (f *clientFlags) apply(c *cobra.Command, client *keystone.Client) {
 	f.logout.apply(c, client)
 	put(c, "exchange-rule", &client.TokenExchange, []keystone.ExchangeRule(f.exchange))
 	f.auth.apply(c, client)
+	f.issuers.apply(c, client)
 	f.clientSigningFlags.apply(c, client)
 	put(c, "scope", &client.Scopes, withoutEmpty(f.scopes))
 	put(c, "audience", &client.Audiences, withoutEmpty(f.audiences))
@@ -119,7 +122,7 @@ func clientUpdate(a *app) *cobra.Command {
 	var f clientFlags
 	c := &cobra.Command{Use: "update CLIENT_ID", Short: "Change a client; lists are replaced as a whole, an empty value empties one", Args: cobra.ExactArgs(1)}
 	f.add(c)
-	c.MarkFlagsOneRequired(slices.Concat(logoutFlagNames, signingFlagNames, certificateFlagNames, []string{"dpop-bound", "dpop-nonce", "name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce", "require-par", "introspection-audience", "exchange-rule", "auth-method", "auth-signing-alg", "assertion-audience", "jwks-file", "jwks-uri"})...)
+	c.MarkFlagsOneRequired(slices.Concat(logoutFlagNames, signingFlagNames, certificateFlagNames, issuerFlagNames, []string{"dpop-bound", "dpop-nonce", "name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce", "require-par", "introspection-audience", "exchange-rule", "auth-method", "auth-signing-alg", "assertion-audience", "jwks-file", "jwks-uri"})...)
 	c.RunE = a.withDatabase(func(ctx context.Context, d database, args []string) error {
 		if err := f.auth.read(a.in); err != nil {
 			return err

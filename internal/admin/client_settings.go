@@ -38,6 +38,9 @@ type ClientSettings struct {
 	JWKS              json.RawMessage `json:"jwks,omitempty" doc:"Its public keys (RFC 7517 section 5); null: none."`
 	JWKSURI           *string         `json:"jwks_uri,omitempty" doc:"Where its public keys are; empty: nowhere."`
 
+	Workloads []keystone.Workload        `json:"workload_identities,omitempty" maxItems:"20" doc:"What its platform says it is (private_key_jwt): all identities from now on."`
+	JWTBearer []keystone.AssertionIssuer `json:"jwt_bearer,omitempty" maxItems:"10" doc:"Other issuers whose assertions about people it may exchange for tokens: all of them from now on."`
+
 	TLSSubjectDN *string `json:"tls_client_auth_subject_dn,omitempty" maxLength:"2000" doc:"For tls_client_auth: the subject of its certificate (RFC 4514). Exactly one of this and the next four; empty: not this one."`
 	TLSSANDNS    *string `json:"tls_client_auth_san_dns,omitempty" maxLength:"2000" doc:"The host name in its certificate."`
 	TLSSANURI    *string `json:"tls_client_auth_san_uri,omitempty" maxLength:"2000" doc:"The URI in its certificate, such as a SPIFFE id."`
@@ -67,6 +70,8 @@ func (b ClientSettings) apply(s *keystone.ClientSettings) {
 	set(&s.AuthSigningAlg, b.AuthSigningAlg)
 	set(&s.AssertionAudience, b.AssertionAudience)
 	set(&s.JWKSURI, b.JWKSURI)
+	setList(&s.Workloads, b.Workloads)
+	setList(&s.JWTBearer, b.JWTBearer)
 	set(&s.TLSSubjectDN, b.TLSSubjectDN)
 	set(&s.TLSSANDNS, b.TLSSANDNS)
 	set(&s.TLSSANURI, b.TLSSANURI)

@@ -45,8 +45,18 @@ func (c credentials) withAssertion(kind string) (credentials, error) {
 	return c, nil
 }
 
-// provesKeyJWT checks an assertion signed with a key of the client.
+// provesKeyJWT checks an assertion signed with a key of the client, or one that
+// says what the client is by the word of its platform.
 func (s *Slice) provesKeyJWT(ctx context.Context, c keystone.Client, cred credentials) (bool, error) {
+	if len(c.Workloads) > 0 {
+		algs := keystone.AssertionAlgs()
+		if c.AuthSigningAlg != "" {
+			algs = []string{c.AuthSigningAlg}
+		}
+		if t, err := jose.Parse(cred.assertion, c.Rules().Allows(algs), workloadTypes...); err == nil && t.Claims.Text("iss") != c.ID {
+			return s.provesWorkload(ctx, c, t)
+		}
+	}
 	return s.provesAssertion(ctx, c, cred, keystone.AssertionAlgs(), func(t *jose.Token) (bool, error) { return s.Keys.Verify(ctx, c, t) })
 }
 

@@ -104,4 +104,5 @@ var grants = map[string]grant{
 	keystone.GrantDeviceCode:        (*Slice).deviceCode,
 	keystone.GrantRefreshToken:      (*Slice).refreshToken,
 	keystone.GrantTokenExchange:     (*Slice).tokenExchange,
+	keystone.GrantJWTBearer:         (*Slice).jwtBearer,
 }

@@ -26,7 +26,7 @@ func (r grantRequest) audiences() []string {
 
 // tokenForm documents the form of the token endpoint.
 type tokenForm struct {
-	GrantType    string   `json:"grant_type" enum:"authorization_code,client_credentials,refresh_token,urn:ietf:params:oauth:grant-type:device_code,urn:ietf:params:oauth:grant-type:token-exchange" doc:"What is shown to get the tokens."`
+	GrantType    string   `json:"grant_type" enum:"authorization_code,client_credentials,refresh_token,urn:ietf:params:oauth:grant-type:device_code,urn:ietf:params:oauth:grant-type:token-exchange,urn:ietf:params:oauth:grant-type:jwt-bearer" doc:"What is shown to get the tokens."`
 	ClientID     string   `json:"client_id,omitempty" doc:"For a public client, or with client_secret. Confidential clients may use HTTP Basic instead."`
 	ClientSecret string   `json:"client_secret,omitempty"`
 	Scope        string   `json:"scope,omitempty" doc:"Scopes, separated by spaces. Everything that is allowed where it is left out."`
@@ -42,6 +42,7 @@ type tokenForm struct {
 	Actor        string   `json:"actor_token,omitempty" doc:"Who acts, with actor_token_type. The client itself where it is left out."`
 	ActorType    string   `json:"actor_token_type,omitempty"`
 	WantedType   string   `json:"requested_token_type,omitempty"`
+	Assertion    string   `json:"assertion,omitempty" doc:"What another issuer says of a person (RFC 7523 section 2.1)."`
 }
 
 var (
