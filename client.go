@@ -115,9 +115,6 @@ func (c Client) WithDefaults() Client {
 	if len(c.Grants) == 0 {
 		c.Grants = DefaultGrants(c.Kind)
 	}
-	if !c.Confidential() {
-		c.PKCEOptional = false
-	}
 	if c.AccessTokenFormat == "" {
 		c.AccessTokenFormat = FormatJWT
 	}
@@ -166,6 +163,9 @@ func (c Client) Validate() error {
 	}
 	if c.AccessTokenTTL != 0 && (c.AccessTokenTTL < minTTL || c.AccessTokenTTL > maxTTL) {
 		f["access_token_ttl_seconds"] = "An access token lives 10 seconds to 24 hours; leave it out for the server's setting."
+	}
+	if c.PKCEOptional && !c.Confidential() {
+		f["require_pkce"] = "A client of kind spa or native always uses PKCE (RFC 9700 section 2.1.1)."
 	}
 	c.ClientSettings.validate(c, f)
 	if c.FirstParty && c.Confidential() {

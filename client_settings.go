@@ -25,13 +25,21 @@ type ClientSettings struct {
 	FrontchannelLogoutURI     string `json:"frontchannel_logout_uri" doc:"What the page after logging out loads in a frame (OpenID Connect Front-Channel Logout); empty: nothing."`
 	FrontchannelLogoutSession bool   `json:"frontchannel_logout_session_required" doc:"iss and sid are added to frontchannel_logout_uri."`
 
-	Profile              string `json:"profile,omitempty" doc:"What it is held to beyond OAuth 2.1, or let off: oauth21 (left out), fapi2, fapi2-message-signing or oidc-legacy."`
-	RequestObjectAlg     string `json:"request_object_signing_alg,omitempty" doc:"The only algorithm of its request objects (RFC 9101). Left out: any that is served."`
-	RequireSignedRequest bool   `json:"require_signed_request_object" doc:"Its authorization requests must be signed: request objects that are checked with its keys."`
-	ResponseAlg          string `json:"authorization_signed_response_alg,omitempty" doc:"How Keystone signs authorization responses where the client asks for response_mode jwt (JARM). Left out: RS256."`
-	IDTokenAlg           string `json:"id_token_signed_response_alg,omitempty" doc:"How Keystone signs its ID tokens and logout tokens. Left out: RS256."`
-	UserinfoAlg          string `json:"userinfo_signed_response_alg,omitempty" doc:"Makes userinfo answers JWTs that are signed so (OpenID Connect Core section 5.3.2). Left out: plain JSON."`
-	IntrospectionAlg     string `json:"introspection_signed_response_alg,omitempty" doc:"How Keystone signs introspection answers where the client asks for JWTs (RFC 9701). Left out: RS256."`
+	IDTokenEncAlg        string   `json:"id_token_encrypted_response_alg,omitempty" doc:"Encrypts its ID tokens, after they were signed, to one of its keys: RSA-OAEP-256, ECDH-ES or ECDH-ES+A256KW. Left out: not encrypted."`
+	IDTokenEnc           string   `json:"id_token_encrypted_response_enc,omitempty" doc:"A256GCM, also where it is left out."`
+	UserinfoEncAlg       string   `json:"userinfo_encrypted_response_alg,omitempty" doc:"The same for userinfo answers, which are then signed too."`
+	UserinfoEnc          string   `json:"userinfo_encrypted_response_enc,omitempty" doc:"A256GCM, also where it is left out."`
+	RequestURIs          []string `json:"request_uris,omitempty" doc:"The addresses from which Keystone fetches its request objects (RFC 9101 section 5.2), to the letter. Left out: none."`
+	SubjectType          string   `json:"subject_type,omitempty" doc:"pairwise gives it a sub of its own for each user; public, and left out, the user's id."`
+	SectorURI            string   `json:"sector_identifier_uri,omitempty" doc:"The https address whose host stands for all clients of a sector, which share their pairwise sub. Left out: the host of its redirect URIs."`
+	InitiateLoginURI     string   `json:"initiate_login_uri,omitempty" doc:"Where it begins a sign-in when somebody comes from elsewhere (OpenID Connect Core section 4); /oauth2/initiate sends people there."`
+	Profile              string   `json:"profile,omitempty" doc:"What it is held to beyond OAuth 2.1, or let off: oauth21 (left out), fapi2, fapi2-message-signing or oidc-legacy."`
+	RequestObjectAlg     string   `json:"request_object_signing_alg,omitempty" doc:"The only algorithm of its request objects (RFC 9101). Left out: any that is served."`
+	RequireSignedRequest bool     `json:"require_signed_request_object" doc:"Its authorization requests must be signed: request objects that are checked with its keys."`
+	ResponseAlg          string   `json:"authorization_signed_response_alg,omitempty" doc:"How Keystone signs authorization responses where the client asks for response_mode jwt (JARM). Left out: RS256."`
+	IDTokenAlg           string   `json:"id_token_signed_response_alg,omitempty" doc:"How Keystone signs its ID tokens and logout tokens. Left out: RS256."`
+	UserinfoAlg          string   `json:"userinfo_signed_response_alg,omitempty" doc:"Makes userinfo answers JWTs that are signed so (OpenID Connect Core section 5.3.2). Left out: plain JSON."`
+	IntrospectionAlg     string   `json:"introspection_signed_response_alg,omitempty" doc:"How Keystone signs introspection answers where the client asks for JWTs (RFC 9701). Left out: RS256."`
 
 	TokenExchange     []ExchangeRule  `json:"token_exchange,omitempty" doc:"Whose tokens it may exchange for tokens of its own (RFC 8693)."`
 	AuthMethod        string          `json:"token_endpoint_auth_method,omitempty" doc:"How it proves itself, at every endpoint. Left out: client_secret_basic or client_secret_post for service and web, none for spa and native."`
@@ -69,6 +77,11 @@ func (s ClientSettings) validate(c Client, f fields) {
 		f["require_par"] = "Only clients of kind service or web can push requests: a public client has nothing to prove itself with."
 	}
 	s.validateLogout(c, f)
+	if why := httpsProblem(s.InitiateLoginURI, c.Kind != ClientService); why != "" {
+		f["initiate_login_uri"] = why
+	}
+	s.validateRequestURIs(f)
+	s.validateSubject(c, f)
 	s.validateSigning(f)
 	s.validateProfile(c, f)
 }
@@ -77,6 +90,40 @@ func (s ClientSettings) validate(c Client, f fields) {
 // signs for it.
 func (s ClientSettings) AnswerAlgs() []string {
 	return slices.DeleteFunc(SortedSet([]string{s.IDTokenAlg, s.UserinfoAlg, s.IntrospectionAlg, s.ResponseAlg}), func(alg string) bool { return alg == "" })
+}
+
+const maxRequestURIs = 20
+
+// validateRequestURIs checks the addresses of request objects. What is fetched is
+// never more than these: an address in a request would have us ask anybody.
+func (s ClientSettings) validateRequestURIs(f fields) {
+	if len(s.RequestURIs) > maxRequestURIs {
+		f["request_uris"] = "Register at most 20 addresses."
+	}
+	for _, uri := range s.RequestURIs {
+		address, _, _ := strings.Cut(uri, "#") // a hash of the object (OpenID Connect Core section 6.2)
+		if why := OutboundURLProblem(address); why != "" {
+			f["request_uris"] = why
+		}
+	}
+	if len(s.RequestURIs) > 0 && len(s.JWKS) == 0 && s.JWKSURI == "" {
+		f["request_uris"] = "Register the client's public keys, as jwks or jwks_uri: request objects are checked with them."
+	}
+}
+
+// validateEncryption checks what is encrypted to the client.
+func (s ClientSettings) validateEncryption(f fields) {
+	for field, one := range map[string][2]string{"id_token_encrypted_response_": {s.IDTokenEncAlg, s.IDTokenEnc}, "userinfo_encrypted_response_": {s.UserinfoEncAlg, s.UserinfoEnc}} {
+		switch alg, enc := one[0], one[1]; {
+		case alg == "" && enc == "":
+		case !slices.Contains(EncryptionAlgs(), alg):
+			f[field+"alg"] = "It is RSA-OAEP-256, ECDH-ES or ECDH-ES+A256KW."
+		case enc != "" && !slices.Contains(EncryptionEncs(), enc):
+			f[field+"enc"] = "It is A256GCM."
+		case len(s.JWKS) == 0 && s.JWKSURI == "":
+			f[field+"alg"] = "Register a public key of the client to encrypt to, as jwks or jwks_uri."
+		}
+	}
 }
 
 // validateSigning checks how the client signs requests, and how answers to it are
@@ -90,6 +137,7 @@ func (s ClientSettings) validateSigning(f fields) {
 			f[field] = "It is PS256, ES256, EdDSA or RS256."
 		}
 	}
+	s.validateEncryption(f)
 	if s.RequireSignedRequest && len(s.JWKS) == 0 && s.JWKSURI == "" {
 		f["require_signed_request_object"] = "Register the client's public keys, as jwks or jwks_uri: request objects are checked with them."
 	}

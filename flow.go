@@ -41,8 +41,10 @@ type AuthRequest struct {
 	LoginHint     string   `json:"login_hint,omitempty"`
 	Subject       string   `json:"subject,omitempty"` // from id_token_hint or claims: only this user will do
 	ACRValues     []string `json:"acr_values,omitempty"`
-	ACREssential  bool     `json:"acr_essential,omitempty"` // without one of them, no answer
-	IDTokenClaims []string `json:"id_token_claims,omitempty"`
+	ACREssential  bool     `json:"acr_essential,omitempty"`   // without one of them, no answer
+	IDTokenClaims []string `json:"id_token_claims,omitempty"` // asked for by name, sorted; the same of userinfo
+	InfoClaims    []string `json:"userinfo_claims,omitempty"`
+	ClaimScopes   []string `json:"claim_scopes,omitempty"` // which open those claims and were not asked for: consent covers them, tokens do not carry them
 	UILocales     string   `json:"ui_locales,omitempty"`
 	PushedAs      string   `json:"pushed_as,omitempty"` // request_uri, used up when the code is issued (RFC 9126)
 	Pending       string   `json:"pending,omitempty"`   // the pending authorization that the answer goes to, in place of a redirect URI

@@ -39,6 +39,22 @@ const (
 	HS256 = "HS256"
 )
 
+// JWE algorithms (RFC 7518 sections 4.1 and 5.1). RSA1_5, PBES2 and compression are
+// not among them: each has been an attack.
+const (
+	RSAOAEP256   = "RSA-OAEP-256"
+	ECDHES       = "ECDH-ES"
+	ECDHESA256KW = "ECDH-ES+A256KW"
+	A256GCM      = "A256GCM"
+)
+
+// EncryptionAlgs lists the key algorithms that a client can register for answers
+// that are encrypted to it.
+func EncryptionAlgs() []string { return []string{RSAOAEP256, ECDHES, ECDHESA256KW} }
+
+// EncryptionEncs lists the content encryptions.
+func EncryptionEncs() []string { return []string{A256GCM} }
+
 // StateAt returns the key's state at now, given the keys of the same algorithm.
 func (k Key) StateAt(now time.Time, all []Key) KeyState {
 	switch {

@@ -433,7 +433,11 @@ var basicModules = []struct {
 			p.Errorf("%d to %q", b.page.status, b.page.header.Get("Location"))
 		}
 	}},
-	{"oidcc-claims-essential", succeeds("claims", `{"userinfo":{"name":{"essential":true}}}`)},
+	{"oidcc-claims-essential", func(p basicPlan, b *browser) {
+		if info := p.userinfo(first(p.flow(b, "scope", "openid", "claims", `{"userinfo":{"name":{"essential":true}}}`))); info["name"] != "Jane Doe" || info["given_name"] != nil {
+			p.Errorf("%v", info)
+		}
+	}},
 	{"oidcc-ensure-request-object-with-redirect-uri", func(p basicPlan, b *browser) {
 		p.rejected(b, "request_not_supported", "request", unsignedObject(p, map[string]any{"redirect_uri": callback + "/foo"}))
 	}},

@@ -662,7 +662,7 @@ func TestProfiles(t *testing.T) {
 	if status := s.Call(http.MethodPatch, "/api/v1/admin/clients/"+old.ID, s.Admin(), map[string]any{"profile": "fapi2"}, &old); status != http.StatusOK || !old.RequirePAR {
 		t.Errorf("on to fapi2: %d %+v", status, old)
 	}
-	public := map[string]any{"name": "Page", "kind": "spa", "redirect_uris": []string{callback}, "profile": "oidc-legacy", "require_pkce": false}
+	public := map[string]any{"name": "Page", "kind": "spa", "redirect_uris": []string{callback}, "profile": "oidc-legacy"}
 	if status := s.Call(http.MethodPost, "/api/v1/admin/clients", s.Admin(), public, &old); status != http.StatusCreated || !old.RequirePKCE {
 		t.Errorf("a public client goes without PKCE: %d %+v", status, old)
 	}

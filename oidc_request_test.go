@@ -78,7 +78,15 @@ func TestRequestsBack(t *testing.T) {
 	app := webClient(s)
 	spa := s.CreateClient(keystone.Client{Name: "Page", Kind: keystone.ClientSPA, RedirectURIs: []string{callback}, Scopes: []string{"openid"}})
 	lax := s.CreateClient(keystone.Client{Name: "Old", Kind: keystone.ClientWeb, RedirectURIs: []string{callback}, Scopes: []string{"openid"}, PKCEOptional: true})
-	loose := s.CreateClient(keystone.Client{Name: "Loose", Kind: keystone.ClientSPA, RedirectURIs: []string{callback}, Scopes: []string{"openid"}, PKCEOptional: true})
+	for _, kind := range []string{"spa", "native"} {
+		body := map[string]any{"name": "Loose", "kind": kind, "redirect_uris": []string{callback}, "require_pkce": false}
+		if status := s.Call(http.MethodPost, "/api/v1/admin/clients", s.Admin(), body, nil); status != http.StatusBadRequest {
+			t.Errorf("a client of kind %s without PKCE: made with %d", kind, status)
+		}
+	}
+	if status := s.Call(http.MethodPatch, "/api/v1/admin/clients/"+spa.ID, s.Admin(), map[string]any{"require_pkce": false}, nil); status != http.StatusBadRequest {
+		t.Errorf("PKCE of a public client switched off: %d", status)
+	}
 	const canary = "canary-4711"
 	for _, test := range []struct {
 		name   string
@@ -102,7 +110,6 @@ func TestRequestsBack(t *testing.T) {
 		{"request object", app, []string{"request", canary}, "request_not_supported"},
 		{"long state", app, []string{"nonce", strings.Repeat("n", 2001)}, "invalid_request"},
 		{"C1 public, no challenge", spa, []string{"code_challenge", "", "code_challenge_method", ""}, "invalid_request"},
-		{"C1 public, switched off all the same", loose, []string{"code_challenge", "", "code_challenge_method", ""}, "invalid_request"},
 		{"C5 confidential, stripped", app, []string{"code_challenge", "", "code_challenge_method", ""}, "invalid_request"},
 		{"C2 no method", app, []string{"code_challenge_method", ""}, "invalid_request"},
 		{"C2 plain", app, []string{"code_challenge_method", "plain", "code_challenge", verifier}, "invalid_request"},

@@ -7,9 +7,11 @@ import (
 	"encoding/pem"
 	"fmt"
 	"html"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -389,8 +391,80 @@ func TestJARM(t *testing.T) {
 				t.Errorf("%s: %v", name, list)
 			}
 		}
-		if facts["request_parameter_supported"] != true || facts["request_uri_parameter_supported"] != false {
+		if facts["request_parameter_supported"] != true || facts["request_uri_parameter_supported"] != true || facts["require_request_uri_registration"] != true {
 			t.Errorf("%v", facts)
 		}
 	})
+}
+
+// TestRequestByReference: an object is fetched from the client's registered
+// addresses and from nowhere else, and held to the same rules (RFC 9101 section
+// 5.2, OpenID Connect Core section 6.2).
+func TestRequestByReference(t *testing.T) {
+	var text atomic.Value
+	var hits atomic.Int64
+	text.Store("")
+	site, ca := tlsSite(t, func(w http.ResponseWriter, _ *http.Request) {
+		hits.Add(1)
+		if text.Load() == "" {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		_, _ = io.WriteString(w, text.Load().(string))
+	})
+	s := keystonetest.Start(t, keystonetest.WithSettings(map[string]string{"OUTBOUND_ALLOW": "127.0.0.1", "OUTBOUND_CA_FILE": ca}))
+	jane, k := s.CreateUser("jane"), newClientKey(t, "ES256", "a")
+	at := site.URL + "/request.jwt#hash"
+	register := func(more func(*keystone.ClientSettings)) keystonetest.Client {
+		return signerClient(s, jwks(t, k), func(c *keystone.ClientSettings) { c.RequestURIs = []string{at}; more(c) })
+	}
+	app := register(func(*keystone.ClientSettings) {})
+	b := signedIn(t, s, jane, app)
+	ask := func(c keystonetest.Client, uri string) {
+		t.Helper()
+		b.open(s.URL + "/oauth2/authorize?" + url.Values{"client_id": {c.ID}, "request_uri": {uri}, "redirect_uri": {callback}, "state": {"outside"}, "scope": {"openid"}}.Encode())
+	}
+	for _, uri := range []string{site.URL + "/request.jwt", site.URL + "/other", at + "x", "http://169.254.169.254/latest", "https://evil.example/r"} {
+		ask(app, uri)
+		if b.page.status != http.StatusBadRequest || b.page.header.Get("Location") != "" {
+			t.Errorf("%s: %d to %q", uri, b.page.status, b.page.header.Get("Location"))
+		}
+	}
+	if status, answer := postForm(t, s, "/oauth2/par", credentials(app, "request_uri", at)); status != http.StatusBadRequest || hits.Load() != 0 {
+		t.Errorf("pushed: %d %v; fetched %d times", status, answer, hits.Load())
+	}
+	ask(app, at)
+	if got := b.answer(); got.Get("error") != "invalid_request_uri" || got.Get("state") != "outside" {
+		t.Errorf("a site that fails: %v", got)
+	}
+	for _, bad := range []string{"x", k.sign(t, objectType, objectClaims(s, app.ID, "aud", "https://other.example")), strings.Repeat("x", 300<<10)} {
+		text.Store(bad)
+		s.Clock.Move(2 * time.Hour)
+		ask(app, at)
+		if got := b.answer(); got.Get("error") != "invalid_request_object" && got.Get("error") != "invalid_request_uri" || got.Has("code") {
+			t.Errorf("%.20s: %v", bad, got)
+		}
+	}
+	s.Clock.Move(2 * time.Hour)
+	for _, state := range []string{"first", "second"} {
+		text.Store(k.sign(t, objectType, objectClaims(s, app.ID, "state", state)) + "\n")
+		b = signedIn(t, s, jane, app)
+		ask(app, at)
+		if got := b.answer(); got.Get("code") == "" || got.Get("state") != state {
+			t.Errorf("%s: %v", state, got)
+		}
+		s.Clock.Move(10 * time.Minute) // the first has expired and is not taken from memory
+	}
+	must := register(func(c *keystone.ClientSettings) { c.RequirePAR = true })
+	s.Clock.Move(2 * time.Hour)
+	text.Store(k.sign(t, objectType, objectClaims(s, must.ID)))
+	ask(must, at)
+	if got := b.answer(); got.Get("error") != "invalid_request" {
+		t.Errorf("a client that must push: %v", got)
+	}
+	for _, uris := range [][]string{{"http://app.example/r"}, {"https://u@app.example/r"}, {"x"}, make([]string, 21)} {
+		if status := s.Call(http.MethodPatch, "/api/v1/admin/clients/"+app.ID, s.Admin(), map[string]any{"request_uris": uris}, nil); status != http.StatusBadRequest {
+			t.Errorf("%v: %d", uris, status)
+		}
+	}
 }

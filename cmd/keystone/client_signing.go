@@ -10,14 +10,21 @@ import (
 
 // clientSigningFlags say how a client's requests and the answers to it are signed.
 type clientSigningFlags struct {
-	profile, requestAlg, responseAlg, idTokenAlg, userinfoAlg, introspectionAlg string
-	requireSigned                                                               bool
+	idTokenEnc, userinfoEnc, subjectType, sector, profile, initiate, requestAlg, responseAlg, idTokenAlg, userinfoAlg, introspectionAlg string
+	requestURIs                                                                                                                         []string
+	requireSigned                                                                                                                       bool
 }
 
-var signingFlagNames = []string{"profile", "request-object-signing-alg", "require-signed-request", "authorization-response-alg", "id-token-alg", "userinfo-alg", "introspection-alg"}
+var signingFlagNames = []string{"request-uri", "id-token-encryption-alg", "userinfo-encryption-alg", "subject-type", "sector-identifier-uri", "profile", "initiate-login-uri", "request-object-signing-alg", "require-signed-request", "authorization-response-alg", "id-token-alg", "userinfo-alg", "introspection-alg"}
 
 func (f *clientSigningFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.profile, "profile", "", "oauth21, fapi2, fapi2-message-signing, or oidc-legacy: lets old programs off some rules; empty: oauth21")
+	c.Flags().StringVar(&f.initiate, "initiate-login-uri", "", "https address at which it begins a sign-in when somebody comes from /oauth2/initiate; empty: none")
+	c.Flags().StringVar(&f.subjectType, "subject-type", "", "pairwise: a sub of its own for each user; public or empty: the user's id")
+	c.Flags().StringVar(&f.sector, "sector-identifier-uri", "", "https address whose host stands for all clients that share their pairwise sub")
+	c.Flags().StringVar(&f.idTokenEnc, "id-token-encryption-alg", "", "encrypts its ID tokens to one of its keys: RSA-OAEP-256, ECDH-ES or ECDH-ES+A256KW; empty: not encrypted")
+	c.Flags().StringVar(&f.userinfoEnc, "userinfo-encryption-alg", "", "the same for userinfo answers, which are then signed too")
+	c.Flags().StringArrayVar(&f.requestURIs, "request-uri", nil, "an address from which its request objects are fetched (repeatable)")
 	c.Flags().StringVar(&f.requestAlg, "request-object-signing-alg", "", "the only algorithm of its request objects (RFC 9101); empty: any that is served")
 	c.Flags().BoolVar(&f.requireSigned, "require-signed-request", false, "refuses authorization requests that are not signed with its keys (RFC 9101)")
 	c.Flags().StringVar(&f.responseAlg, "authorization-response-alg", "", "signs authorization responses of response_mode jwt (JARM): PS256, ES256, EdDSA or RS256; empty: RS256")
@@ -28,6 +35,12 @@ func (f *clientSigningFlags) add(c *cobra.Command) {
 
 func (f *clientSigningFlags) apply(c *cobra.Command, client *keystone.Client) {
 	put(c, "profile", &client.Profile, f.profile)
+	put(c, "initiate-login-uri", &client.InitiateLoginURI, f.initiate)
+	put(c, "subject-type", &client.SubjectType, f.subjectType)
+	put(c, "sector-identifier-uri", &client.SectorURI, f.sector)
+	put(c, "id-token-encryption-alg", &client.IDTokenEncAlg, f.idTokenEnc)
+	put(c, "userinfo-encryption-alg", &client.UserinfoEncAlg, f.userinfoEnc)
+	put(c, "request-uri", &client.RequestURIs, withoutEmpty(f.requestURIs))
 	put(c, "request-object-signing-alg", &client.RequestObjectAlg, f.requestAlg)
 	put(c, "require-signed-request", &client.RequireSignedRequest, f.requireSigned)
 	put(c, "authorization-response-alg", &client.ResponseAlg, f.responseAlg)
@@ -58,6 +71,12 @@ func clientSigning(c clientView) string {
 		if one.alg != "" {
 			text += one.what + " " + one.alg + ", "
 		}
+	}
+	if c.IDTokenEncAlg != "" {
+		text += "ID tokens encrypted by " + c.IDTokenEncAlg + ", "
+	}
+	if c.UserinfoEncAlg != "" {
+		text += "userinfo encrypted by " + c.UserinfoEncAlg + ", "
 	}
 	return text + "else RS256"
 }

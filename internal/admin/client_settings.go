@@ -18,13 +18,21 @@ type ClientSettings struct {
 	TLSBound   *bool `json:"tls_client_certificate_bound_access_tokens,omitempty" doc:"true gives it only access tokens that are bound to its TLS client certificate (RFC 8705 section 3)."`
 	DPoPNonce  *bool `json:"dpop_nonce,omitempty" doc:"true refuses DPoP proofs without a nonce of the server (RFC 9449 section 8)."`
 
-	Profile              *string `json:"profile,omitempty" enum:"oauth21,fapi2,fapi2-message-signing,oidc-legacy" doc:"What it is held to beyond OAuth 2.1, or let off. What a profile turns on stays on when it is changed."`
-	RequestObjectAlg     *string `json:"request_object_signing_alg,omitempty" doc:"The only algorithm of its request objects (RFC 9101); empty: any."`
-	RequireSignedRequest *bool   `json:"require_signed_request_object,omitempty" doc:"true refuses authorization requests that are not signed with its keys."`
-	ResponseAlg          *string `json:"authorization_signed_response_alg,omitempty" doc:"Signs authorization responses of response_mode jwt (JARM); empty: RS256."`
-	IDTokenAlg           *string `json:"id_token_signed_response_alg,omitempty" doc:"Signs its ID tokens and logout tokens: PS256, ES256, EdDSA or RS256; empty: RS256."`
-	UserinfoAlg          *string `json:"userinfo_signed_response_alg,omitempty" doc:"Makes userinfo answers signed JWTs; empty: plain JSON."`
-	IntrospectionAlg     *string `json:"introspection_signed_response_alg,omitempty" doc:"Signs introspection answers where it asks for JWTs (RFC 9701); empty: RS256."`
+	IDTokenEncAlg        *string  `json:"id_token_encrypted_response_alg,omitempty" doc:"Encrypts its ID tokens to one of its keys: RSA-OAEP-256, ECDH-ES or ECDH-ES+A256KW; empty: not encrypted."`
+	IDTokenEnc           *string  `json:"id_token_encrypted_response_enc,omitempty" doc:"A256GCM, or empty."`
+	UserinfoEncAlg       *string  `json:"userinfo_encrypted_response_alg,omitempty" doc:"The same for userinfo answers, which are then signed too."`
+	UserinfoEnc          *string  `json:"userinfo_encrypted_response_enc,omitempty" doc:"A256GCM, or empty."`
+	RequestURIs          []string `json:"request_uris,omitempty" maxItems:"20" doc:"The addresses of its request objects, to the letter. All of them from now on."`
+	SubjectType          *string  `json:"subject_type,omitempty" enum:"public,pairwise" doc:"pairwise gives it a sub of its own for each user."`
+	SectorURI            *string  `json:"sector_identifier_uri,omitempty" maxLength:"2000" doc:"Its host stands for all clients of a sector; empty: the host of its redirect URIs. It is not fetched: whoever writes it vouches for it."`
+	InitiateLoginURI     *string  `json:"initiate_login_uri,omitempty" maxLength:"2000" doc:"An https address at which it begins a sign-in when somebody comes from elsewhere; empty: none."`
+	Profile              *string  `json:"profile,omitempty" enum:"oauth21,fapi2,fapi2-message-signing,oidc-legacy" doc:"What it is held to beyond OAuth 2.1, or let off. What a profile turns on stays on when it is changed."`
+	RequestObjectAlg     *string  `json:"request_object_signing_alg,omitempty" doc:"The only algorithm of its request objects (RFC 9101); empty: any."`
+	RequireSignedRequest *bool    `json:"require_signed_request_object,omitempty" doc:"true refuses authorization requests that are not signed with its keys."`
+	ResponseAlg          *string  `json:"authorization_signed_response_alg,omitempty" doc:"Signs authorization responses of response_mode jwt (JARM); empty: RS256."`
+	IDTokenAlg           *string  `json:"id_token_signed_response_alg,omitempty" doc:"Signs its ID tokens and logout tokens: PS256, ES256, EdDSA or RS256; empty: RS256."`
+	UserinfoAlg          *string  `json:"userinfo_signed_response_alg,omitempty" doc:"Makes userinfo answers signed JWTs; empty: plain JSON."`
+	IntrospectionAlg     *string  `json:"introspection_signed_response_alg,omitempty" doc:"Signs introspection answers where it asks for JWTs (RFC 9701); empty: RS256."`
 
 	BackchannelLogoutURI      *string                 `json:"backchannel_logout_uri,omitempty" maxLength:"2000" doc:"An https address that gets a logout token when a session ends (OpenID Connect Back-Channel Logout); empty: none."`
 	BackchannelLogoutSession  *bool                   `json:"backchannel_logout_session_required,omitempty" doc:"The logout token must carry sid. Keystone's always do."`
@@ -54,6 +62,14 @@ func (b ClientSettings) apply(s *keystone.ClientSettings) {
 	set(&s.DPoPBound, b.DPoPBound)
 	set(&s.TLSBound, b.TLSBound)
 	set(&s.DPoPNonce, b.DPoPNonce)
+	set(&s.IDTokenEncAlg, b.IDTokenEncAlg)
+	set(&s.IDTokenEnc, b.IDTokenEnc)
+	set(&s.UserinfoEncAlg, b.UserinfoEncAlg)
+	set(&s.UserinfoEnc, b.UserinfoEnc)
+	setList(&s.RequestURIs, b.RequestURIs)
+	set(&s.SubjectType, b.SubjectType)
+	set(&s.SectorURI, b.SectorURI)
+	set(&s.InitiateLoginURI, b.InitiateLoginURI)
 	set(&s.Profile, b.Profile)
 	set(&s.RequestObjectAlg, b.RequestObjectAlg)
 	set(&s.RequireSignedRequest, b.RequireSignedRequest)

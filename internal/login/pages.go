@@ -12,6 +12,16 @@ import (
 type signInView struct {
 	web.Form
 	Client string
+	Why    string // the page is shown though somebody is signed in; empty: it explains itself
+}
+
+// why says why whoever is signed in is not enough: the application means somebody
+// else (id_token_hint, or sub in claims). It does not say whom.
+func (v visit) why() string {
+	if v.flow.Request.Subject == "" || v.facts.Session == nil || v.facts.Session.UserID == v.flow.Request.Subject {
+		return ""
+	}
+	return v.client.Name + " asks for another account than " + v.facts.Session.Username + ", who is signed in here."
 }
 
 func (s *Slice) signInPage(w http.ResponseWriter, v visit, status int, problem, name string) error {
@@ -26,7 +36,7 @@ func (s *Slice) signInPage(w http.ResponseWriter, v visit, status int, problem, 
 	if name != "" {
 		form.Fields[0].Focus, form.Fields[1].Focus = false, true
 	}
-	return s.Pages.RenderFlow(w, status, "sign_in", web.Page{Failed: problem != "", Data: signInView{form, v.client.Name}})
+	return s.Pages.RenderFlow(w, status, "sign_in", web.Page{Failed: problem != "", Data: signInView{form, v.client.Name, v.why()}})
 }
 
 // chooseView is the page of a browser that carries several accounts.

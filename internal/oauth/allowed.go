@@ -25,6 +25,9 @@ type allowed struct {
 // giveTokens checks that what was allowed still holds, and has tokens issued.
 func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (token.Response, error) {
 	what := a.what
+	if err := s.mayEncrypt(ctx, c); err != nil {
+		return token.Response{}, err
+	}
 	keystone.Checking(ctx, "session")
 	ses, err := s.Store.Session(ctx, what.SessionID)
 	if keystone.KindOf(err) == keystone.NotFound || err == nil && !ses.Alive(s.Store.Now()) {
@@ -53,12 +56,13 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 	}
 	by := httpio.Actor(ctx)
 	by.Kind, by.ID, by.Name, by.ClientID, by.SessionID = keystone.ActorUser, u.ID, u.Username, c.ID, what.SessionID
-	claims := userClaims(u, nil, what.Request.IDTokenClaims)
-	return s.Issuer.Issue(ctx, by, token.Request{
-		GrantType: a.grantType, Client: c, UserID: what.UserID, Within: what.Scopes, Audiences: what.Request.Audiences,
+	claims := userClaims(u, nil, opened(what.Request.IDTokenClaims, what.Scopes))
+	resp, err := s.Issuer.Issue(ctx, by, token.Request{
+		GrantType: a.grantType, Client: c, UserID: what.UserID, Within: keystone.Intersect(what.Scopes, what.Request.Scopes), Audiences: what.Request.Audiences,
 		ID: &token.IDToken{Nonce: what.Request.Nonce, AuthTime: what.AuthTime, AMR: what.AMR, ACR: what.ACR, Claims: claims},
 		Write: func(ctx context.Context, d token.Decision) (token.Written, error) {
 			family, refresh := s.Issuer.CodeFamily(d, what, c.ID, ses.ExpiresAt)
+			family.Claims = opened(what.Request.InfoClaims, what.Scopes)
 			ok, err := a.redeem(ctx, by, family)
 			if err != nil {
 				return token.Written{}, err
@@ -73,6 +77,10 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 			return w, nil
 		},
 	})
+	if err == nil {
+		resp.IDToken, err = s.encrypted(ctx, c, c.IDTokenEncAlg, c.IDTokenEnc, resp.IDToken)
+	}
+	return resp, err
 }
 
 // mayRefresh reports whether a client gets a refresh token: an OpenID client

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -188,7 +189,7 @@ func (s *Slice) pushThenGet(w http.ResponseWriter, r *http.Request, params url.V
 // returns the parameters without what they came wrapped in.
 func (s *Slice) readRequest(ctx context.Context, params url.Values) (keystone.Client, keystone.AuthRequest, url.Values, error) {
 	pushed := params.Get("request_uri")
-	if pushed != "" && params.Get("request") == "" {
+	if strings.HasPrefix(pushed, requestURIPrefix) && params.Get("request") == "" {
 		keystone.Checking(ctx, "request_uri")
 		kept, err := s.pushed(ctx, pushed, params.Get("client_id"))
 		if err != nil {
@@ -208,6 +209,9 @@ func (s *Slice) readRequest(ctx context.Context, params url.Values) (keystone.Cl
 	}
 	params, errObject := s.unfold(ctx, c, params)
 	req, err := s.checkRequest(ctx, c, params)
+	if errors.Is(errObject, errRequestURI) {
+		return c, keystone.AuthRequest{}, params, errObject
+	}
 	if errObject != nil { // it goes to the address beside the object, where that is a registered one
 		return c, req, params, errObject
 	}

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -72,8 +73,13 @@ func (s *Slice) fillRequest(ctx context.Context, c keystone.Client, req *keyston
 		}
 	}
 	keystone.Checking(ctx, "claims")
-	if err := fillClaims(req, params.Get("claims")); err != nil {
+	if err := fillClaims(c, req, params.Get("claims")); err != nil {
 		return err
+	}
+	if req.Subject != "" {
+		if req.Subject = s.Ring.UserOf(c, req.Subject); req.Subject == "" {
+			return errClaims
+		}
 	}
 	if acr := params.Get("acr_values"); acr != "" && len(req.ACRValues) == 0 {
 		req.ACRValues = strings.Fields(cut(acr, 500))
@@ -140,19 +146,22 @@ func fillPrompt(req *keystone.AuthRequest, params url.Values) error {
 	return nil
 }
 
-// fillClaims reads the claims parameter (OpenID Connect Core section 5.5).
-// Claims that are not known are left out.
-func fillClaims(req *keystone.AuthRequest, text string) error {
+// wish is how much a claim is wished for (OpenID Connect Core section 5.5.1).
+type wish struct {
+	Essential bool  `json:"essential"`
+	Value     any   `json:"value"`
+	Values    []any `json:"values"`
+}
+
+// fillClaims reads the claims parameter (OpenID Connect Core section 5.5). Claims
+// that are not known, and those whose scope is not the client's, are left out.
+func fillClaims(c keystone.Client, req *keystone.AuthRequest, text string) error {
 	if text == "" {
 		return nil
 	}
-	type wish struct {
-		Essential bool  `json:"essential"`
-		Value     any   `json:"value"`
-		Values    []any `json:"values"`
-	}
 	var claims struct {
-		IDToken map[string]*wish `json:"id_token"`
+		IDToken  map[string]*wish `json:"id_token"`
+		Userinfo map[string]*wish `json:"userinfo"`
 	}
 	if len(text) > 8<<10 || json.Unmarshal([]byte(text), &claims) != nil {
 		return errClaims
@@ -160,9 +169,7 @@ func fillClaims(req *keystone.AuthRequest, text string) error {
 	for name, w := range claims.IDToken {
 		switch {
 		case name == "sub" && w != nil:
-			if sub, ok := w.Value.(string); ok {
-				req.Subject = sub
-			}
+			req.Subject, _ = w.Value.(string)
 		case name == "acr" && w != nil:
 			for _, v := range append(w.Values, w.Value) {
 				if acr, ok := v.(string); ok {
@@ -170,12 +177,18 @@ func fillClaims(req *keystone.AuthRequest, text string) error {
 				}
 			}
 			req.ACREssential = w.Essential && len(req.ACRValues) > 0
-		case name == "auth_time", !knownClaim(name):
-		default:
-			req.IDTokenClaims = append(req.IDTokenClaims, name)
 		}
 	}
-	slices.Sort(req.IDTokenClaims)
+	if w := claims.Userinfo["sub"]; w != nil && req.Subject == "" {
+		req.Subject, _ = w.Value.(string)
+	}
+	req.IDTokenClaims, req.InfoClaims = opened(slices.Sorted(maps.Keys(claims.IDToken)), c.Scopes), opened(slices.Sorted(maps.Keys(claims.Userinfo)), c.Scopes)
+	for _, name := range slices.Concat(req.IDTokenClaims, req.InfoClaims) {
+		if scope := scopeOf(name); !slices.Contains(req.Scopes, scope) {
+			req.ClaimScopes = append(req.ClaimScopes, scope)
+		}
+	}
+	req.ClaimScopes = keystone.SortedSet(req.ClaimScopes)
 	return nil
 }
 

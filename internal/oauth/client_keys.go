@@ -53,6 +53,24 @@ func (s *KeySource) Has(ctx context.Context, c keystone.Client, match func(jose.
 	return s.look(ctx, c.JWKSURI, match)
 }
 
+// Object gives the text at an address to read, and where that refuses it, anew what
+// stands there now; how often is bounded by fetch.
+func (s *KeySource) Object(ctx context.Context, address string, read func(text string) error) error {
+	doc, err := s.fetch.Get(ctx, address)
+	if err != nil {
+		return err
+	}
+	refused := read(string(doc.Body))
+	if refused == nil {
+		return nil
+	}
+	newer, err := s.fetch.Newer(ctx, address, doc)
+	if err != nil || !newer.FetchedAt.After(doc.FetchedAt) {
+		return refused
+	}
+	return read(string(newer.Body))
+}
+
 func (s *KeySource) look(ctx context.Context, address string, match func(jose.Keys) bool) (bool, error) {
 	doc, err := s.fetch.Get(ctx, address)
 	if err != nil {

@@ -170,7 +170,11 @@ func (s *Slice) inspect(ctx context.Context, c keystone.Client, raw string) (int
 		Expires: t.ExpiresAt.Unix(), Issued: t.IssuedAt.Unix(), NotBefore: t.IssuedAt.Unix(),
 		Subject: t.Subject, Audience: t.Audiences, Issuer: t.Issuer, JTI: t.JTI, SessionID: t.SessionID, Bound: confirmation(t.Bound), Act: t.Act,
 	}
-	if t.UserID() != "" {
+	switch {
+	case t.UserID() == "":
+	case t.Client.Sector() != "": // what it may know of the user is the sub of its own
+		a.Subject = s.Ring.Subject(t.Client, t.Subject)
+	default:
 		a.Username = t.Name
 	}
 	return a, nil
@@ -192,6 +196,10 @@ func (s *Slice) inspectRefresh(ctx context.Context, c keystone.Client, raw strin
 	if g.ClientID != c.ID || g.Generation != generation || !g.RevokedAt.IsZero() || !u.Enabled || !s.Store.Now().Before(g.ExpiresAt) {
 		return introspection{}, errNotIntrospected
 	}
-	return introspection{Active: true, Scope: keystone.FormatScope(g.Scopes), ClientID: g.ClientID, Username: u.Username,
-		Expires: g.ExpiresAt.Unix(), Issued: g.RotatedAt.Unix(), Subject: g.UserID, Audience: g.Audiences, Issuer: s.Issuer.Options.Issuer, SessionID: g.SessionID, Bound: confirmation(g.Bound)}, nil
+	name := u.Username
+	if c.Sector() != "" {
+		name = ""
+	}
+	return introspection{Active: true, Scope: keystone.FormatScope(g.Scopes), ClientID: g.ClientID, Username: name,
+		Expires: g.ExpiresAt.Unix(), Issued: g.RotatedAt.Unix(), Subject: s.Ring.Subject(c, g.UserID), Audience: g.Audiences, Issuer: s.Issuer.Options.Issuer, SessionID: g.SessionID, Bound: confirmation(g.Bound)}, nil
 }

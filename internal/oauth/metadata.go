@@ -32,28 +32,33 @@ type Metadata struct {
 	RevocationAuthAlgs         []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 	ResourceParameterSupported bool     `json:"resource_parameter_supported"`
 
-	AuthorizationEndpoint string   `json:"authorization_endpoint"`
-	PAREndpoint           string   `json:"pushed_authorization_request_endpoint"`
-	DeviceEndpoint        string   `json:"device_authorization_endpoint"`
-	UserinfoEndpoint      string   `json:"userinfo_endpoint"`
-	EndSessionEndpoint    string   `json:"end_session_endpoint"`
-	Scopes                []string `json:"scopes_supported"`
-	ResponseModes         []string `json:"response_modes_supported"`
-	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
-	IssInResponses        bool     `json:"authorization_response_iss_parameter_supported"`
-	SubjectTypes          []string `json:"subject_types_supported"`
-	IDTokenAlgs           []string `json:"id_token_signing_alg_values_supported"`
-	Claims                []string `json:"claims_supported"`
-	ACRValues             []string `json:"acr_values_supported"`
-	Prompts               []string `json:"prompt_values_supported"`
-	ClaimsParameter       bool     `json:"claims_parameter_supported"`
-	RequestParameter      bool     `json:"request_parameter_supported"`
-	RequestURIParameter   bool     `json:"request_uri_parameter_supported"`
-	RequestObjectAlgs     []string `json:"request_object_signing_alg_values_supported"`
-	UserinfoAlgs          []string `json:"userinfo_signing_alg_values_supported"`
-	IntrospectionAlgs     []string `json:"introspection_signing_alg_values_supported"`
-	ResponseAlgs          []string `json:"authorization_signing_alg_values_supported"`
-	ProofAlgs             []string `json:"dpop_signing_alg_values_supported"`
+	AuthorizationEndpoint  string   `json:"authorization_endpoint"`
+	PAREndpoint            string   `json:"pushed_authorization_request_endpoint"`
+	DeviceEndpoint         string   `json:"device_authorization_endpoint"`
+	UserinfoEndpoint       string   `json:"userinfo_endpoint"`
+	EndSessionEndpoint     string   `json:"end_session_endpoint"`
+	Scopes                 []string `json:"scopes_supported"`
+	ResponseModes          []string `json:"response_modes_supported"`
+	ChallengeMethods       []string `json:"code_challenge_methods_supported"`
+	IssInResponses         bool     `json:"authorization_response_iss_parameter_supported"`
+	SubjectTypes           []string `json:"subject_types_supported"`
+	IDTokenAlgs            []string `json:"id_token_signing_alg_values_supported"`
+	Claims                 []string `json:"claims_supported"`
+	ACRValues              []string `json:"acr_values_supported"`
+	Prompts                []string `json:"prompt_values_supported"`
+	ClaimsParameter        bool     `json:"claims_parameter_supported"`
+	RequestParameter       bool     `json:"request_parameter_supported"`
+	RequestURIParameter    bool     `json:"request_uri_parameter_supported"`
+	RequestURIRegistration bool     `json:"require_request_uri_registration"`
+	RequestObjectAlgs      []string `json:"request_object_signing_alg_values_supported"`
+	UserinfoAlgs           []string `json:"userinfo_signing_alg_values_supported"`
+	IntrospectionAlgs      []string `json:"introspection_signing_alg_values_supported"`
+	IDTokenEncAlgs         []string `json:"id_token_encryption_alg_values_supported"`
+	IDTokenEncs            []string `json:"id_token_encryption_enc_values_supported"`
+	UserinfoEncAlgs        []string `json:"userinfo_encryption_alg_values_supported"`
+	UserinfoEncs           []string `json:"userinfo_encryption_enc_values_supported"`
+	ResponseAlgs           []string `json:"authorization_signing_alg_values_supported"`
+	ProofAlgs              []string `json:"dpop_signing_alg_values_supported"`
 
 	BackchannelLogout         bool `json:"backchannel_logout_supported"`
 	BackchannelLogoutSession  bool `json:"backchannel_logout_session_supported"`
@@ -84,11 +89,17 @@ func (s *Slice) facts() Metadata {
 		IssInResponses:             true,
 		ClaimsParameter:            true,
 		RequestParameter:           true,
+		RequestURIParameter:        true,
+		RequestURIRegistration:     true,
 		RequestObjectAlgs:          keystone.AssertionAlgs(),
 		ResponseAlgs:               keystone.AssertionAlgs(),
-		SubjectTypes:               []string{"public"},
+		SubjectTypes:               []string{keystone.SubjectPublic, keystone.SubjectPairwise},
 		IDTokenAlgs:                keystone.AssertionAlgs(),
 		UserinfoAlgs:               keystone.AssertionAlgs(),
+		IDTokenEncAlgs:             keystone.EncryptionAlgs(),
+		IDTokenEncs:                keystone.EncryptionEncs(),
+		UserinfoEncAlgs:            keystone.EncryptionAlgs(),
+		UserinfoEncs:               keystone.EncryptionEncs(),
 		IntrospectionAlgs:          keystone.AssertionAlgs(),
 		Claims:                     claimsSupported(),
 		ACRValues:                  []string{keystone.ACRPassword},

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -121,9 +120,6 @@ func (s *Slice) push(ctx context.Context, params url.Values) (string, error) {
 // up when the code is issued, so that a page can be loaded again (RFC 9126
 // section 4).
 func (s *Slice) pushed(ctx context.Context, uri, clientID string) (url.Values, error) {
-	if !strings.HasPrefix(uri, requestURIPrefix) {
-		return nil, errRequestURI
-	}
 	payload, ok, err := s.Store.ReadOnce(ctx, singleUsePAR, uri)
 	if err != nil {
 		return nil, err

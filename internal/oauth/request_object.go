@@ -3,16 +3,20 @@ package oauth
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/fetch"
 	"github.com/keystone-auth/keystone/internal/jose"
 )
 
 var (
 	errNoObjectKeys = keystone.Fail(keystone.Invalid, "This client has no keys registered (jwks or jwks_uri), so its request objects cannot be checked.").WithCode("request_not_supported")
+	errNotFetched   = keystone.Fail(keystone.Invalid, "The request object could not be fetched from request_uri (RFC 9101 section 5.2).").WithCode("invalid_request_uri")
 	errTwoRequests  = keystone.Fail(keystone.Invalid, "Send request or request_uri, not both (RFC 9101 section 5).").WithCode("invalid_request_object")
 	errNotSigned    = keystone.Fail(keystone.Invalid, "This client must sign its authorization requests: send them as a request object (RFC 9101).").WithCode("invalid_request_object")
 	errObject       = keystone.Fail(keystone.Invalid, "The request object is not a JWT of type oauth-authz-req+jwt, signed with a registered key of the client by an algorithm that it may use (RFC 9101 section 6.2).").WithCode("invalid_request_object")
@@ -37,23 +41,49 @@ var objectTypes = []string{"oauth-authz-req+jwt", "jwt", ""}
 // looked at; what leaves it is never an object again.
 func (s *Slice) unfold(ctx context.Context, c keystone.Client, params url.Values) (url.Values, error) {
 	keystone.Checking(ctx, "request object")
-	if params.Get("request") == "" { // without a value it is as if not sent (RFC 6749 section 3.1)
+	reference := params.Get("request_uri")
+	switch {
+	case params.Get("request") != "" && reference != "":
+		return params, errTwoRequests
+	case reference != "":
+		return s.unfoldFrom(ctx, c, reference, params)
+	case params.Get("request") == "": // without a value it is as if not sent (RFC 6749 section 3.1)
 		if c.RequireSignedRequest {
 			return params, errNotSigned
 		}
 		return params, nil
 	}
-	switch {
-	case params.Get("request_uri") != "":
-		return params, errTwoRequests
-	case len(c.JWKS) == 0 && c.JWKSURI == "":
+	return s.unfoldObject(ctx, c, params.Get("request"), params)
+}
+
+// unfoldFrom is unfold of an object at one of the client's registered addresses
+// (RFC 9101 section 5.2). Nothing else is fetched.
+func (s *Slice) unfoldFrom(ctx context.Context, c keystone.Client, reference string, params url.Values) (inside url.Values, err error) {
+	if !slices.Contains(c.RequestURIs, reference) {
+		return params, errRequestURI
+	}
+	address, _, _ := strings.Cut(reference, "#")
+	inside = params
+	err = s.Keys.Object(ctx, address, func(text string) (err error) {
+		inside, err = s.unfoldObject(ctx, c, strings.TrimSpace(text), params)
+		return err
+	})
+	if errors.Is(err, fetch.ErrFetch) {
+		err = errNotFetched
+	}
+	return inside, err
+}
+
+// unfoldObject checks an object and returns the parameters in it.
+func (s *Slice) unfoldObject(ctx context.Context, c keystone.Client, raw string, params url.Values) (url.Values, error) {
+	if len(c.JWKS) == 0 && c.JWKSURI == "" {
 		return params, errNoObjectKeys
 	}
 	algs := keystone.AssertionAlgs()
 	if c.RequestObjectAlg != "" {
 		algs = []string{c.RequestObjectAlg}
 	}
-	t, err := jose.Parse(params.Get("request"), c.Rules().Allows(algs), objectTypes...)
+	t, err := jose.Parse(raw, c.Rules().Allows(algs), objectTypes...)
 	if err != nil {
 		return params, errObject
 	}

@@ -48,6 +48,8 @@ func (s *Slice) Routes() []httpio.Route {
 			"Ask for a code in the browser, by form", s.authorize, httpio.DocContent(http.StatusSeeOther, "", "To the same request by GET.")),
 		httpio.PageRoute(http.MethodGet, "/oauth2/resume", httpio.Public, httpio.LimitPage,
 			"Go on after the sign-in pages", s.resume, httpio.DocContent(http.StatusSeeOther, "", "Back to the client.")),
+		httpio.PageRoute(http.MethodGet, "/oauth2/initiate", httpio.Public, httpio.LimitPage,
+			"Have an application begin a sign-in (OpenID Connect Core section 4)", s.initiate, httpio.DocContent(http.StatusSeeOther, "", "To the application.")),
 		httpio.Plain(http.MethodPost, "/oauth2/par", httpio.ClientAuth, httpio.LimitToken,
 			"Push an authorization request (RFC 9126)", s.par,
 			httpio.DocForm[pushForm](), httpio.DocAnswer[pushAnswer](http.StatusCreated, "The reference.")),

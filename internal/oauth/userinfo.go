@@ -16,13 +16,25 @@ var scopeClaims = map[string][]string{
 	keystone.ScopeEmail:   {"email", "email_verified"},
 }
 
-func knownClaim(name string) bool {
-	for _, names := range scopeClaims {
-		if slices.Contains(names, name) {
-			return true
+// scopeOf names the scope that opens a claim, or "" where nothing is known of it.
+func scopeOf(claim string) string {
+	for scope, names := range scopeClaims {
+		if slices.Contains(names, claim) {
+			return scope
 		}
 	}
-	return false
+	return ""
+}
+
+// opened returns those claims that scopes open: what was asked for by name is given
+// only as far as the person allowed it.
+func opened(claims, scopes []string) (list []string) {
+	for _, name := range claims {
+		if slices.Contains(scopes, scopeOf(name)) {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // userClaims is what may be said of a user under scopes, and under claims that
@@ -82,11 +94,24 @@ func (s *Slice) userinfo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	claims := userClaims(u, t.Scopes, nil)
-	claims["sub"] = t.Subject
-	if t.Client.UserinfoAlg != "" {
+	var named []string
+	if t.GrantID != "" {
+		g, err := s.Store.GrantFacts(r.Context(), t.GrantID)
+		if err != nil {
+			return err
+		}
+		if g.ClientID == t.ClientID { // a token that was exchanged has the grant of another client
+			named = g.Claims
+		}
+	}
+	claims := userClaims(u, t.Scopes, named)
+	claims["sub"] = s.Ring.Subject(t.Client, t.Subject)
+	if t.Client.UserinfoAlg != "" || t.Client.UserinfoEncAlg != "" {
 		signed, err := s.Issuer.Userinfo(r.Context(), t.Client, claims)
 		if err != nil {
+			return err
+		}
+		if signed, err = s.encrypted(r.Context(), t.Client, t.Client.UserinfoEncAlg, t.Client.UserinfoEnc, signed); err != nil {
 			return err
 		}
 		httpio.WriteRaw(w, http.StatusOK, "application/jwt", []byte(signed))

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -96,7 +97,7 @@ func (s *Store) Facts(ctx context.Context, browser string, f *keystone.Flow, c k
 	if err != nil {
 		return a, err
 	}
-	a.Offered = keystone.Intersect(keystone.Intersect(f.Request.Scopes, c.Scopes), u.Scopes)
+	a.Offered = keystone.Intersect(keystone.Intersect(keystone.SortedSet(slices.Concat(f.Request.Scopes, f.Request.ClaimScopes)), c.Scopes), u.Scopes)
 	a.Consented, a.Connected, err = s.Consented(ctx, a.Session.UserID, c.ID)
 	return a, err
 }

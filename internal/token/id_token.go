@@ -36,7 +36,7 @@ func (i *Issuer) mintID(ctx context.Context, r Request, d Decision, w Written, a
 		claims[name] = v
 	}
 	claims["iss"] = i.Options.Issuer
-	claims["sub"] = r.UserID
+	claims["sub"] = i.ring.Subject(r.Client, r.UserID)
 	claims["aud"] = r.Client.ID
 	claims["exp"] = d.Now.Add(idTokenLife).Unix()
 	claims["iat"] = d.Now.Unix()
@@ -81,7 +81,7 @@ func halfHash(alg, value string) string {
 // Hint is what an id_token_hint says: whom the client means. It is no proof of
 // anything, so an expired one will do (OpenID Connect Core section 3.1.2.1).
 type Hint struct {
-	Subject   string
+	Subject   string // the user's id
 	ClientID  string
 	SessionID string
 }
@@ -119,5 +119,16 @@ func (v *Verifier) IDTokenHint(ctx context.Context, raw string) (Hint, error) {
 	if json.Unmarshal(payload, &c) != nil || c.Issuer != v.issuer || c.Subject == "" || c.AuthTime == 0 || len(c.Audience) != 1 {
 		return Hint{}, errHint
 	}
-	return Hint{Subject: c.Subject, ClientID: c.Audience[0], SessionID: c.SessionID}, nil
+	client, err := v.store.CachedClient(ctx, c.Audience[0])
+	if keystone.KindOf(err) == keystone.NotFound {
+		return Hint{}, errHint
+	}
+	if err != nil {
+		return Hint{}, err
+	}
+	user := v.ring.UserOf(client, c.Subject)
+	if user == "" { // of before the client's identifiers were pairwise: it names nobody, and nobody is not anybody
+		return Hint{}, errHint
+	}
+	return Hint{Subject: user, ClientID: client.ID, SessionID: c.SessionID}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -196,7 +197,7 @@ func (r *Ring) JWKS(ctx context.Context) (body []byte, etag string, maxAge time.
 // algorithm, or of the first that the client's profile has where it lacks that one.
 func (r *Ring) accessSigner(ctx context.Context, p keystone.Profile) (*signer, error) {
 	alg := r.o.Algorithm
-	if len(p.Allows([]string{alg})) == 0 {
+	if p.Algs != nil && !slices.Contains(p.Algs, alg) {
 		alg = p.Algs[0]
 	}
 	if alg == keystone.HS256 {
