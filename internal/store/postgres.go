@@ -46,6 +46,10 @@ func openPostgres(ctx context.Context, url string, o Options) (*postgres, error)
 	setDefault(params, "statement_timeout", "10s")
 	setDefault(params, "idle_in_transaction_session_timeout", "10s")
 	setDefault(params, "timezone", "UTC")
+	// Hot statements find their rows by a key. A plan that was made while a table
+	// was empty would read all of it, and be kept while it grows.
+	setDefault(params, "enable_seqscan", "off")
+	setDefault(params, "jit", "off") // the cost that rules a plan out would set it off
 	if o.Trace {
 		cfg.ConnConfig.Tracer = otelpgx.NewTracer()
 	}
@@ -72,12 +76,12 @@ const postgresWriters = 2
 
 // groupPool holds the connections of the group writers. Their statements find
 // every row by its key, in the order of their parameters: the planner is told
-// so, once, since a plan that was made while a table was small would read all of
-// it later, and lock rows in another order than other nodes do.
+// so, once, since any other plan would lock rows in another order than other
+// nodes do.
 func groupPool(ctx context.Context, cfg *pgxpool.Config) (*pgxpool.Pool, error) {
 	own := cfg.Copy()
 	own.MaxConns, own.MinIdleConns = postgresWriters, 0
-	for _, kind := range []string{"seqscan", "hashjoin", "mergejoin"} {
+	for _, kind := range []string{"hashjoin", "mergejoin"} {
 		own.ConnConfig.RuntimeParams["enable_"+kind] = "off"
 	}
 	own.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
@@ -167,6 +171,10 @@ func (p *postgres) migrations() fs.FS {
 
 func (p *postgres) findTable() string {
 	return `SELECT CAST(table_name AS TEXT) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1`
+}
+
+func (p *postgres) clock() string {
+	return `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)`
 }
 
 func (p *postgres) groupWriters() int { return postgresWriters }
