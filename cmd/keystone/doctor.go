@@ -68,7 +68,7 @@ func (d *doctor) examine(ctx context.Context) {
 	d.disk()
 	d.tlsFiles()
 	d.database(ctx)
-	d.redis(ctx)
+	d.redis()
 	if d.listeners(ctx) {
 		d.issuer(ctx)
 	}

@@ -37,6 +37,7 @@ func (d *doctor) database(ctx context.Context) {
 		return
 	}
 	d.ok("database", "The database answers.")
+	d.databaseClock(ctx, db)
 	if !d.schema(ctx, db) {
 		return
 	}
@@ -44,6 +45,29 @@ func (d *doctor) database(ctx context.Context) {
 	d.outbox(ctx, db)
 	if needs, err := db.NeedsSetup(ctx); err == nil && needs {
 		d.warn("administrator", "There is no administrator yet. Run: keystone setup-link")
+	}
+}
+
+// How far clocks may be apart: a second is what nodes promise each other, ten are
+// what those who verify tokens allow.
+const (
+	clockNoted = time.Second
+	clockApart = 10 * time.Second
+)
+
+// databaseClock compares this machine's clock with the database's. Nodes write times by
+// their own clocks; where one is wrong, its tokens are not valid yet, or for too long.
+func (d *doctor) databaseClock(ctx context.Context, db database) {
+	offset, err := db.ClockOffset(ctx)
+	switch {
+	case err != nil:
+		d.fail("database clock", "%s", refusal(err))
+	case offset.Abs() > clockApart:
+		d.fail("database clock", "This machine's clock is %s away from the database's. Set both by NTP.", offset.Abs().Round(time.Millisecond))
+	case offset.Abs() > clockNoted:
+		d.warn("database clock", "This machine's clock is %s away from the database's. Set both by NTP.", offset.Abs().Round(time.Millisecond))
+	default:
+		d.ok("database clock", "This machine and the database agree on the time.")
 	}
 }
 

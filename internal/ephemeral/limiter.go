@@ -48,11 +48,13 @@ func Open(o Options) (*Limiter, error) {
 	}
 	var err error
 	if l.redis, err = newRedis(o); err != nil {
-		return nil, errors.New("REDIS_URL cannot be read: write redis://host:port/database")
+		return nil, errURL
 	}
 	l.redis.start()
 	return l, nil
 }
+
+var errURL = errors.New("REDIS_URL cannot be read: write redis://host:port/database")
 
 // Take takes cost units of what rate allows for key, if they are there. The key
 // should name the rule as well as who it is about, for example

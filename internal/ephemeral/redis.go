@@ -100,6 +100,20 @@ func newRedis(o Options) (*redis, error) {
 	return r, nil
 }
 
+// Probe connects to the Redis of o and counts once, as a Limiter would, and says
+// what went wrong. It is for programs that examine a set-up.
+func Probe(o Options) error {
+	r, err := newRedis(o)
+	if err != nil {
+		return errURL
+	}
+	err = r.probe()
+	if client := r.client.Load(); client != nil {
+		(*client).Close()
+	}
+	return err
+}
+
 // start connects in the background and waits for it only a moment.
 func (r *redis) start() {
 	go r.run()

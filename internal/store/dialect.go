@@ -43,6 +43,7 @@ type database interface {
 	runGroup(ctx context.Context, group []*hotWrite) error
 	classify(err error) fault
 	findTable() string // a query for the name of table $1
+	clock() string     // a query for the server's time in microseconds; "" where there is no server
 	migrations() fs.FS
 	migrationDB() *sql.DB
 	groupWriters() int

@@ -252,6 +252,8 @@ func (l *lite) findTable() string {
 	return `SELECT name FROM sqlite_master WHERE type = 'table' AND name = $1`
 }
 
+func (l *lite) clock() string { return "" }
+
 func (l *lite) groupWriters() int { return 1 }
 
 func (l *lite) ping(ctx context.Context) error { return l.reader.PingContext(ctx) }

@@ -82,6 +82,21 @@ func (s *Store) Close() {
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error { return s.fail("ping", s.db.ping(ctx)) }
 
+// ClockOffset returns how far the database's clock is ahead of this machine's, as
+// exactly as the way there and back allows. SQLite has this machine's own: 0.
+func (s *Store) ClockOffset(ctx context.Context) (time.Duration, error) {
+	query := s.db.clock()
+	if query == "" {
+		return 0, nil
+	}
+	asked := time.Now()
+	var micros int64
+	if _, err := s.row(ctx, query, nil, &micros); err != nil {
+		return 0, s.fail("database clock", err)
+	}
+	return time.UnixMicro(micros).Sub(asked.Add(time.Since(asked) / 2)), nil
+}
+
 // Pool returns the state of the connection pool.
 func (s *Store) Pool() PoolStats { return s.db.stats() }
 
