@@ -9,8 +9,8 @@ import (
 	"github.com/keystone-auth/keystone/internal/store"
 )
 
-// importUser is a person in a file. password and email_verified count when they are
-// made: a password that is there is its owner's.
+// importUser is a person in a file. password, password_hash and email_verified count
+// when they are made: a password that is there is its owner's.
 type importUser struct {
 	Username      string    `json:"username"`
 	Email         string    `json:"email"`
@@ -19,7 +19,8 @@ type importUser struct {
 	LastName      *string   `json:"last_name"`
 	Enabled       *bool     `json:"enabled"`
 	Roles         *[]string `json:"roles"`
-	Password      string    `json:"password"` // left out: one is made and shown this once
+	Password      string    `json:"password"`      // left out: one is made and shown this once
+	PasswordHash  string    `json:"password_hash"` // instead: a hash that another program made
 }
 
 // person is a user of a file, with the hash of the password where they are new.
@@ -51,6 +52,17 @@ func (a *app) takePeople(ctx context.Context, d database, users []importUser) (p
 		}
 		about := []string{u.Username, u.Email, orEmpty(u.FirstName), orEmpty(u.LastName), d.cfg.AppName}
 		value := u.Password
+		if u.PasswordHash != "" {
+			if value != "" {
+				return nil, fmt.Errorf("user %q: give password or password_hash, not both", u.Username)
+			}
+			if err := password.CheckImported(u.PasswordHash); err != nil {
+				return nil, fmt.Errorf("user %q: %w", u.Username, err)
+			}
+			p.hash = u.PasswordHash
+			people = append(people, p)
+			continue
+		}
 		if value == "" {
 			if p.made, err = generatePassword(policy, about); err != nil {
 				return nil, err

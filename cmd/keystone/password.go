@@ -17,16 +17,20 @@ import (
 
 // passwordFlags say where a password comes from. It is never an argument: those
 // are seen by everybody on the machine, and kept in the shell's history.
-type passwordFlags struct{ stdin bool }
+type passwordFlags struct{ stdin, hashStdin bool }
 
 func (f *passwordFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&f.stdin, "password-stdin", false, "read the password from standard input")
+	c.Flags().BoolVar(&f.hashStdin, "password-hash-stdin", false, "read a hash of the password, made by another program, from standard input (argon2, bcrypt, scrypt, PBKDF2, SHA-crypt)")
+	c.MarkFlagsMutuallyExclusive("password-stdin", "password-hash-stdin")
 }
 
-// takenPassword is a password that the policy allows.
+// takenPassword is a password that the policy allows, or the hash of one that
+// nobody here knows: the policy meets that one when it is changed.
 type takenPassword struct {
 	value     string
-	generated bool // and so shown, this once
+	imported  string // the hash; value is empty then
+	generated bool   // and so shown, this once
 }
 
 // take reads or makes the password and checks it against the policy.
@@ -36,6 +40,13 @@ func (f *passwordFlags) take(a *app, cfg *config.Config, u keystone.User) (taken
 		return takenPassword{}, err
 	}
 	about := []string{u.Username, u.Email, u.FirstName, u.LastName, cfg.AppName}
+	if f.hashStdin {
+		hash, err := readSecret(a.in)
+		if err != nil {
+			return takenPassword{}, err
+		}
+		return takenPassword{imported: hash}, password.CheckImported(hash)
+	}
 	if !f.stdin {
 		value, err := generatePassword(policy, about)
 		return takenPassword{value: value, generated: true}, err
@@ -48,6 +59,9 @@ func (f *passwordFlags) take(a *app, cfg *config.Config, u keystone.User) (taken
 }
 
 func (p takenPassword) hash(ctx context.Context, cfg *config.Config) (string, error) {
+	if p.imported != "" {
+		return p.imported, nil
+	}
 	h, err := password.New(password.Options{Slots: cfg.HashSlots})
 	if err != nil {
 		return "", err

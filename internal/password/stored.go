@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/keystone-auth/keystone"
 )
 
 // stored is a parsed hash: what its verification costs, and how it is done.
@@ -49,6 +51,16 @@ var formats = []struct {
 	{"pbkdf2_sha256", parseDjango},
 	{"5", parseSHACrypt},
 	{"6", parseSHACrypt},
+}
+
+// CheckImported says whether a hash that another program made can be verified
+// here. An error is a *keystone.Error of kind Invalid for the field password_hash;
+// it never quotes the hash.
+func CheckImported(phc string) error {
+	if _, err := parse(phc); err != nil {
+		return keystone.FailField("password_hash", "The hash cannot be taken over: "+err.Error()+".")
+	}
+	return nil
 }
 
 // parse reads a stored hash: $name$…, or as Django writes it, name$….
