@@ -43,6 +43,7 @@ var rooms = []struct{ name, may, why string }{
 	{"verify", "", "other people's programs import it; it drags nothing of ours along"},
 	{"verify/cmd", "verify", "programs that use it as a stranger would"},
 	{"keystonetest", "keystone internal/* verify", "boots the real server inside a test"},
+	{"interop", "keystonetest", "other people's clients against the real server"},
 	{"bench", "keystone internal/* verify keystonetest", "measures every part"},
 }
 

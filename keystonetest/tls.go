@@ -30,6 +30,10 @@ func WithTLS() Option {
 	}
 }
 
+// CertificateFile names the file with the certificate of WithTLS, for programs
+// that are to trust it.
+func (s *Server) CertificateFile() string { return s.settings["TLS_CERT_FILE"] }
+
 func (s *Server) pemFile(name, kind string, content []byte) string {
 	s.t.Helper()
 	path := filepath.Join(s.t.TempDir(), name)
