@@ -70,6 +70,26 @@ for (const alg of ['ES256', 'PS256']) {
   })
 }
 
+test('signed request (JAR), signed response (JARM), signed userinfo', async () => {
+  const key = await keyPair('PS256')
+  const app = await makeClient({
+    token_endpoint_auth_method: 'private_key_jwt', jwks: key.jwks, require_signed_request_object: true,
+    authorization_signed_response_alg: 'ES256', id_token_signed_response_alg: 'ES256', userinfo_signed_response_alg: 'ES256',
+  })
+  const signing = { key: key.privateKey, kid: key.kid }
+  const config = await client.discovery(new URL(issuer), app.client_id,
+    { authorization_signed_response_alg: 'ES256', id_token_signed_response_alg: 'ES256', userinfo_signed_response_alg: 'ES256' }, client.PrivateKeyJwt(signing))
+  client.useJwtResponseMode(config)
+  const { tokens, to } = await signIn(config, { build: (config, params) => client.buildAuthorizationUrlWithJAR(config, params, signing) })
+  assert.deepEqual([...to.searchParams.keys()].sort(), ['client_id', 'request'])
+  await client.fetchUserInfo(config, tokens.access_token, user.sub)
+
+  const pushed = async (config, params) => client.buildAuthorizationUrlWithPAR(config, (await client.buildAuthorizationUrlWithJAR(config, params, signing)).searchParams)
+  await signIn(config, { build: pushed })
+
+  await assert.rejects(client.buildAuthorizationUrlWithPAR(config, { redirect_uri: callback, scope }), { error: 'invalid_request_object' }, 'unsigned')
+})
+
 test('device', async () => {
   const app = await makeClient({ kind: 'native', grants: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'] })
   const config = await client.discovery(new URL(issuer), app.client_id, undefined, client.None())
