@@ -9,17 +9,19 @@ import (
 	"github.com/keystone-auth/keystone/keystonetest"
 )
 
-// needs skips the test where a program is missing; in CI it fails.
-func needs(t *testing.T, program string) string {
+// needs returns the first of the programs that is there. Where none is it skips
+// the test; in CI that is a failure.
+func needs(t *testing.T, programs ...string) string {
 	t.Helper()
-	path, err := exec.LookPath(program)
-	if err == nil {
-		return path
+	for _, name := range programs {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
 	}
 	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is not installed, and CI=true allows no skipped test", program)
+		t.Fatalf("%s is not installed, and CI=true allows no skipped test", programs[0])
 	}
-	t.Skipf("%s is not installed", program)
+	t.Skipf("%s is not installed", programs[0])
 	return ""
 }
 
@@ -34,8 +36,8 @@ func packages(t *testing.T) {
 	}
 }
 
-// run runs tests of Node against a server over https.
-func run(t *testing.T, files ...string) {
+// run runs tests of Node, with these settings, against a server over https.
+func run(t *testing.T, settings []string, files ...string) {
 	t.Helper()
 	node := needs(t, "node")
 	packages(t)
@@ -49,7 +51,7 @@ func run(t *testing.T, files ...string) {
 		t.Fatal(err)
 	}
 	c := exec.Command(node, append([]string{"--test", "--test-reporter=spec"}, files...)...)
-	c.Env = append(os.Environ(), "KEYSTONE="+string(facts), "NODE_EXTRA_CA_CERTS="+s.CertificateFile())
+	c.Env = append(append(os.Environ(), settings...), "KEYSTONE="+string(facts), "NODE_EXTRA_CA_CERTS="+s.CertificateFile())
 	out, err := c.CombinedOutput()
 	if err != nil {
 		t.Fatalf("node --test %v: %v\n%s", files, err, out)
@@ -58,4 +60,9 @@ func run(t *testing.T, files ...string) {
 }
 
 // TestNodeClients: relying parties from npm sign people in by discovery alone.
-func TestNodeClients(t *testing.T) { run(t, "openid_client.test.mjs", "oauth4webapi.test.mjs") }
+func TestNodeClients(t *testing.T) { run(t, nil, "openid_client.test.mjs", "oauth4webapi.test.mjs") }
+
+// TestChromium: the pages in a real browser, with script and without it.
+func TestChromium(t *testing.T) {
+	run(t, []string{"TEST_CHROMIUM=" + needs(t, "chromium", "chromium-browser", "google-chrome")}, "chromium.test.mjs")
+}

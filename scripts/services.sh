@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# PostgreSQL and Redis (or Valkey) for tests and benchmarks. Sourced, not run:
+# PostgreSQL and Redis (or Valkey) for tests and benchmarks, and a browser for
+# tests. Sourced, not run:
 #
 #   . scripts/services.sh
 #   services_start      # sets and exports TEST_POSTGRES_URL and TEST_REDIS_URL
@@ -38,7 +39,7 @@ services_start() {
 
 services_missing() {
   if [ "${CI:-}" = true ]; then
-    services_say "no $1 here and none could be set up; CI=true allows no skipped test. Set TEST_POSTGRES_URL and TEST_REDIS_URL, or install PostgreSQL and Redis or Valkey."
+    services_say "no $1 here and none could be set up; CI=true allows no skipped test. Install it; for a database elsewhere set TEST_POSTGRES_URL and TEST_REDIS_URL."
     return 1
   fi
   services_say "no $1 here and none could be set up: the tests that need it are skipped."
@@ -166,6 +167,14 @@ services_redis() {
   done
   services_say "Redis did not start:" && cat "$services_dir/redis.out" "$log" >&2
   return 1
+}
+
+# --- a browser ------------------------------------------------------------------
+
+# services_chromium sees to it that the browser is there in which the pages are
+# tested; the test starts it.
+services_chromium() {
+  command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || services_apt chromium
 }
 
 # --- where they come from -----------------------------------------------------

@@ -25,6 +25,7 @@ else
 fi
 
 services_start
+services_chromium || services_missing chromium
 
 [ $# -gt 0 ] || set -- ./...
 flags="$race -timeout 20m"

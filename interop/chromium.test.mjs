@@ -1,0 +1,161 @@
+// A real browser: people sign in, consent, step up, log out and connect a device,
+// with script and without it, on a desktop and a phone, light and dark. axe looks
+// at every page. With SCREENSHOTS=folder it also takes the pictures of docs/img.
+import assert from 'node:assert/strict'
+import http from 'node:http'
+import path from 'node:path'
+import { after, before, test } from 'node:test'
+import axe from 'axe-core'
+import { chromium } from 'playwright-core'
+import * as oidc from 'openid-client'
+import { issuer, makeClient, user } from './keystone.mjs'
+
+let browser, application, callback
+before(async () => {
+  application = http.createServer((_, response) => response.setHeader('content-type', 'text/html').end('<!doctype html><title>app</title><p id="app">the application'))
+  await new Promise((ready) => application.listen(0, '127.0.0.1', ready))
+  callback = `http://127.0.0.1:${application.address().port}/cb`
+  browser = await chromium.launch({
+    executablePath: process.env.TEST_CHROMIUM,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  })
+})
+after(async () => {
+  await browser?.close()
+  application.close()
+})
+
+const looks = {
+  desktop: { viewport: { width: 1280, height: 800 } },
+  'desktop-dark': { viewport: { width: 1280, height: 800 }, colorScheme: 'dark' },
+  phone: { viewport: { width: 375, height: 740 }, isMobile: true, hasTouch: true },
+  'without-script': { viewport: { width: 1280, height: 800 }, javaScriptEnabled: false },
+}
+
+// person opens a window of their own. Whatever a page asks of another host than
+// Keystone's is noted, and so is what the content security policy forbids.
+async function person(look) {
+  const context = await browser.newContext({ ...looks[look], ignoreHTTPSErrors: true, reducedMotion: 'reduce' })
+  const page = await context.newPage()
+  const strangers = [], complaints = []
+  page.on('request', (r) => { if (!r.url().startsWith(issuer) && !r.url().startsWith(new URL(callback).origin)) strangers.push(r.url()) })
+  // The browser also says so where a page itself answers 400 or 401.
+  page.on('console', (m) => { if (m.type() === 'error' && m.location().url !== page.url()) complaints.push(m.text()) })
+  page.on('pageerror', (e) => complaints.push(String(e)))
+  return { page, context, look, strangers, complaints }
+}
+
+// seen examines the page: axe finds nothing serious, nothing runs over the edge.
+async function seen({ page, look }, name) {
+  if (process.env.SCREENSHOTS && look !== 'without-script') await page.screenshot({ path: path.join(process.env.SCREENSHOTS, `${name}-${look}.png`) })
+  if (look !== 'without-script') {
+    await page.evaluate(axe.source)
+    const { violations } = await page.evaluate(() => axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }))
+    assert.deepEqual(violations.map((v) => `${v.impact}: ${v.id}: ${v.nodes.map((n) => n.html)}`), [], `${name}, ${look}`)
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)
+    assert.equal(wide, false, `${name} is wider than the ${look}`)
+  }
+}
+
+async function signIn({ page }) {
+  await page.fill('#login', user.username)
+  await page.fill('#password', user.password)
+  await page.click('#submit')
+}
+
+async function relyingParty(more) {
+  const app = await makeClient({ redirect_uris: [callback], ...more })
+  const config = await oidc.discovery(new URL(issuer), app.client_id, undefined, oidc.ClientSecretBasic(app.client_secret))
+  const verifier = oidc.randomPKCECodeVerifier(), challenge = await oidc.calculatePKCECodeChallenge(verifier)
+  return {
+    app, config,
+    address: (more = {}) => oidc.buildAuthorizationUrl(config, {
+      redirect_uri: callback, scope: 'openid profile email offline_access', state: 's', nonce: 'n', code_challenge: challenge, code_challenge_method: 'S256', ...more,
+    }).href,
+    tokens: async ({ page }) => {
+      await page.waitForURL(callback + '**')
+      return oidc.authorizationCodeGrant(config, new URL(page.url()), { pkceCodeVerifier: verifier, expectedState: 's', expectedNonce: 'n' })
+    },
+  }
+}
+
+for (const look of Object.keys(looks)) {
+  test(`sign in, consent, step up, log out: ${look}`, async () => {
+    const rp = await relyingParty(), me = await person(look), { page } = me
+    await page.goto(rp.address())
+    await seen(me, 'sign-in')
+    await page.fill('#login', user.username)
+    await page.fill('#password', 'not the password')
+    await page.click('#submit')
+    await page.waitForSelector('#error')
+    await seen(me, 'sign-in-refused')
+    await signIn(me)
+    await page.waitForSelector('#consent-allow')
+    await seen(me, 'consent')
+    await page.click('#consent-allow')
+    const tokens = await rp.tokens(me)
+    assert.equal(tokens.claims().sub, user.sub)
+
+    const cookies = (await me.context.cookies()).filter((c) => c.domain === new URL(issuer).hostname)
+    for (const c of cookies) assert.ok(c.name.startsWith('__Host-') && c.secure && c.httpOnly && c.sameSite === 'Lax', JSON.stringify(c))
+
+    await page.goto(rp.address())
+    await rp.tokens(me) // no questions: the session holds, the consent is remembered
+
+    await page.goto(rp.address({ prompt: 'login' }))
+    await page.waitForSelector('#password')
+    await signIn(me)
+    const again = await rp.tokens(me)
+    assert.ok(again.claims().auth_time >= tokens.claims().auth_time)
+
+    await page.goto(rp.address({ acr_values: 'nobody-can-reach-this', claims: JSON.stringify({ id_token: { acr: { essential: true, values: ['nobody-can-reach-this'] } } }) }))
+    await page.waitForURL(callback + '**')
+    assert.equal(new URL(page.url()).searchParams.get('error'), 'unmet_authentication_requirements')
+
+    await page.goto(rp.address({ prompt: 'select_account' }))
+    await seen(me, 'choose-account')
+
+    await page.goto(issuer + '/logout')
+    await page.waitForSelector('#logout-confirm')
+    await seen(me, 'logout')
+    await page.click('#logout-confirm')
+    await page.waitForLoadState()
+    await seen(me, 'logged-out')
+    await assert.rejects(oidc.fetchUserInfo(rp.config, again.access_token, user.sub))
+
+    assert.deepEqual(me.strangers, [])
+    assert.deepEqual(me.complaints, [])
+    await me.context.close()
+  })
+
+  test(`refuse consent, connect a device, errors on the page: ${look}`, async () => {
+    const rp = await relyingParty(), me = await person(look), { page } = me
+    await page.goto(rp.address())
+    await signIn(me)
+    await page.click('#consent-deny')
+    await page.waitForURL(callback + '**')
+    assert.equal(new URL(page.url()).searchParams.get('error'), 'access_denied')
+
+    const set = await makeClient({ name: 'Television', kind: 'native', grants: ['urn:ietf:params:oauth:grant-type:device_code'] })
+    const tv = await oidc.discovery(new URL(issuer), set.client_id, undefined, oidc.None())
+    const device = await oidc.initiateDeviceAuthorization(tv, { scope: 'openid profile' })
+    await page.goto(device.verification_uri)
+    await seen(me, 'device')
+    await page.fill('#user-code', device.user_code)
+    await page.click('#submit')
+    await page.waitForSelector('#consent-allow')
+    await seen(me, 'device-consent')
+    await page.click('#consent-allow')
+    await page.waitForLoadState()
+    await seen(me, 'device-connected')
+    const tokens = await oidc.pollDeviceAuthorizationGrant(tv, { ...device, interval: 1 })
+    await oidc.fetchUserInfo(tv, tokens.access_token, user.sub)
+
+    await page.goto(rp.address({ redirect_uri: 'https://evil.example/' }))
+    await page.waitForSelector('#error')
+    await seen(me, 'error')
+    assert.deepEqual(me.strangers, [])
+    assert.deepEqual(me.complaints, [])
+    await me.context.close()
+  })
+}
