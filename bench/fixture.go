@@ -29,6 +29,8 @@ type fixture struct {
 	service  credentials // client_credentials, JWT
 	opaque   credentials // client_credentials, opaque; introspects and revokes
 	reader   credentials // client_credentials, users:read
+	app      credentials // signs people in; ID tokens RS256
+	appES256 credentials // the same, ID tokens ES256
 }
 
 type credentials struct{ id, secret string }
@@ -81,8 +83,12 @@ func (f *fixture) addClients(ctx context.Context) error {
 		{&f.service, keystone.Client{Name: "bench service", Scopes: ordinary}},
 		{&f.opaque, keystone.Client{Name: "bench opaque", Scopes: ordinary, AccessTokenFormat: keystone.FormatOpaque}},
 		{&f.reader, keystone.Client{Name: "bench reader", Scopes: []string{keystone.UsersRead}}},
+		{&f.app, application("bench application", "")},
+		{&f.appES256, application("bench application, ES256", keystone.ES256)},
 	} {
-		c.client.Kind, c.client.Enabled = keystone.ClientService, true
+		if c.client.Enabled = true; c.client.Kind == "" {
+			c.client.Kind = keystone.ClientService
+		}
 		made, clientSecret, err := f.store.CreateClient(ctx, operator(), c.client)
 		if err != nil {
 			return err
@@ -90,6 +96,14 @@ func (f *fixture) addClients(ctx context.Context) error {
 		*c.to = credentials{made.ID, clientSecret}
 	}
 	return nil
+}
+
+// application is a first-party application: nobody is asked for consent.
+func application(name, alg string) keystone.Client {
+	return keystone.Client{
+		Name: name, Kind: keystone.ClientSPA, FirstParty: true, RedirectURIs: []string{flowCallback}, Scopes: []string{"openid", "profile"},
+		ClientSettings: keystone.ClientSettings{IDTokenAlg: alg},
+	}
 }
 
 const benchRole = "bench"

@@ -46,7 +46,7 @@ func TestTable(t *testing.T) {
 	report := filepath.Join(dir, "table.md")
 	err := table(t.Context(), options{
 		server: binary, out: report, mode: mode{name: "test", runs: 1, pace: 0.1, users: 10_000, chains: 300 * time.Millisecond},
-		only: regexp.MustCompile(`bare: (token|rows)|refresh.*SQLite|start.*SQLite|search.*SQLite`),
+		only: regexp.MustCompile(`bare: (token|rows)|refresh.*SQLite|code flow.*SQLite|start.*SQLite|search.*SQLite`),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func TestTable(t *testing.T) {
 	}
 	for _, want := range []string{
 		`\| refresh, SQLite FULL, c=64 \| 64 \| [0-9,.]+ \| [0-9.]+ \| [0-9.]+ \| [0-9,.]+ \|`, `0 errors, 0 old tokens usable, 0 families outlived`,
-		`\| start to healthy, SQLite \| \d+ ms`, `\| search users by prefix, SQLite \| 4 \| [0-9,.]+ \|`, `bare: rows on SQLite FULL, 64 in a transaction \| [0-9,]+/s`, `mode test`,
+		`\| code flow with a live session, SQLite \| 16 \| [0-9,.]+ \|`, `\| start to healthy, SQLite \| \d+ ms`, `\| search users by prefix, SQLite \| 4 \| [0-9,.]+ \|`, `bare: rows on SQLite FULL, 64 in a transaction \| [0-9,]+/s`, `mode test`,
 	} {
 		if !regexp.MustCompile(want).Match(text) {
 			t.Errorf("the table has no %s:\n%s", want, text)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"net/url"
@@ -42,6 +43,19 @@ func appendGet(b []byte, path, authorization string) []byte {
 // basic is HTTP Basic as RFC 6749 section 2.3.1 has it.
 func basic(id, secret string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(id)+":"+url.QueryEscape(secret)))
+}
+
+// appendBrowserGet appends a GET of a browser.
+func appendBrowserGet(b []byte, path, cookie string) []byte {
+	b = append(append(b, "GET "...), path...)
+	b = append(b, " HTTP/1.1\r\nHost: localhost:8000\r\nUser-Agent: bench\r\nAccept: text/html\r\nCookie: "...)
+	return append(append(b, cookie...), "\r\n\r\n"...)
+}
+
+// challenge is the S256 challenge of a verifier (RFC 7636 section 4.2).
+func challenge(verifier string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // value returns the string member of a JSON object without reading the rest: it

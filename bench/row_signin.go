@@ -43,30 +43,9 @@ func storm(ctx context.Context, b *bench, r row) error {
 	}
 	turns := make([]turn, 0, b.mode.runs)
 	for range b.mode.runs {
-		quiet, err := b.shoot(ctx, in.server.pid, cheap(counts))
-		if err == nil {
-			err = quiet.failed()
-		}
-		if err != nil {
-			return err
-		}
 		p := signIns(in, 32)
-		p.Addr, p.Conns, p.Warm, p.For = in.server.addr, 32, b.mode.scale(3*warm), b.mode.scale(2*counts)
-		signed := make(chan error, 1)
-		go func() {
-			r, err := load.Run(ctx, p)
-			if err == nil && r.Errors > 0 {
-				err = fmt.Errorf("sign-in: %d errors, the first: %w", r.Errors, r.First)
-			}
-			signed <- err
-		}()
-		s, err := b.shoot(ctx, in.server.pid, cheap(2*counts-warm))
-		if stormErr := <-signed; err == nil {
-			err = stormErr
-		}
-		if err == nil {
-			err = s.failed()
-		}
+		p.Addr, p.Conns = in.server.addr, 32
+		quiet, s, err := b.beside(ctx, in.server.pid, cheap, p)
 		if err != nil {
 			return err
 		}
@@ -74,6 +53,34 @@ func storm(ctx context.Context, b *bench, r row) error {
 	}
 	b.add(lineOf(r, median(turns, turn.ratio)))
 	return nil
+}
+
+// beside measures a cheap endpoint alone, then while another load runs.
+func (b *bench) beside(ctx context.Context, pid int, cheap func(time.Duration) load.Plan, other load.Plan) (quiet, during shot, err error) {
+	quiet, err = b.shoot(ctx, pid, cheap(counts))
+	if err == nil {
+		err = quiet.failed()
+	}
+	if err != nil {
+		return quiet, during, err
+	}
+	other.Warm, other.For = b.mode.scale(3*warm), b.mode.scale(2*counts)
+	ended := make(chan error, 1)
+	go func() {
+		r, err := load.Run(ctx, other)
+		if err == nil && r.Errors > 0 {
+			err = fmt.Errorf("the load beside it: %d errors, the first: %w", r.Errors, r.First)
+		}
+		ended <- err
+	}()
+	during, err = b.shoot(ctx, pid, cheap(2*counts-warm))
+	if otherErr := <-ended; err == nil {
+		err = otherErr
+	}
+	if err == nil {
+		err = during.failed()
+	}
+	return quiet, during, err
 }
 
 // memory starts a fresh server, lets it idle, then signs in from 256

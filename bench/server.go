@@ -29,6 +29,7 @@ var settings = map[string]string{
 	"RATE_LIMIT_REGISTER": "1000000/second",
 	"RATE_LIMIT_TOKEN":    "1000000/second",
 	"RATE_LIMIT_API":      "1000000/second",
+	"RATE_LIMIT_PAGE":     "1000000/second",
 }
 
 // server is a running Keystone.

@@ -19,6 +19,7 @@ type Conn struct {
 	net  net.Conn
 	read *bufio.Reader
 	body []byte
+	to   []byte // Location
 }
 
 // maxBody is the longest response body that is read.
@@ -28,6 +29,7 @@ var (
 	contentLength = []byte("content-length")
 	encoding      = []byte("transfer-encoding")
 	connection    = []byte("connection")
+	location      = []byte("location")
 )
 
 // Dial connects to a loopback address. Everything on the connection must be
@@ -59,8 +61,8 @@ func (c *Conn) dial(ctx context.Context, deadline time.Time) error {
 // Close closes the connection.
 func (c *Conn) Close() { _ = c.net.Close() }
 
-// Do sends one whole request and reads the response. The body is valid until
-// the next call. Where the server ends the connection after it, closed is true
+// Do sends one whole request and reads the response. The body, of a redirect
+// where it leads to, is valid until the next call. Where the server ends the connection after it, closed is true
 // and the next call needs a new one.
 func (c *Conn) Do(request []byte) (status int, body []byte, closed bool, err error) {
 	if _, err := c.net.Write(request); err != nil {
@@ -85,6 +87,7 @@ func (c *Conn) response() (status int, body []byte, closed bool, err error) {
 	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
 		return 0, nil, true, errors.New("load: not an HTTP status")
 	}
+	c.to = c.to[:0]
 	length, chunked, closed, err := c.header()
 	if err != nil {
 		return status, nil, true, err
@@ -100,10 +103,13 @@ func (c *Conn) response() (status int, body []byte, closed bool, err error) {
 		closed = true
 		c.body, err = io.ReadAll(io.LimitReader(c.read, maxBody))
 	}
+	if len(c.to) > 0 {
+		return status, c.to, closed || err != nil, err
+	}
 	return status, c.body, closed || err != nil, err
 }
 
-// header reads the header section. Only three fields matter here.
+// header reads the header section. Only four fields matter here.
 func (c *Conn) header() (length int, chunked, closed bool, err error) {
 	length = -1
 	for {
@@ -123,6 +129,10 @@ func (c *Conn) header() (length int, chunked, closed bool, err error) {
 				}
 			} else if value, ok := field(line, connection); ok {
 				closed = bytes.EqualFold(value, []byte("close"))
+			}
+		case 'l':
+			if value, ok := field(line, location); ok {
+				c.to = append(c.to, value...)
 			}
 		case 't':
 			if value, ok := field(line, encoding); ok {
