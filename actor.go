@@ -1,6 +1,9 @@
 package keystone
 
-import "slices"
+import (
+	"net/netip"
+	"slices"
+)
 
 // ActorKind says what sort of party acts.
 type ActorKind string
@@ -12,6 +15,9 @@ const (
 	ActorClient    ActorKind = "client"    // a service, for itself
 	ActorOperator  ActorKind = "operator"  // whoever runs the keystone command on the server's own database
 	ActorSystem    ActorKind = "system"    // Keystone itself: sweepers, rotation, bootstrap
+	// ActorRegistration is whoever holds a token for the registration of clients,
+	// or registers one without where that is allowed (RFC 7591, RFC 7592).
+	ActorRegistration ActorKind = "registration"
 )
 
 // Actor is who asks for something. Every write takes one and puts it into its
@@ -40,13 +46,26 @@ func Operator(name string) Actor { return Actor{Kind: ActorOperator, Name: name}
 // Anonymous returns nobody.
 func Anonymous() Actor { return Actor{Kind: ActorAnonymous} }
 
+// Network is what counts as one source of requests: an IPv6 host has a whole /64.
+func Network(source string) string {
+	a, err := netip.ParseAddr(source)
+	if err != nil || !a.Is6() || a.Is4In6() {
+		return source
+	}
+	p, err := a.WithZone("").Prefix(64)
+	if err != nil {
+		return source
+	}
+	return p.String()
+}
+
 // May reports whether the actor holds the scope itself. The operator and
 // Keystone itself hold every scope: they already hold the database.
 func (a Actor) May(scope string) bool {
 	switch a.Kind {
 	case ActorOperator, ActorSystem:
 		return true
-	case ActorUser, ActorClient:
+	case ActorUser, ActorClient, ActorRegistration:
 		return slices.Contains(a.Scopes, scope)
 	}
 	return false

@@ -74,6 +74,10 @@ const (
 
 	ActTokenExchanged = "token.exchanged" // RFC 8693
 	ActTokenAsserted  = "token.asserted"  // RFC 7523: for a person whom another issuer vouches for
+
+	// Initial access tokens (RFC 7591 section 3).
+	ActRegistrationTokenCreated = "registration_token.created"
+	ActRegistrationTokenRevoked = "registration_token.revoked"
 )
 
 // AuditFilter selects rows of the trail; empty fields select everything.

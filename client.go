@@ -62,6 +62,7 @@ type Client struct {
 	LastUsed            time.Time // zero: never
 	TokensValidAfter    time.Time // access tokens issued until then are worth nothing; zero: all are good
 	Version             int64     // grows with each change; the ETag
+	Registration        string    // how it came here where no administrator made it: RegistrationDynamic, RegistrationDocument
 
 	ClientSettings // what few clients need
 }
@@ -168,6 +169,7 @@ func (c Client) Validate() error {
 		f["require_pkce"] = "A client of kind spa or native always uses PKCE (RFC 9700 section 2.1.1)."
 	}
 	c.ClientSettings.validate(c, f)
+	c.validateRegistered(f)
 	if c.FirstParty && c.Confidential() {
 		f["first_party"] = "Only a public client (spa or native) can be first-party: the JSON sign-in API takes no client secret."
 	}

@@ -56,6 +56,8 @@ type ClientSettings struct {
 	TLSSANURI    string `json:"tls_client_auth_san_uri,omitempty" doc:"The URI in its certificate, such as a SPIFFE id."`
 	TLSSANIP     string `json:"tls_client_auth_san_ip,omitempty" doc:"The IP address in its certificate."`
 	TLSSANEmail  string `json:"tls_client_auth_san_email,omitempty" doc:"The e-mail address in its certificate."`
+
+	ClientAbout
 }
 
 // withDefaults fills what is left out.
@@ -84,6 +86,7 @@ func (s ClientSettings) validate(c Client, f fields) {
 	s.validateSubject(c, f)
 	s.validateSigning(f)
 	s.validateProfile(c, f)
+	s.ClientAbout.validate(f)
 }
 
 // AnswerAlgs lists the algorithms that the client registered for what Keystone

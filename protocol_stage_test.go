@@ -2,6 +2,7 @@ package keystone_test
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -18,9 +19,15 @@ type stage struct {
 	vars   map[string]string
 }
 
-func newStage(t *testing.T, db string) *stage {
+func newStage(t *testing.T, db, script string) *stage {
 	t.Helper()
-	var options []keystonetest.Option
+	settings := map[string]string{}
+	for line := range strings.Lines(script) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(strings.TrimPrefix(line, "@setting ")), "="); ok && strings.HasPrefix(line, "@setting ") {
+			settings[name] = value
+		}
+	}
+	options := []keystonetest.Option{keystonetest.WithSettings(settings)}
 	if db == "postgres" {
 		options = append(options, keystonetest.WithPostgres(storetest.PostgresURL(t)))
 	}
@@ -35,6 +42,18 @@ func (st *stage) direct(t *testing.T, line int, words []string) {
 	t.Helper()
 	s := st.server
 	switch words[0] {
+	case "setting": // newStage has read it
+	case "registration":
+		o := options(words[2:])
+		var made struct {
+			Token string `json:"registration_token"`
+		}
+		uses, _ := strconv.Atoi(o["uses"])
+		body := map[string]any{"name": words[1], "uses": max(uses, 1), "scopes": list(o["scopes"]), "grants": list(o["grants"]), "audiences": list(o["audiences"]), "redirect_hosts": list(o["hosts"])}
+		if status := s.Call(http.MethodPost, "/api/v1/admin/registration-tokens", s.Admin(), body, &made); status != http.StatusCreated {
+			t.Fatalf("line %d: a registration token: %d", line, status)
+		}
+		st.vars[words[1]] = made.Token
 	case "clock":
 		s.Clock.Move(duration(t, words[1]))
 	case "scope":

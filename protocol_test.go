@@ -32,7 +32,7 @@ func TestProtocol(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				play(t, newStage(t, db), string(text))
+				play(t, newStage(t, db, string(text)), string(text))
 			})
 		}
 	}

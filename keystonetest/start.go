@@ -47,7 +47,7 @@ func Start(t testing.TB, opts ...Option) *Server {
 		t: t, admin: &administrator{}, hashing: password.Params{Memory: 64, Time: 1, Lanes: 1},
 		settings: map[string]string{
 			"DATA_DIR": dir, "SHUTDOWN_TIMEOUT": "1s", "LOG_LEVEL": "warn", "LOG_FORMAT": "text",
-			"RATE_LIMIT_LOGIN": "off", "RATE_LIMIT_REGISTER": "off", "RATE_LIMIT_TOKEN": "off", "RATE_LIMIT_API": "off", "RATE_LIMIT_PAGE": "off",
+			"RATE_LIMIT_LOGIN": "off", "RATE_LIMIT_REGISTER": "off", "RATE_LIMIT_TOKEN": "off", "RATE_LIMIT_CLIENT_REGISTRATION": "off", "RATE_LIMIT_API": "off", "RATE_LIMIT_PAGE": "off",
 		},
 	}
 	s.boot(opts)
@@ -126,6 +126,17 @@ func (s *Server) serve(l net.Listener) {
 		ended.Wait()
 		s.server.Close()
 	})
+}
+
+// Sweep removes what is past its keeping at the server's clock, which the server
+// does by itself every minute, and returns how many rows of which table.
+func (s *Server) Sweep() map[string]int64 {
+	s.t.Helper()
+	removed, err := s.server.Sweep(s.t.Context())
+	if err != nil {
+		s.t.Fatal("keystonetest: sweep:", err)
+	}
+	return removed
 }
 
 // Client returns an HTTP client for this server. It follows no environment and

@@ -16,7 +16,7 @@ func clientCommand(a *app) *cobra.Command {
 		clientCreate(a), clientList(a), clientShow(a), clientUpdate(a),
 		clientSwitch(a, "enable", "Let a client get tokens again", true),
 		clientSwitch(a, "disable", "Refuse a client; its tokens end, for good", false),
-		clientDelete(a), clientSecretCommand(a))
+		clientDelete(a), clientSecretCommand(a), registrationTokenCommand(a))
 }
 
 // clientView is a client for scripts, in the shape of the API.
@@ -43,17 +43,18 @@ type clientView struct {
 	LastUsed            *time.Time `json:"last_used"`
 	ProfileRules        []string   `json:"profile_rules"`
 	Warnings            []string   `json:"warnings"`
+	Registration        string     `json:"registration,omitempty"`
 	keystone.ClientSettings
 }
 
 func viewClient(c keystone.Client) clientView {
 	v := clientView{
-		ID: c.ID, ClientID: c.ID, Name: c.Name, Kind: string(c.Kind), Enabled: c.Enabled, FirstParty: c.FirstParty, BuiltIn: c.BuiltIn,
+		ID: keystone.PathOfClientID(c.ID), ClientID: c.ID, Name: c.Name, Kind: string(c.Kind), Enabled: c.Enabled, FirstParty: c.FirstParty, BuiltIn: c.BuiltIn,
 		RedirectURIs: names(c.RedirectURIs), Scopes: names(c.Scopes), Audiences: names(c.Audiences), Grants: names(c.Grants),
 		AccessTokenFormat: c.AccessTokenFormat, RotateRefreshTokens: c.RotateRefreshTokens,
 		RequirePKCE: !c.MayOmitPKCE(), PostLogoutURIs: names(c.PostLogoutURIs),
 		LastUsed: moment(c.LastUsed), CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
-		ClientSettings: c.ClientSettings, ProfileRules: names(c.Rules().Changes()), Warnings: names(c.Warnings()),
+		Registration: c.Registration, ClientSettings: c.ClientSettings, ProfileRules: names(c.Rules().Changes()), Warnings: names(c.Warnings()),
 	}
 	if c.AccessTokenTTL > 0 {
 		seconds := int64(c.AccessTokenTTL / time.Second)
@@ -88,6 +89,8 @@ var clientColumns = []column[clientView]{
 	{name: "access tokens", cell: clientTokens, wide: true},
 	{name: "tokens are bound to", cell: clientBound, wide: true},
 	{name: "refresh tokens", cell: clientRefresh, wide: true},
+	{name: "says of itself", cell: clientAbout, wide: true},
+	{name: "came here", cell: clientRegistration, wide: true},
 	{name: "last used", cell: func(c clientView) string { return stamp(c.LastUsed) }},
 	{name: "created", cell: func(c clientView) string { return stamp(&c.CreatedAt) }, wide: true},
 	{name: "changed", cell: func(c clientView) string { return stamp(&c.UpdatedAt) }, wide: true},

@@ -26,6 +26,7 @@ type clientFlags struct {
 	auth     clientAuthFlags
 	issuers  clientIssuerFlags
 	clientSigningFlags
+	about clientAboutFlags
 }
 
 func (f *clientFlags) add(c *cobra.Command) {
@@ -40,6 +41,7 @@ func (f *clientFlags) add(c *cobra.Command) {
 	f.auth.add(c)
 	f.issuers.add(c)
 	f.clientSigningFlags.add(c)
+	f.about.add(c)
 	c.Flags().StringArrayVar(&f.scopes, "scope", nil, "a scope it may ask for (repeatable)")
 	c.Flags().StringArrayVar(&f.audiences, "audience", nil, "a resource it may ask tokens for, besides Keystone itself (repeatable)")
 	c.Flags().StringArrayVar(&f.introspects, "introspection-audience", nil, "a resource it stands for: it may introspect all tokens meant for it (repeatable)")
@@ -63,6 +65,7 @@ func (f *clientFlags) apply(c *cobra.Command, client *keystone.Client) {
 	f.auth.apply(c, client)
 	f.issuers.apply(c, client)
 	f.clientSigningFlags.apply(c, client)
+	f.about.apply(c, client)
 	put(c, "scope", &client.Scopes, withoutEmpty(f.scopes))
 	put(c, "audience", &client.Audiences, withoutEmpty(f.audiences))
 	put(c, "introspection-audience", &client.IntrospectionAudiences, withoutEmpty(f.introspects))
@@ -122,7 +125,7 @@ func clientUpdate(a *app) *cobra.Command {
 	var f clientFlags
 	c := &cobra.Command{Use: "update CLIENT_ID", Short: "Change a client; lists are replaced as a whole, an empty value empties one", Args: cobra.ExactArgs(1)}
 	f.add(c)
-	c.MarkFlagsOneRequired(slices.Concat(logoutFlagNames, signingFlagNames, certificateFlagNames, issuerFlagNames, []string{"dpop-bound", "dpop-nonce", "name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce", "require-par", "introspection-audience", "exchange-rule", "auth-method", "auth-signing-alg", "assertion-audience", "jwks-file", "jwks-uri"})...)
+	c.MarkFlagsOneRequired(slices.Concat(logoutFlagNames, signingFlagNames, certificateFlagNames, issuerFlagNames, clientAboutFlagNames, []string{"dpop-bound", "dpop-nonce", "name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce", "require-par", "introspection-audience", "exchange-rule", "auth-method", "auth-signing-alg", "assertion-audience", "jwks-file", "jwks-uri"})...)
 	c.RunE = a.withDatabase(func(ctx context.Context, d database, args []string) error {
 		if err := f.auth.read(a.in); err != nil {
 			return err

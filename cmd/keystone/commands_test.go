@@ -195,6 +195,20 @@ func dayOfClients(m *machine) {
 	m.object("client", "secret", "remove", id, text(added["id"]))
 	m.refused("There is no such secret", "client", "secret", "remove", id, text(added["id"]))
 	m.refused("has no secret", "client", "secret", "add", text(web["client_id"]))
+	if c := m.object("client", "update", id, "--client-uri", "https://billing.example/", "--contact", "ops@billing.example"); c["client_uri"] != "https://billing.example/" {
+		t.Errorf("about: %v", c)
+	}
+	initial := m.object("client", "registration-token", "create", "--name", "partners", "--uses", "3", "--scope", "openid", "--redirect-host", "partner.example")
+	if !strings.HasPrefix(text(initial["registration_token"]), "ks_ia_") || initial["uses"] != 3.0 {
+		t.Errorf("registration token: %v", initial)
+	}
+	m.refused("uses: ", "client", "registration-token", "create", "--name", "x", "--uses", "0")
+	m.refused("scopes: Name scopes that exist", "client", "registration-token", "create", "--name", "x", "--scope", "nosuch")
+	if list := m.items("client", "registration-token", "list"); len(list) != 1 || list[0]["registration_token"] != nil {
+		t.Errorf("registration tokens: %v", list)
+	}
+	m.object("client", "registration-token", "revoke", text(initial["id"]))
+	m.refused("There is no such registration token", "client", "registration-token", "revoke", text(initial["id"]))
 	m.object("client", "delete", id)
 	m.refused("There is no such client", "client", "show", id)
 	m.refused("There is no such client", "client", "secret", "list", id)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/store"
 )
@@ -18,7 +19,7 @@ type App struct {
 }
 
 func viewApp(c store.Consent) App {
-	return App{ID: c.ClientID, Name: c.ClientName, Scopes: c.Scopes, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
+	return App{ID: keystone.PathOfClientID(c.ClientID), Name: c.ClientName, Scopes: c.Scopes, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
 }
 
 type listAppsAnswer struct{ Body httpio.Collection[App] }
@@ -37,11 +38,11 @@ func (s *Slice) listApps(ctx context.Context, in *httpio.PageQuery) (*listAppsAn
 }
 
 type appRequest struct {
-	ID string `path:"id" maxLength:"100"`
+	ID string `path:"id" maxLength:"500"`
 }
 
 // revokeApp serves DELETE /api/v1/users/me/apps/{id}.
 func (s *Slice) revokeApp(ctx context.Context, in *appRequest) (*struct{}, error) {
 	by := httpio.Actor(ctx)
-	return nil, s.Store.RevokeConsent(ctx, by, by.ID, in.ID)
+	return nil, s.Store.RevokeConsent(ctx, by, by.ID, keystone.ClientIDOfPath(in.ID))
 }

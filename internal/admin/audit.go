@@ -13,7 +13,7 @@ type AuditEvent struct {
 	Seq        int64          `json:"seq" doc:"Its place in the trail."`
 	ID         string         `json:"id" format:"uuid"`
 	At         time.Time      `json:"at"`
-	ActorKind  string         `json:"actor_kind" enum:"anonymous,user,client,operator,system"`
+	ActorKind  string         `json:"actor_kind" enum:"anonymous,user,client,operator,system,registration"`
 	ActorID    string         `json:"actor_id"`
 	ActorName  string         `json:"actor_name"`
 	ClientID   string         `json:"client_id" doc:"The client through which the actor acted."`

@@ -11,8 +11,8 @@ import (
 
 // Client is a client in an answer, without its secrets.
 type Client struct {
-	ID                    string     `json:"id"`
-	ClientID              string     `json:"client_id" doc:"The id, under its name in OAuth (RFC 6749 section 2.2)."`
+	ID                    string     `json:"id" doc:"What stands in addresses of this API."`
+	ClientID              string     `json:"client_id" doc:"The id under its name in OAuth (RFC 6749 section 2.2): the same, but where it is an address it has its https:// here."`
 	Name                  string     `json:"name"`
 	Kind                  string     `json:"kind" enum:"service,web,spa,native"`
 	Enabled               bool       `json:"enabled"`
@@ -32,16 +32,17 @@ type Client struct {
 	LastUsed              *time.Time `json:"last_used" nullable:"true" doc:"When it last got a token."`
 	ProfileRules          []string   `json:"profile_rules" doc:"What its profile changes, a sentence each."`
 	Warnings              []string   `json:"warnings" doc:"What makes it weaker than others."`
+	Registration          string     `json:"registration,omitempty" enum:"dynamic,document" doc:"How it came here where no administrator made it: it registered itself, or its client_id is the address of its metadata."`
 	keystone.ClientSettings
 }
 
 func viewClient(c keystone.Client) Client {
 	v := Client{
-		ID: c.ID, ClientID: c.ID, Name: c.Name, Kind: string(c.Kind), Enabled: c.Enabled, FirstParty: c.FirstParty, BuiltIn: c.BuiltIn,
+		ID: keystone.PathOfClientID(c.ID), ClientID: c.ID, Name: c.Name, Kind: string(c.Kind), Enabled: c.Enabled, FirstParty: c.FirstParty, BuiltIn: c.BuiltIn,
 		RedirectURIs: c.RedirectURIs, Scopes: c.Scopes, Audiences: c.Audiences, Grants: c.Grants,
 		AccessTokenFormat: c.AccessTokenFormat, RotateRefreshTokens: c.RotateRefreshTokens,
 		RequirePKCE: !c.MayOmitPKCE(), PostLogoutURIs: c.PostLogoutURIs,
-		CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt, LastUsed: when(c.LastUsed), ClientSettings: c.ClientSettings,
+		CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt, LastUsed: when(c.LastUsed), Registration: c.Registration, ClientSettings: c.ClientSettings,
 		ProfileRules: append([]string{}, c.Rules().Changes()...), Warnings: append([]string{}, c.Warnings()...),
 	}
 	if seconds := int64(c.AccessTokenTTL / time.Second); seconds > 0 {

@@ -54,10 +54,21 @@ type ClientSettings struct {
 	TLSSANURI    *string `json:"tls_client_auth_san_uri,omitempty" maxLength:"2000" doc:"The URI in its certificate, such as a SPIFFE id."`
 	TLSSANIP     *string `json:"tls_client_auth_san_ip,omitempty" maxLength:"100" doc:"The IP address in its certificate."`
 	TLSSANEmail  *string `json:"tls_client_auth_san_email,omitempty" maxLength:"2000" doc:"The e-mail address in its certificate."`
+
+	ClientURI *string  `json:"client_uri,omitempty" maxLength:"2000" doc:"A page about the client, shown where people are asked to allow it; empty: none, as with the next three."`
+	LogoURI   *string  `json:"logo_uri,omitempty" maxLength:"2000" doc:"Its logo, shown as a link."`
+	PolicyURI *string  `json:"policy_uri,omitempty" maxLength:"2000" doc:"What it does with data about people."`
+	TOSURI    *string  `json:"tos_uri,omitempty" maxLength:"2000" doc:"Its terms of service."`
+	Contacts  []string `json:"contacts,omitempty" maxItems:"10" doc:"Whom to ask about it. All of them from now on."`
 }
 
 func (b ClientSettings) apply(s *keystone.ClientSettings) {
 	setList(&s.IntrospectionAudiences, b.IntrospectionAudiences)
+	set(&s.ClientURI, b.ClientURI)
+	set(&s.LogoURI, b.LogoURI)
+	set(&s.PolicyURI, b.PolicyURI)
+	set(&s.TOSURI, b.TOSURI)
+	setList(&s.Contacts, b.Contacts)
 	set(&s.RequirePAR, b.RequirePAR)
 	set(&s.DPoPBound, b.DPoPBound)
 	set(&s.TLSBound, b.TLSBound)

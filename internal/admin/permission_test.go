@@ -40,6 +40,9 @@ var permissions = map[string]string{
 	"POST /api/v1/admin/clients/{id}/secret":          "",
 	"GET /api/v1/admin/clients/{id}/secrets":          "service",
 	"DELETE /api/v1/admin/clients/{id}/secrets/{sid}": "",
+	"GET /api/v1/admin/registration-tokens":           "service",
+	"POST /api/v1/admin/registration-tokens":          "",
+	"DELETE /api/v1/admin/registration-tokens/{id}":   "",
 	"GET /api/v1/admin/sessions":                      "",
 	"DELETE /api/v1/admin/sessions/{id}":              "",
 	"GET /api/v1/admin/keys":                          "",
@@ -57,7 +60,8 @@ var scopeOf = map[string]string{
 	"GET /api/v1/admin/roles": keystone.RolesRead, "GET /api/v1/admin/roles/{id}": keystone.RolesRead,
 	"GET /api/v1/admin/scopes": keystone.ScopesRead, "GET /api/v1/admin/scopes/{id}": keystone.ScopesRead,
 	"GET /api/v1/admin/clients": keystone.ClientsRead, "GET /api/v1/admin/clients/{id}": keystone.ClientsRead, "GET /api/v1/admin/clients/{id}/secrets": keystone.ClientsRead,
-	"GET /api/v1/admin/sessions": keystone.SessionsRead, "DELETE /api/v1/admin/sessions/{id}": keystone.SessionsWrite,
+	"GET /api/v1/admin/registration-tokens": keystone.ClientsRead,
+	"GET /api/v1/admin/sessions":            keystone.SessionsRead, "DELETE /api/v1/admin/sessions/{id}": keystone.SessionsWrite,
 	"GET /api/v1/admin/keys": keystone.KeysRead, "POST /api/v1/admin/keys/rotate": keystone.KeysWrite, "DELETE /api/v1/admin/keys/{kid}": keystone.KeysWrite,
 	"GET /api/v1/admin/audit": keystone.AuditRead, "GET /api/v1/admin/traces/{request_id}": keystone.AuditRead, "GET /api/v1/admin/stats": keystone.StatsRead, "GET /api/v1/admin/settings": keystone.SettingsRead,
 }
@@ -68,6 +72,7 @@ func demanded(pattern string) string {
 	}
 	for prefix, s := range map[string]string{
 		"/api/v1/users": keystone.UsersWrite, "/api/v1/admin/roles": keystone.RolesWrite, "/api/v1/admin/scopes": keystone.ScopesWrite, "/api/v1/admin/clients": keystone.ClientsWrite,
+		"/api/v1/admin/registration-tokens": keystone.ClientsWrite,
 	} {
 		if _, path, _ := strings.Cut(pattern, " "); strings.HasPrefix(path, prefix) {
 			return s

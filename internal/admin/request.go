@@ -8,7 +8,7 @@ import (
 
 // ByID is the request for one resource.
 type ByID struct {
-	ID string `path:"id" maxLength:"100"`
+	ID string `path:"id" maxLength:"500"`
 }
 
 // Match is the condition under which a resource may be changed.

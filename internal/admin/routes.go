@@ -32,6 +32,8 @@ func (s *Slice) Routes() []httpio.Route {
 		clients  = "/api/v1/admin/clients"
 		sessions = "/api/v1/admin/sessions"
 		keys     = "/api/v1/admin/keys"
+
+		registrationTokens = "/api/v1/admin/registration-tokens"
 	)
 	may, api := httpio.Scope, httpio.LimitAPI
 	return []httpio.Route{
@@ -66,6 +68,10 @@ func (s *Slice) Routes() []httpio.Route {
 		httpio.JSON(http.MethodPost, clients+"/{id}/secret", may(keystone.ClientsWrite), api, "Make a new client secret, shown this once; the ones before stay valid for a while", s.rotateSecret).Answers(http.StatusCreated),
 		httpio.JSON(http.MethodGet, clients+"/{id}/secrets", may(keystone.ClientsRead), api, "List what may be known about a client's secrets", s.listSecrets),
 		httpio.JSON(http.MethodDelete, clients+"/{id}/secrets/{sid}", may(keystone.ClientsWrite), api, "End a client secret at once", s.removeSecret),
+
+		httpio.JSON(http.MethodGet, registrationTokens, may(keystone.ClientsRead), api, "List initial access tokens, with which clients register themselves (RFC 7591)", s.listRegistrationTokens),
+		httpio.JSON(http.MethodPost, registrationTokens, may(keystone.ClientsWrite), api, "Make an initial access token, shown this once", s.createRegistrationToken).Answers(http.StatusCreated),
+		httpio.JSON(http.MethodDelete, registrationTokens+"/{id}", may(keystone.ClientsWrite), api, "End an initial access token; clients registered with it stay", s.revokeRegistrationToken),
 
 		httpio.JSON(http.MethodGet, sessions, may(keystone.SessionsRead), api, "List everybody's sessions", s.listSessions),
 		httpio.JSON(http.MethodDelete, sessions+"/{id}", may(keystone.SessionsWrite), api, "End a session with its refresh tokens", s.endSession),

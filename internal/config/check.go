@@ -26,6 +26,7 @@ func (l *loading) check(cpus int) {
 	l.checkMail()
 	l.checkEndpoint()
 	l.checkOutbound()
+	l.checkRegistration()
 	if n := len([]rune(l.AppName)); n > 100 {
 		l.refuse("APP_NAME", "is longer than 100 characters")
 	}

@@ -69,10 +69,22 @@ type Config struct {
 	BootstrapAdminEmail    string `env:"BOOTSTRAP_ADMIN_EMAIL" example:"admin@example.com" help:"E-mail address of that administrator."`
 	BootstrapAdminPassword Secret `env:"BOOTSTRAP_ADMIN_PASSWORD" example:"PASSWORD" help:"Password of that administrator; the password rules apply."`
 
+	ClientRegistration          string        `env:"CLIENT_REGISTRATION" group:"Clients that register themselves" default:"off" oneof:"off|token|open" example:"token" help:"Dynamic client registration (RFC 7591). token: for whoever holds an initial access token, which an administrator makes. open: for everybody, within the settings below."`
+	ClientRegistrationScopes    []string      `env:"CLIENT_REGISTRATION_SCOPES" default:"openid,profile,email,offline_access" example:"openid,profile,tools:call" help:"What clients may ask for that registered without a token; never a scope of Keystone's own."`
+	ClientRegistrationAudiences []string      `env:"CLIENT_REGISTRATION_AUDIENCES" auto:"none: Keystone itself only" example:"https://mcp.example.com" help:"Resources for which such clients may ask tokens."`
+	ClientRegistrationMost      int           `env:"CLIENT_REGISTRATION_MOST" default:"1000" min:"1" max:"100000" example:"1000" help:"Such clients that have never got a token, in all; of one source a twentieth, at least five."`
+	ClientRegistrationUnused    time.Duration `env:"CLIENT_REGISTRATION_UNUSED_DAYS" unit:"24h" default:"30" min:"1" max:"3650" example:"30" help:"Clients that registered themselves and have not got a token after this time are removed."`
+	ClientIDMetadata            string        `env:"CLIENT_ID_METADATA" default:"off" oneof:"off|allow-list|consent" example:"allow-list" help:"Clients whose client_id is the https address of their metadata (draft-ietf-oauth-client-id-metadata-document), which Keystone fetches. allow-list: of the hosts in CLIENT_ID_METADATA_HOSTS. consent: of any public host, which people see when they are asked. CLIENT_REGISTRATION_SCOPES, _AUDIENCES, _MOST and _UNUSED_DAYS hold for them too."`
+	ClientIDMetadataHosts       []string      `env:"CLIENT_ID_METADATA_HOSTS" auto:"none" example:"app.example.com,vscode.dev" help:"Hosts for CLIENT_ID_METADATA=allow-list, each whole and in lower case, without port."`
+	SoftwareStatementIssuers    []string      `env:"SOFTWARE_STATEMENT_ISSUERS" auto:"none" example:"https://directory.example.com=https://directory.example.com/jwks.json" help:"Whose software statements (RFC 7591 section 2.3) are believed, each with the address of its keys: ISSUER=JWKS_URI. What they say goes over what the client says."`
+
 	RateLimitLogin    Rate `env:"RATE_LIMIT_LOGIN" group:"Rate limits" default:"5/minute" example:"5/minute" help:"Sign-ins, per account and source and per source."`
 	RateLimitRegister Rate `env:"RATE_LIMIT_REGISTER" default:"3/hour" example:"3/hour" help:"Registrations, per source."`
+	RateLimitClients  Rate `env:"RATE_LIMIT_CLIENT_REGISTRATION" default:"20/hour" example:"20/hour" help:"Registrations of clients, per source."`
 	RateLimitToken    Rate `env:"RATE_LIMIT_TOKEN" default:"30/minute" example:"30/minute" help:"Failed client authentications, per client and source and per source. Successful ones are not limited."`
 	RateLimitPage     Rate `env:"RATE_LIMIT_PAGE" default:"1000/minute" example:"1000/minute" help:"Steps of sign-ins in the browser, per source: about six requests for each, and a whole office may share one address. Passwords have RATE_LIMIT_LOGIN."`
+	PendingPerSource  int  `env:"PENDING_PER_SOURCE" default:"5000" min:"1" max:"10000000" example:"5000" help:"Sign-ins, pushed requests and device codes in progress that one source may start within their life (30 minutes, 90 seconds, 10 minutes), each. A client that has proved itself may ten times as many."`
+	PendingTotal      int  `env:"PENDING_TOTAL" default:"1000000" min:"1" max:"1000000000" example:"1000000" help:"The same for all sources together. It bounds what strangers can fill the database with."`
 	RateLimitAPI      Rate `env:"RATE_LIMIT_API" default:"100/minute" example:"100/minute" help:"Calls of the JSON API, per actor."`
 
 	OutboundAllow  []string `env:"OUTBOUND_ALLOW" group:"Requests to other servers" auto:"none: public addresses only" example:"idp.internal.example.com,10.20.0.0/16" help:"Host names, addresses and networks (CIDR) that Keystone may reach though they are not public, where a client or another server names them (jwks_uri and the like). https all the same."`

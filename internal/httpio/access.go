@@ -56,6 +56,7 @@ const (
 	LimitNone     Limit = "none"     // health, metadata, keys: cheap and cached
 	LimitLogin    Limit = "login"    // password checks: per source here, per account in login
 	LimitRegister Limit = "register" // new accounts: per source
+	LimitClients  Limit = "clients"  // clients that register themselves: per source
 	LimitAPI      Limit = "api"      // per actor, else per source
 	LimitPage     Limit = "page"     // steps of a sign-in in the browser: per source, and generous, because many people share one
 	LimitToken    Limit = "token"    // OAuth endpoints: only failures count, per client and source
@@ -64,7 +65,7 @@ const (
 // Known reports whether the limit is one of the above.
 func (l Limit) Known() bool {
 	switch l {
-	case LimitNone, LimitLogin, LimitRegister, LimitAPI, LimitPage, LimitToken:
+	case LimitNone, LimitLogin, LimitRegister, LimitClients, LimitAPI, LimitPage, LimitToken:
 		return true
 	}
 	return false

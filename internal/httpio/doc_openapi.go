@@ -26,6 +26,18 @@ func DocForm[T any]() Doc {
 	}
 }
 
+// DocBody says that the route takes T as a JSON body, and ignores what T does not
+// name.
+func DocBody[T any]() Doc {
+	return func(reg huma.Registry, op *huma.Operation) {
+		schema := reg.Schema(reflect.TypeFor[T](), true, op.OperationID+"Body")
+		if s := reg.SchemaFromRef(schema.Ref); s != nil {
+			s.AdditionalProperties = nil
+		}
+		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
+	}
+}
+
 // DocAnswer says that the route answers status with T as JSON.
 func DocAnswer[T any](status int, description string) Doc {
 	return func(reg huma.Registry, op *huma.Operation) {

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"time"
 
@@ -91,7 +90,7 @@ func (s *Slice) beginPending(w http.ResponseWriter, r *http.Request, browser str
 // counted before the code is looked up, so guessing in parallel gains nothing;
 // one that was right is taken back.
 func (s *Slice) byUserCode(ctx context.Context, browser, typed string) (store.Pending, error) {
-	source := "device:source:" + network(httpio.Actor(ctx).Source)
+	source := "device:source:" + keystone.Network(httpio.Actor(ctx).Source)
 	keys := []store.AttemptKey{{Key: source, Free: freeCodesSource}}
 	if secret.WellFormed(secret.Browser, browser) {
 		keys = append(keys, store.AttemptKey{Key: "device:browser:" + hex.EncodeToString(secret.Hash(browser)), Free: freeCodesBrowser})
@@ -146,19 +145,6 @@ func (s *Slice) deviceQR(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin") // a device's own page shows it
 	httpio.WriteRaw(w, http.StatusOK, "image/svg+xml", svg)
 	return nil
-}
-
-// network is what counts as one source: an IPv6 host has a whole /64.
-func network(source string) string {
-	a, err := netip.ParseAddr(source)
-	if err != nil || !a.Is6() || a.Is4In6() {
-		return source
-	}
-	p, err := a.WithZone("").Prefix(64)
-	if err != nil {
-		return source
-	}
-	return p.String()
 }
 
 // elsewhereView is what the consent page says of a client that is not in this

@@ -69,13 +69,48 @@ type consentView struct {
 	Scope    string // and to what
 	Scopes   []keystone.Scope
 	ReturnTo string // where the browser goes afterwards, so that people can judge
+	// Unknown: nobody here has looked at the client, it registered itself.
+	Unknown bool
+	// Host answers for a client whose id is the address of its metadata.
+	Host string
+	// Loopback: the answer goes to a program on the person's own device, and any
+	// program there can call itself by this client's name.
+	Loopback bool
+	About    []link   // what the client says of itself
+	Contacts []string // whom to ask about it
 	// Elsewhere is where the client asked from; nil: in this browser.
 	Elsewhere *elsewhereView
 }
 
+func hostOfDocument(c keystone.Client) string {
+	if c.Registration != keystone.RegistrationDocument {
+		return ""
+	}
+	return hostOf(c.ID)
+}
+
+func loopback(uri string) bool {
+	u, err := url.Parse(uri)
+	return err == nil && keystone.IsLoopbackHost(u.Hostname())
+}
+
+// link is an address that the client has named: shown, never fetched.
+type link struct{ Text, Address string }
+
+func linksOf(a keystone.ClientAbout) (list []link) {
+	for _, l := range []link{{"About the application", a.ClientURI}, {"What it does with data", a.PolicyURI}, {"Terms of service", a.TOSURI}, {"Logo", a.LogoURI}} {
+		if l.Address != "" {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
 func (s *Slice) consentPage(w http.ResponseWriter, r *http.Request, v visit) error {
 	view := consentView{Flow: v.flow.ID, Client: v.client.Name, Username: v.facts.Session.Username, ReturnTo: hostOf(v.flow.Request.RedirectURI),
-		Session: v.facts.Session.ID, Scope: keystone.FormatScope(v.facts.Offered)}
+		Session: v.facts.Session.ID, Scope: keystone.FormatScope(v.facts.Offered),
+		Unknown: v.client.Registration != "", Host: hostOfDocument(v.client), Loopback: v.client.Registration != "" && loopback(v.flow.Request.RedirectURI),
+		About: linksOf(v.client.ClientAbout), Contacts: v.client.Contacts}
 	var err error
 	if view.Elsewhere, err = s.elsewhere(r.Context(), v.flow); err != nil {
 		return s.problem(w, r, err)

@@ -43,6 +43,9 @@ func (s *Slice) authorize(w http.ResponseWriter, r *http.Request) error {
 	case keystone.StepRefuse:
 		return s.redirectError(w, r, req, keystone.Fail(keystone.Forbidden, refusals[step.Code]).WithCode(step.Code))
 	}
+	if err := s.Start(r.Context(), "flow", store.FlowLife, ""); err != nil {
+		return err
+	}
 	if browser, err = s.flowBrowser(w, r, browser, facts); err != nil {
 		return err
 	}
@@ -176,7 +179,7 @@ func (s *Slice) pushThenGet(w http.ResponseWriter, r *http.Request, params url.V
 	if err != nil {
 		return s.refuse(w, r, req, err)
 	}
-	uri, err := s.push(r.Context(), params)
+	uri, err := s.push(r.Context(), params, "")
 	if err != nil {
 		return err
 	}
@@ -225,7 +228,7 @@ func (s *Slice) readRequest(ctx context.Context, params url.Values) (keystone.Cl
 // requestClient returns the client that a request names.
 func (s *Slice) requestClient(ctx context.Context, params url.Values) (keystone.Client, error) {
 	keystone.Checking(ctx, "client")
-	c, err := s.Store.CachedClient(ctx, params.Get("client_id"))
+	c, err := s.clientOf(ctx, params.Get("client_id"), true)
 	if keystone.KindOf(err) == keystone.NotFound || err == nil && !c.Enabled {
 		keystone.Fact(ctx, "client_id sent", params.Get("client_id"))
 		return c, errUnknownClient

@@ -140,7 +140,8 @@ func (s *Slice) authenticate(ctx context.Context, cred credentials) (keystone.Cl
 		return keystone.Client{}, err
 	}
 	keystone.Checking(ctx, "client and what proves it")
-	c, err := s.Store.CachedClient(ctx, cred.id)
+	// One that shows a key may push its first request before anybody has seen it.
+	c, err := s.clientOf(ctx, cred.id, cred.assertion != "")
 	if err != nil && keystone.KindOf(err) != keystone.NotFound {
 		return keystone.Client{}, err
 	}

@@ -54,6 +54,13 @@ func (s *Slice) deviceAuthorization(w http.ResponseWriter, r *http.Request) erro
 	}
 	now, code := s.Store.Now(), secret.New(secret.DeviceCode)
 	by := asClient(r.Context(), c)
+	proved := ""
+	if c.Confidential() {
+		proved = c.ID
+	}
+	if err := s.Start(r.Context(), "device", deviceLife, proved); err != nil {
+		return err
+	}
 	userCode, err := s.addDevice(r.Context(), by, code, store.Pending{
 		ID: keystone.NewID(now), Kind: store.PendingDevice, ClientID: c.ID, Request: req, Source: by.Source,
 		CreatedAt: now, ExpiresAt: now.Add(deviceLife),

@@ -32,6 +32,9 @@ type Metadata struct {
 	RevocationAuthAlgs         []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 	ResourceParameterSupported bool     `json:"resource_parameter_supported"`
 
+	RegistrationEndpoint string `json:"registration_endpoint,omitempty"`
+	ClientDocuments      bool   `json:"client_id_metadata_document_supported,omitempty"`
+
 	AuthorizationEndpoint  string   `json:"authorization_endpoint"`
 	PAREndpoint            string   `json:"pushed_authorization_request_endpoint"`
 	DeviceEndpoint         string   `json:"device_authorization_endpoint"`
@@ -119,6 +122,10 @@ func (s *Slice) facts() Metadata {
 		TLSBound:                   s.TLS.Served,
 		TLSAliases:                 s.TLS.aliases(),
 	}
+	if s.Registration.On {
+		m.RegistrationEndpoint = issuer + registerPath
+	}
+	m.ClientDocuments = s.Documents != nil
 	for grantType := range grants {
 		m.GrantTypes = append(m.GrantTypes, grantType)
 	}

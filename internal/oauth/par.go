@@ -86,7 +86,7 @@ func (s *Slice) par(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Proofs.Spend(r.Context(), sender); err != nil {
 		return err
 	}
-	uri, err := s.push(r.Context(), form)
+	uri, err := s.push(r.Context(), form, c.ID)
 	if err != nil {
 		return err
 	}
@@ -106,8 +106,12 @@ func bindRequest(form url.Values, sender token.Sender) error {
 	return nil
 }
 
-// push keeps checked parameters and returns their request_uri.
-func (s *Slice) push(ctx context.Context, params url.Values) (string, error) {
+// push keeps checked parameters and returns their request_uri. proved is the client
+// that has proved itself; empty: none has.
+func (s *Slice) push(ctx context.Context, params url.Values, proved string) (string, error) {
+	if err := s.Start(ctx, "request", requestLife, proved); err != nil {
+		return "", err
+	}
 	payload, err := json.Marshal(params)
 	if err != nil {
 		return "", err

@@ -25,9 +25,15 @@ type Slice struct {
 	// client or from this source; Failed counts one more. Successful ones are free.
 	Allow  func(ctx context.Context, clientID, source string) error
 	Failed func(ctx context.Context, clientID, source string)
+	// Start refuses where too much of a kind is in progress that lives so long: for a
+	// client that has proved itself, else for the source, or in all.
+	Start func(ctx context.Context, kind string, life time.Duration, clientID string) error
 	// Poll counts a poll for a code and reports whether it came no earlier than
 	// interval after the one before; each that did adds five seconds.
 	Poll func(ctx context.Context, code string, interval time.Duration) bool
+
+	Registration Registration
+	Documents    *Documents // nil: no client_id is an address
 
 	AppName   string
 	Pages     *web.Pages // for addresses below /oauth2/
@@ -56,6 +62,16 @@ func (s *Slice) Routes() []httpio.Route {
 		httpio.Plain(http.MethodPost, "/oauth2/device_authorization", httpio.ClientAuth, httpio.LimitAPI,
 			"Ask for a code that a person types elsewhere (RFC 8628)", s.deviceAuthorization,
 			httpio.DocForm[deviceForm](), httpio.DocAnswer[deviceAnswer](http.StatusOK, "The codes.")),
+		httpio.Plain(http.MethodPost, registerPath, httpio.ClientAuth, httpio.LimitClients,
+			"Register a client (RFC 7591)", s.register,
+			httpio.DocBody[RegistrationBody](), httpio.DocAnswer[registrationAnswer](http.StatusCreated, "The client.")),
+		httpio.Plain(http.MethodGet, registerPath+"/{client_id}", httpio.ClientAuth, httpio.LimitToken,
+			"Read a registration with its own token (RFC 7592)", s.readRegistration, httpio.DocAnswer[registrationAnswer](http.StatusOK, "The client.")),
+		httpio.Plain(http.MethodPut, registerPath+"/{client_id}", httpio.ClientAuth, httpio.LimitToken,
+			"Replace a registration with its own token (RFC 7592)", s.replaceRegistration,
+			httpio.DocBody[RegistrationBody](), httpio.DocAnswer[registrationAnswer](http.StatusOK, "The client.")),
+		httpio.Plain(http.MethodDelete, registerPath+"/{client_id}", httpio.ClientAuth, httpio.LimitToken,
+			"Remove a registration with its own token (RFC 7592)", s.deleteRegistration, httpio.DocContent(http.StatusNoContent, "", "Removed.")),
 		httpio.Plain(http.MethodGet, "/oauth2/userinfo", httpio.CrossSite, httpio.LimitAPI,
 			"Claims about the user (OpenID Connect Core section 5.3)", s.userinfo, httpio.DocAnswer[map[string]any](http.StatusOK, "The claims.")),
 		httpio.Plain(http.MethodPost, "/oauth2/userinfo", httpio.CrossSite, httpio.LimitAPI,

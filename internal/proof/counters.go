@@ -3,7 +3,6 @@ package proof
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"net/netip"
 	"strings"
 
 	"github.com/keystone-auth/keystone"
@@ -34,25 +33,11 @@ type counters struct {
 }
 
 func countersOf(l store.Login, typed, source string) counters {
-	source = network(source)
+	source = keystone.Network(source)
 	if l.UserID == "" {
 		return counters{"?" + digest(typed), source}
 	}
 	return counters{l.UserID, source}
-}
-
-// network is what counts as one source: an IPv6 host can use every address of
-// its /64, so a guess from each would never be the second one.
-func network(source string) string {
-	a, err := netip.ParseAddr(source)
-	if err != nil || a.Is4() || a.Is4In6() {
-		return source
-	}
-	p, err := a.WithZone("").Prefix(64)
-	if err != nil {
-		return source
-	}
-	return p.String()
 }
 
 // Prefix begins every failure counter of a user, for store.Unlock.

@@ -12,7 +12,7 @@ import (
 
 // The prefixes say what a bearer value is, to people and to secret scanners:
 //
-//	ks_(cs|at|ot|ac|bs|dc|ar)_[A-Za-z0-9_-]{49}    ks_rt_[A-Za-z0-9_-]{76}
+//	ks_(cs|at|ot|ac|bs|dc|ar|ia|ra)_[A-Za-z0-9_-]{49}    ks_rt_[A-Za-z0-9_-]{76}
 //
 // The last six characters are the CRC-32 (IEEE, big endian, base64url) of all
 // characters before them, so that a scanner can tell a leaked value from
@@ -26,6 +26,9 @@ const (
 	Browser      = "ks_bs_" // cookie of a browser with its sessions
 	DeviceCode   = "ks_dc_" // device code, RFC 8628 section 3.2
 	AuthReqID    = "ks_ar_" // auth_req_id, OpenID Connect CIBA section 7.3
+
+	InitialAccess      = "ks_ia_" // initial access token, RFC 7591 section 3
+	RegistrationAccess = "ks_ra_" // registration access token, RFC 7592 section 3
 )
 
 const (

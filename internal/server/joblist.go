@@ -13,7 +13,7 @@ import (
 func (s *Server) jobList() []job {
 	list := []job{
 		{name: "audit-seal", every: time.Second, leased: true, lease: sealLease, run: s.sealAudit},
-		{name: "sweep", every: time.Minute, leased: true, run: s.sweep},
+		{name: "sweep", every: time.Minute, leased: true, run: func(ctx context.Context) error { _, err := s.Sweep(ctx); return err }},
 		{name: "audit-prune", every: time.Hour, leased: true, run: s.pruneAudit},
 		{name: "key-rotation", every: time.Minute, leased: true, run: s.parts.Ring.Tick},
 		{name: "usage-flush", every: time.Second, run: s.parts.Issuer.FlushUsage},
@@ -47,12 +47,17 @@ func (s *Server) sealAudit(ctx context.Context) error {
 	return nil
 }
 
-func (s *Server) sweep(ctx context.Context) error {
+// Sweep removes what is past its keeping and returns how many rows of which table.
+// It runs every minute, on one node.
+func (s *Server) Sweep(ctx context.Context) (map[string]int64, error) {
 	removed, err := s.parts.Store.Sweep(ctx)
+	if err == nil {
+		removed["registrations"], err = s.parts.Store.SweepRegistrations(ctx, s.config.ClientRegistrationUnused)
+	}
 	for table, n := range removed {
 		s.metrics.swept.WithLabelValues(table).Add(float64(n))
 	}
-	return err
+	return removed, err
 }
 
 func (s *Server) pruneAudit(ctx context.Context) error {

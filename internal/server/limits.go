@@ -20,7 +20,8 @@ type Limits struct {
 	counter *ephemeral.Limiter
 	rates   map[httpio.Limit]ephemeral.Rate
 	headers map[httpio.Limit][]string // RateLimit-Limit of each
-	blocked blocks                    // who may not authenticate as a client for now
+	pending struct{ each, all int }
+	blocked blocks // who may not authenticate as a client for now
 	metrics *metrics
 	now     func() time.Time
 }
@@ -31,10 +32,12 @@ func newLimits(c *config.Config, counter *ephemeral.Limiter, m *metrics, now fun
 	l := &Limits{counter: counter, metrics: m, now: now, headers: map[httpio.Limit][]string{}, rates: map[httpio.Limit]ephemeral.Rate{
 		httpio.LimitLogin:    ephemeral.Rate(c.RateLimitLogin),
 		httpio.LimitRegister: ephemeral.Rate(c.RateLimitRegister),
+		httpio.LimitClients:  ephemeral.Rate(c.RateLimitClients),
 		httpio.LimitAPI:      ephemeral.Rate(c.RateLimitAPI),
 		httpio.LimitPage:     ephemeral.Rate(c.RateLimitPage),
 		httpio.LimitToken:    ephemeral.Rate(c.RateLimitToken),
 	}}
+	l.pending.each, l.pending.all = c.PendingPerSource, c.PendingTotal
 	for name, rate := range l.rates {
 		l.headers[name] = []string{strconv.Itoa(rate.Count)}
 	}
@@ -46,7 +49,7 @@ func newLimits(c *config.Config, counter *ephemeral.Limiter, m *metrics, now fun
 // limited by their failures only.
 func (l *Limits) atSource(rec *recorder, r *http.Request, limit httpio.Limit, open bool) error {
 	switch limit {
-	case httpio.LimitLogin, httpio.LimitRegister, httpio.LimitPage:
+	case httpio.LimitLogin, httpio.LimitRegister, httpio.LimitClients, httpio.LimitPage:
 	case httpio.LimitAPI:
 		if !open {
 			return nil // by actor, once it is known
@@ -165,6 +168,38 @@ func (l *Limits) ClientFailed(ctx context.Context, clientID, source string) {
 	if v := l.counter.Take(ctx, "token:client:"+pairKey(clientID, ""), wide, 1); spent(v) {
 		l.blocked.add(pair, now, rate.Per) // one guess for each address, then a pause; the client's own address has not failed
 	}
+}
+
+// Stranger takes from the bucket of the source for a client that was not known
+// before, where it is met inside of a handler.
+func (l *Limits) Stranger(ctx context.Context) error {
+	rate := l.rates[httpio.LimitClients]
+	if rate.Off() {
+		return nil
+	}
+	if v := l.counter.Take(ctx, "clients:source:"+limitKey(httpio.Actor(ctx).Source), rate, 1); !v.Allowed {
+		return l.refuse(ctx, httpio.LimitClients, v.RetryAfter, v.ResetAfter)
+	}
+	return nil
+}
+
+// Start takes from the buckets of something that will lie in the database, waiting
+// for a person, for as long as life: of the client that has proved itself (empty:
+// none has), else of the source, and of all together. So what is stored is bounded
+// for each and in all; what is past its life is swept.
+func (l *Limits) Start(ctx context.Context, kind string, life time.Duration, clientID string) error {
+	one, who := ephemeral.Rate{Count: l.pending.each, Per: life}, ":source:"+limitKey(httpio.Actor(ctx).Source)
+	if clientID != "" {
+		one.Count, who = one.Count*wideFactor, ":client:"+clientID
+	}
+	v := l.counter.Take(ctx, "pending:"+kind+who, one, 1)
+	if v.Allowed {
+		v = l.counter.Take(ctx, "pending:"+kind, ephemeral.Rate{Count: l.pending.all, Per: life}, 1)
+	}
+	if !v.Allowed {
+		return l.refuse(ctx, httpio.LimitPage, v.RetryAfter, v.ResetAfter)
+	}
+	return nil
 }
 
 // Poll counts a poll for a code and reports whether it came no earlier than

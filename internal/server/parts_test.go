@@ -33,6 +33,9 @@ func TestStartRefuses(t *testing.T) {
 		"key file that others read (S6)": {[]string{"DATA_DIR=" + open}, "chmod 600"},
 		"database that is a folder":      {[]string{"DATABASE_URL=" + dir}, ""},
 		"database that is away":          {[]string{"DATABASE_URL=postgres://x:y@127.0.0.1:1/z", "MASTER_KEY=" + secret.NewMasterKey().Encode()}, ""},
+		"strangers at own scopes":        {[]string{"CLIENT_REGISTRATION_SCOPES=openid,users:read"}, "CLIENT_REGISTRATION_SCOPES"},
+		"resource that is no address":    {[]string{`CLIENT_REGISTRATION_AUDIENCES=["a b"]`}, "CLIENT_REGISTRATION_AUDIENCES"},
+		"statements with keys at http":   {[]string{"SOFTWARE_STATEMENT_ISSUERS=https://a.example=http://a.example/jwks"}, "SOFTWARE_STATEMENT_ISSUERS"},
 		"redis that is no address":       {[]string{"REDIS_URL=redis://127.0.0.1:6379/x"}, "REDIS_URL"},
 	} {
 		c, err := tryServer(t, test.env)

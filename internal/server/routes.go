@@ -37,10 +37,15 @@ func (s *Server) routes() ([]httpio.Route, error) {
 		return nil, err
 	}
 	check := &proof.Checker{Store: p.Store, Hasher: p.Hasher}
+	registration, err := registrationOf(c)
+	if err != nil {
+		return nil, err
+	}
 	slices := [][]httpio.Route{
 		(&oauth.Slice{
+			Registration: registration, Documents: s.documents(),
 			Store: p.Store, Issuer: p.Issuer, Verifier: p.Verifier, Ring: p.Ring, Proofs: p.Proofs, Keys: oauth.NewKeySource(p.Fetch), TLS: clients,
-			Allow: s.limits.AllowClient, Failed: s.clientFailed, Poll: s.limits.Poll,
+			Allow: s.limits.AllowClient, Failed: s.clientFailed, Start: s.limits.Start, Poll: s.limits.Poll,
 			AppName: c.AppName, Pages: below, RootPages: pages, Cookies: cookies, Idle: c.SessionIdle,
 		}).Routes(),
 		(&login.Slice{

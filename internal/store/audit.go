@@ -100,14 +100,14 @@ func auditWhere(f keystone.AuditFilter, before int64) (string, []any) {
 		where = append(where, "at < "+bind(micros(f.To)))
 	}
 	if f.Actor != "" {
-		if keystone.IsID(f.Actor) {
+		if keystone.IsClientID(f.Actor) && f.Actor != keystone.FirstPartyClientID {
 			where = append(where, "actor_id = "+bind(f.Actor))
 		} else {
 			where = append(where, "actor_name = "+bind(f.Actor))
 		}
 	}
 	if f.Target != "" {
-		if keystone.IsID(f.Target) {
+		if keystone.IsClientID(f.Target) && f.Target != keystone.FirstPartyClientID {
 			where = append(where, "target_id = "+bind(f.Target))
 		} else {
 			where = append(where, "target_name = "+bind(f.Target))

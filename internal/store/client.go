@@ -13,14 +13,14 @@ import (
 )
 
 const clientColumns = `c.id, c.name, c.kind, c.enabled, c.first_party, c.built_in, c.redirect_uris, c.audiences, c.grants,
-	c.access_token_format, c.rotate_refresh_tokens, c.access_token_ttl, c.pkce_optional, c.post_logout_redirect_uris, c.settings, c.created_at, c.updated_at, c.version, c.tokens_valid_after,
+	c.access_token_format, c.rotate_refresh_tokens, c.access_token_ttl, c.pkce_optional, c.post_logout_redirect_uris, c.settings, c.created_at, c.updated_at, c.version, c.tokens_valid_after, c.registration,
 	COALESCE((SELECT MAX(last_at) FROM usage g WHERE g.client_id = c.id), 0)`
 
 func scanClient(scan func(...any) error) (c keystone.Client, err error) {
 	var kind, uris, audiences, grants, logout, settings string
 	var ttl, created, updated, used, ended int64
 	err = scan(&c.ID, &c.Name, &kind, &c.Enabled, &c.FirstParty, &c.BuiltIn, &uris, &audiences, &grants,
-		&c.AccessTokenFormat, &c.RotateRefreshTokens, &ttl, &c.PKCEOptional, &logout, &settings, &created, &updated, &c.Version, &ended, &used)
+		&c.AccessTokenFormat, &c.RotateRefreshTokens, &ttl, &c.PKCEOptional, &logout, &settings, &created, &updated, &c.Version, &ended, &c.Registration, &used)
 	if err != nil {
 		return c, err
 	}
@@ -47,6 +47,7 @@ func scanClient(scan func(...any) error) (c keystone.Client, err error) {
 // must hold every scope that the client may ask for. A confidential client
 // gets its first secret, returned this once.
 func (s *Store) CreateClient(ctx context.Context, by keystone.Actor, c keystone.Client) (created keystone.Client, clientSecret string, err error) {
+	c.Registration = ""
 	return s.createClient(ctx, by, c, keystone.NewID(s.now()), secret.New(secret.ClientSecret))
 }
 
@@ -67,10 +68,10 @@ func (s *Store) createClient(ctx context.Context, by keystone.Actor, c keystone.
 			return errForbidden
 		}
 		_, err := tx.q.exec(ctx, `INSERT INTO clients (id, name, kind, enabled, first_party, built_in, redirect_uris, audiences, grants,
-			access_token_format, rotate_refresh_tokens, access_token_ttl, created_at, updated_at, version, pkce_optional, post_logout_redirect_uris, settings)
-			VALUES ($1, $2, $3, $4, $5, FALSE, $6, $7, $8, $9, $10, $11, $12, $12, 1, $13, $14, $15)`,
+			access_token_format, rotate_refresh_tokens, access_token_ttl, created_at, updated_at, version, pkce_optional, post_logout_redirect_uris, settings, registration)
+			VALUES ($1, $2, $3, $4, $5, FALSE, $6, $7, $8, $9, $10, $11, $12, $12, 1, $13, $14, $15, $16)`,
 			c.ID, c.Name, string(c.Kind), c.Enabled, c.FirstParty, encodeList(c.RedirectURIs), encodeList(c.Audiences), words(c.Grants),
-			c.AccessTokenFormat, c.RotateRefreshTokens, int64(c.AccessTokenTTL/time.Second), micros(now), c.PKCEOptional, encodeList(c.PostLogoutURIs), string(settings))
+			c.AccessTokenFormat, c.RotateRefreshTokens, int64(c.AccessTokenTTL/time.Second), micros(now), c.PKCEOptional, encodeList(c.PostLogoutURIs), string(settings), c.Registration)
 		if err != nil {
 			return err
 		}
@@ -108,14 +109,14 @@ func describeClient(c keystone.Client) map[string]any {
 		"redirect_uris": c.RedirectURIs, "scopes": c.Scopes, "audiences": c.Audiences, "grants": c.Grants,
 		"access_token_format": c.AccessTokenFormat, "rotate_refresh_tokens": c.RotateRefreshTokens,
 		"access_token_ttl_seconds": int64(c.AccessTokenTTL / time.Second),
-		"require_pkce":             !c.PKCEOptional, "post_logout_redirect_uris": c.PostLogoutURIs,
+		"require_pkce":             !c.PKCEOptional, "post_logout_redirect_uris": c.PostLogoutURIs, "registration": c.Registration,
 	})
 	return about
 }
 
 // Client returns one client by id.
 func (s *Store) Client(ctx context.Context, id string) (keystone.Client, error) {
-	row, err := s.readClient(ctx, id)
+	row, err := s.readClient(ctx, keystone.ClientIDOfPath(id))
 	return row.client, s.fail("read client", err)
 }
 
@@ -133,7 +134,7 @@ type clientSecret struct {
 }
 
 func (s *Store) readClient(ctx context.Context, id string) (row clientRow, err error) {
-	if !keystone.IsID(id) && id != keystone.FirstPartyClientID {
+	if !keystone.IsClientID(id) {
 		return row, notFound("client")
 	}
 	list, err := all(ctx, s, scanClient, `SELECT `+clientColumns+` FROM clients c WHERE c.id = $1`, id)
@@ -195,7 +196,7 @@ func (s *Store) ProveClient(ctx context.Context, id, presented string) (c keysto
 }
 
 func (s *Store) cachedClient(ctx context.Context, id string) (clientRow, error) {
-	if !keystone.IsID(id) && id != keystone.FirstPartyClientID {
+	if !keystone.IsClientID(id) {
 		return clientRow{}, notFound("client")
 	}
 	row, err := cached(ctx, s, s.cache.clients, id, func(ctx context.Context) (clientRow, error) { return s.readClient(ctx, id) })
@@ -233,6 +234,7 @@ func (s *Store) UpdateClient(ctx context.Context, by keystone.Actor, id string, 
 		after = before
 		change(&after)
 		after.ID, after.Kind, after.BuiltIn, after.CreatedAt, after.LastUsed, after.TokensValidAfter = before.ID, before.Kind, false, before.CreatedAt, before.LastUsed, before.TokensValidAfter
+		after.Registration = before.Registration
 		after = after.WithDefaults()
 		if err := validClient(after); err != nil {
 			return err
@@ -299,6 +301,7 @@ func (s *Store) DeleteClient(ctx context.Context, by keystone.Actor, id string, 
 		if err != nil {
 			return err
 		}
+		id = c.ID
 		if version != 0 && c.Version != version {
 			return errStale
 		}

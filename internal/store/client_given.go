@@ -41,6 +41,7 @@ func (s *Store) CreateGivenClient(ctx context.Context, by keystone.Actor, c keys
 	if value != "" && !c.HasSecret() {
 		return c, "", errNoSecretMethod // to drop it in silence would leave a program with a secret that nobody knows
 	}
+	c.Registration = ""
 	id = cmp.Or(id, keystone.NewID(s.now()))
 	err = s.InTx(ctx, func(tx *Store) error {
 		var taken string

@@ -27,6 +27,7 @@ var sweeps = []struct {
 	{"signing_keys", "id", "expires_at <> 0 AND expires_at < $1", 30 * 24 * time.Hour},
 	{"traces", "id", "at < $1", TraceRetention},
 	{"outbox", "id", "dead_at <> 0 AND dead_at < $1", 30 * 24 * time.Hour},
+	{"registration_tokens", "id", "expires_at < $1", 30 * 24 * time.Hour},
 	{"client_secrets", "id", "expires_at <> 0 AND expires_at < $1", 30 * 24 * time.Hour},
 }
 

@@ -1,0 +1,90 @@
+package keystone_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/keystonetest"
+)
+
+// Q7: sign-ins that are started, requests that are pushed, device codes: what waits
+// in the database is bounded for each source and in all, goes when its time is over,
+// and a client that has proved itself is not held to what strangers may.
+func TestAttackQ7_WhatWaitsIsBounded(t *testing.T) {
+	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+		app := webClient(s)
+		public := s.CreateClient(keystone.Client{Kind: keystone.ClientNative, RedirectURIs: []string{callback}, Scopes: []string{"openid"}, Grants: []string{keystone.GrantDeviceCode, keystone.GrantAuthorizationCode}})
+		request, err := url.Parse(authorizeURL(s, app))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var pairs []string
+		for name, values := range request.Query() {
+			pairs = append(pairs, name, values[0])
+		}
+		from := func(source int) ask { return as(s, "").with("X-Forwarded-For", fmt.Sprintf("192.0.2.%d", source)) }
+		for kind, c := range map[string]struct {
+			table string
+			life  time.Duration
+			start func(source int) int
+		}{
+			"sign-ins": {"flows", 30 * time.Minute, func(source int) int {
+				return from(source).json(t, "GET", "/oauth2/authorize?"+request.RawQuery, nil).status
+			}},
+			"requests by form": {"single_use", 90 * time.Second, func(source int) int { return from(source).form(t, "/oauth2/authorize", pairs...).status }},
+			"device codes": {"pending_authorizations", 10 * time.Minute, func(source int) int {
+				return from(source).form(t, "/oauth2/device_authorization", "client_id", public.ID).status
+			}},
+		} {
+			stored := 0
+			for source := range 5 {
+				here := 0
+				for range 8 {
+					if c.start(source+10) != http.StatusTooManyRequests {
+						here++
+					}
+				}
+				if stored += here; source < 2 && here < 5 || here > 7 { // buckets refill while the test runs
+					t.Errorf("%s: source %d started %d, want 5", kind, source, here)
+				}
+			}
+			if stored < 12 || stored > 18 {
+				t.Errorf("%s: %d in all, want 12", kind, stored)
+			}
+			s.Clock.Move(c.life + 61*time.Minute)
+			if n := s.Sweep()[c.table]; n != int64(stored) {
+				t.Errorf("%s: %d rows were swept, %d stored", kind, n, stored)
+			}
+			if status := c.start(10); status == http.StatusTooManyRequests {
+				t.Errorf("%s: no room after the sweep", kind)
+			}
+			s.Clock.Move(3 * time.Hour)
+			s.Sweep()
+		}
+		// The client's own bucket is the larger one, but the sum holds for it too.
+		pushed := 0
+		for range 20 {
+			got := from(99).form(t, "/oauth2/par", append(pairs, "client_secret", app.Secret)...)
+			if got.status == http.StatusCreated {
+				pushed++
+			} else if got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") == "" {
+				t.Fatalf("%d %s", got.status, got.body)
+			}
+		}
+		if pushed < 12 || pushed > 16 {
+			t.Errorf("%d requests were pushed, want 12", pushed)
+		}
+		// Who is refused in the browser gets a page that says so.
+		for range 6 {
+			from(50).json(t, "GET", "/oauth2/authorize?"+request.RawQuery, nil)
+		}
+		if got := from(50).json(t, "GET", "/oauth2/authorize?"+request.RawQuery, nil); got.status != http.StatusTooManyRequests || !strings.Contains(got.header.Get("Content-Type"), "text/html") {
+			t.Errorf("%d %s", got.status, got.header.Get("Content-Type"))
+		}
+	}, keystonetest.WithSettings(map[string]string{"PENDING_PER_SOURCE": "5", "PENDING_TOTAL": "12", "TRUSTED_PROXIES": "127.0.0.1"}))
+}
