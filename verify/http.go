@@ -113,6 +113,9 @@ func (v *Verifier) answer(w http.ResponseWriter, r *http.Request, err error, sco
 		w.Header().Set("Retry-After", "5")
 	}
 	if challenge != "" {
+		if v.metadata != "" {
+			challenge += `, resource_metadata="` + v.metadata + `"`
+		}
 		if code != "" {
 			challenge += `, error="` + code + `", error_description="` + text + `"`
 		}

@@ -54,6 +54,11 @@ type Config struct {
 	// metadata (RFC 8414), or is Issuer + "/oauth2/jwks" where there is none.
 	JWKSURL string
 
+	// ResourceMetadata is the address of the API's protected resource metadata
+	// (RFC 9728), which refusals then name; see [Verifier.ResourceMetadata]. If
+	// empty, they name none.
+	ResourceMetadata string
+
 	// Algorithms that are accepted. All four if empty.
 	Algorithms []string
 
@@ -103,6 +108,7 @@ type Config struct {
 type Verifier struct {
 	issuer     string
 	audience   string
+	metadata   string // ResourceMetadata
 	algorithms []string
 	leeway     time.Duration
 	now        func() time.Time
@@ -130,6 +136,13 @@ func New(c Config) (*Verifier, error) {
 		if _, err := fetchable(c.JWKSURL); err != nil {
 			return nil, fmt.Errorf("verify: JWKSURL %w", err)
 		}
+	}
+	if c.ResourceMetadata != "" {
+		u, err := fetchable(c.ResourceMetadata)
+		if err != nil {
+			return nil, fmt.Errorf("verify: ResourceMetadata %w", err)
+		}
+		c.ResourceMetadata = u.String() // no quote in it ends the challenge
 	}
 	known := []string{ES256, EdDSA, RS256, PS256}
 	if len(c.Algorithms) == 0 {
@@ -161,6 +174,7 @@ func New(c Config) (*Verifier, error) {
 		base: base, firstProof: c.FirstProof, certificate: c.Certificate,
 		issuer:     c.Issuer,
 		audience:   c.Audience,
+		metadata:   c.ResourceMetadata,
 		algorithms: slices.Clone(c.Algorithms),
 		leeway:     leeway,
 		now:        c.Now,
