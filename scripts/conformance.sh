@@ -60,6 +60,8 @@ DATA_DIR=$dir/data
 TLS_CERT_FILE=$dir/tls.crt
 TLS_KEY_FILE=$dir/tls.key
 REGISTRATION=closed
+CLIENT_REGISTRATION=token
+RATE_LIMIT_CLIENT_REGISTRATION=off
 RATE_LIMIT_LOGIN=off
 RATE_LIMIT_API=off
 RATE_LIMIT_TOKEN=off
@@ -81,6 +83,9 @@ rm "$fill"
 # Nothing of the environment reaches Keystone: a DATABASE_URL in it would win.
 settled=(env -i "PATH=$PATH" "HOME=${HOME:-/}" "$keystone" --config "$dir/keystone.conf")
 "${settled[@]}" import "$dir/keystone.json" >"$dir/import.log" || { cat "$dir/import.log" >&2; exit 1; }
+token=$("${settled[@]}" --json client registration-token create --name "OpenID conformance suite" --uses 1000 --no-require-pkce \
+  --scope openid --scope profile --scope email --scope offline_access | sed -n 's/.*"registration_token": "\(.*\)".*/\1/p')
+sed "s|{INITIAL_TOKEN}|$token|g" "$dir/dynamic.json" >"$dir/filled.json" && mv "$dir/filled.json" "$dir/dynamic.json"
 "${settled[@]}" serve >"$dir/serve.log" &
 server=$!
 for _ in $(seq 100); do
@@ -98,6 +103,7 @@ Plans and their configuration (in the suite: Create a new test plan, tab JSON; o
   oidcc-config-certification-test-plan                                                   $dir/config.json
   oidcc-basic-certification-test-plan[server_metadata=discovery]$static     $dir/basic.json
   oidcc-formpost-basic-certification-test-plan[server_metadata=discovery]$static  $dir/formpost.json
+  oidcc-dynamic-certification-test-plan[response_type=code]                               $dir/dynamic.json
   oidcc-rp-initiated-logout-certification-test-plan[response_type=code]$static    $dir/rp-initiated-logout.json
   oidcc-backchannel-rp-initiated-logout-certification-test-plan[response_type=code]$static   $dir/backchannel-logout.json
   oidcc-frontchannel-rp-initiated-logout-certification-test-plan[response_type=code]$static  $dir/frontchannel-logout.json
