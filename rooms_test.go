@@ -39,7 +39,7 @@ var rooms = []struct{ name, may, why string }{
 	{"internal/account", "keystone store token password proof secret ephemeral patch httpio web", "a slice"},
 	{"internal/admin", "keystone store token password proof secret patch httpio", "a slice"},
 	{"internal/server", "keystone internal/* web", "builds everything once"},
-	{"cmd", "keystone config server store token secret password proof", "enters at the store, with the operator as actor"},
+	{"cmd", "keystone config server store ephemeral token secret password proof", "enters at the store, with the operator as actor; the doctor asks Redis what a server would"},
 	{"verify", "", "other people's programs import it; it drags nothing of ours along"},
 	{"verify/cmd", "verify", "programs that use it as a stranger would"},
 	{"keystonetest", "keystone internal/* verify", "boots the real server inside a test"},
