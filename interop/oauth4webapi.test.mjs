@@ -7,9 +7,10 @@ import { Browser, callback, issuer, keyPair, makeClient, user } from './keystone
 
 test('FAPI 2.0: discovery, pushed request, code, refresh, userinfo, revocation', async () => {
   const key = await keyPair('ES256')
-  const app = await makeClient({ token_endpoint_auth_method: 'private_key_jwt', jwks: key.jwks, require_par: true, dpop_bound: true })
+  const app = await makeClient({ profile: 'fapi2', token_endpoint_auth_method: 'private_key_jwt', jwks: key.jwks, id_token_signed_response_alg: 'ES256' })
+  assert.ok(app.require_par && app.dpop_bound)
   const as = await oauth.processDiscoveryResponse(new URL(issuer), await oauth.discoveryRequest(new URL(issuer)))
-  const client = { client_id: app.client_id }
+  const client = { client_id: app.client_id, id_token_signed_response_alg: 'ES256' }
   const proven = oauth.PrivateKeyJwt({ key: key.privateKey, kid: key.kid })
   const DPoP = oauth.DPoP(client, await oauth.generateKeyPair('ES256', { extractable: false }))
   // again sends a request once more where the server asks for a nonce in the proof.

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as client from 'openid-client'
-import { Browser, callback, issuer, keyPair, makeClient, user } from './keystone.mjs'
+import { api, Browser, callback, issuer, keyPair, makeClient, user } from './keystone.mjs'
 
 const scope = 'openid profile email offline_access'
 
@@ -131,4 +131,10 @@ test('logout', async () => {
   await browser.open(client.buildEndSessionUrl(config, { post_logout_redirect_uri: back, id_token_hint: tokens.id_token, state: 'after' }))
   assert.equal(browser.url.href, back + '?state=after')
   await assert.rejects(client.refreshTokenGrant(config, tokens.refresh_token), { error: 'invalid_grant' })
+})
+
+test('dynamic registration', async () => {
+  const { registration_token: token } = await api('POST', '/api/v1/admin/registration-tokens', { name: 'interop', scopes: scope.split(' ') })
+  const config = await client.dynamicClientRegistration(new URL(issuer), { redirect_uris: [callback], scope, grant_types: ['authorization_code', 'refresh_token'] }, client.ClientSecretBasic(), { initialAccessToken: token })
+  await signIn(config)
 })

@@ -28,7 +28,7 @@ services_start
 services_chromium || services_missing chromium
 
 [ $# -gt 0 ] || set -- ./...
-flags="$race -timeout 20m"
+flags="$race -timeout 30m"
 if [ "${COVER:-}" = 1 ]; then
   flags="$flags -coverprofile=coverage.out -coverpkg=./internal/..."
 fi

@@ -83,9 +83,29 @@ func importCommand(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.printImported(done)
+		if err := a.printImported(done); err != nil { // before anything else can fail: secrets are shown this once
+			return err
+		}
+		return d.publishImported(ctx, done)
 	})
 	return c
+}
+
+// publishImported makes the keys that answers to the clients are signed with.
+func (d database) publishImported(ctx context.Context, done []imported) error {
+	for _, one := range done {
+		if one.Kind != "client" || one.Result == importUnchanged {
+			continue
+		}
+		c, err := d.Client(ctx, one.ID)
+		if err == nil {
+			err = d.publishKeys(ctx, c)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readImport reads a file, or standard input. A name that is not known is refused:

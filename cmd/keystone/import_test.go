@@ -136,3 +136,18 @@ func TestImportRefuses(t *testing.T) {
 		t.Errorf("%v", clients)
 	}
 }
+
+// TestImportPublishesKeys: the key of an algorithm is published when a client
+// registers it, by a file too.
+func TestImportPublishesKeys(t *testing.T) {
+	eachDB(t, func(t *testing.T, m *machine) {
+		m.ok("import", m.file("clients.json", `{"clients": [{"name": "Signed", "kind": "web", "redirect_uris": ["https://app.example/cb"], "id_token_signed_response_alg": "EdDSA"}]}`))
+		algs := map[string]bool{}
+		for _, k := range m.items("key", "list") {
+			algs[text(k["algorithm"])] = true
+		}
+		if !algs["EdDSA"] {
+			t.Errorf("keys: %v", algs)
+		}
+	})
+}

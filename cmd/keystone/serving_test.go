@@ -445,12 +445,13 @@ func TestTwoNodesStartAtOnce(t *testing.T) {
 		if list := m.items("user", "list"); len(list) != 1 {
 			t.Fatalf("administrators: %v", list)
 		}
-		states := map[string]int{}
+		keys := map[string]int{}
 		for _, k := range m.items("key", "list") {
-			states[text(k["state"])]++
+			keys[text(k["algorithm"])+" "+text(k["state"])]++
 		}
-		if states["current"] != 1 || len(states) != 1 {
-			t.Errorf("keys: %v", states)
+		// RS256 is for ID tokens; a background job makes it, perhaps a moment later.
+		if keys["ES256 current"] != 1 || keys["RS256 current"] > 1 || len(keys) > 2 {
+			t.Errorf("keys: %v", keys)
 		}
 		tokens := a.signIn("chief", password)
 		if status, answer := b.post("/api/v1/auth/refresh", "", map[string]any{"refresh_token": tokens["refresh_token"]}); status != http.StatusOK {
