@@ -290,7 +290,7 @@ func TestProofOnce(t *testing.T) {
 	answers := []error{nil, nil, down}
 	hooked, clk := is.verifier(t, func(c *verify.Config) {
 		c.FirstProof = func(_ context.Context, key string, until time.Time) (bool, error) {
-			if left := until.Sub(time.Now()); left < 50*time.Second || left > 90*time.Second {
+			if left := time.Until(until); left < 50*time.Second || left > 90*time.Second {
 				t.Errorf("to be remembered for %s", left)
 			}
 			keys = append(keys, key)

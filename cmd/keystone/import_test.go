@@ -144,7 +144,7 @@ func TestImportPublishesKeys(t *testing.T) {
 		m.ok("import", m.file("clients.json", `{"clients": [{"name": "Signed", "kind": "web", "redirect_uris": ["https://app.example/cb"], "id_token_signed_response_alg": "EdDSA"}]}`))
 		algs := map[string]bool{}
 		for _, k := range m.items("key", "list") {
-			algs[text(k["algorithm"])] = true
+			algs[text(k["alg"])] = true
 		}
 		if !algs["EdDSA"] {
 			t.Errorf("keys: %v", algs)

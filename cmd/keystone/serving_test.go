@@ -447,7 +447,7 @@ func TestTwoNodesStartAtOnce(t *testing.T) {
 		}
 		keys := map[string]int{}
 		for _, k := range m.items("key", "list") {
-			keys[text(k["algorithm"])+" "+text(k["state"])]++
+			keys[text(k["alg"])+" "+text(k["state"])]++
 		}
 		// RS256 is for ID tokens; a background job makes it, perhaps a moment later.
 		if keys["ES256 current"] != 1 || keys["RS256 current"] > 1 || len(keys) > 2 {

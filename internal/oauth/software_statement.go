@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 
 	"github.com/keystone-auth/keystone"
@@ -42,7 +41,7 @@ func (s *Slice) withStatement(ctx context.Context, m clientMetadata, kept string
 	over := maps.Clone(m)
 	for _, name := range t.Claims.Names() {
 		if t.Claims.Has(name) && !statementOnly[name] {
-			over[name] = json.RawMessage(t.Claims.Raw(name))
+			over[name] = t.Claims.Raw(name)
 		}
 	}
 	return over, raw, nil

@@ -48,7 +48,7 @@ func (r *Ring) Rotate(ctx context.Context, by keystone.Actor, only string) (keys
 		}
 		k, ok := nextKey(alg, s.keys, now)
 		if !ok {
-			added := false
+			var added bool
 			if k, added, err = r.add(ctx, by, s, alg, now.Add(r.o.MaxAge+publishSlack)); err != nil {
 				return k, err
 			}
