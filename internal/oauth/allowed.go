@@ -29,8 +29,8 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 		return token.Response{}, err
 	}
 	keystone.Checking(ctx, "session")
-	ses, err := s.Store.Session(ctx, what.SessionID)
-	if keystone.KindOf(err) == keystone.NotFound || err == nil && !ses.Alive(s.Store.Now()) {
+	st, err := s.Store.Standing(ctx, what.SessionID, c.ID)
+	if keystone.KindOf(err) == keystone.NotFound || err == nil && !st.Session.Alive(s.Store.Now()) {
 		return token.Response{}, a.gone
 	}
 	if err != nil {
@@ -38,16 +38,12 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 	}
 	if !c.FirstParty {
 		keystone.Checking(ctx, "consent")
-		consented, found, err := s.Store.Consented(ctx, what.UserID, c.ID)
-		if err != nil {
-			return token.Response{}, err
-		}
-		if !found {
+		if !st.Connected {
 			return token.Response{}, a.gone
 		}
-		what.Scopes = keystone.Intersect(what.Scopes, consented) // what was taken back since is not given
+		what.Scopes = keystone.Intersect(what.Scopes, st.Consented) // what was taken back since is not given
 	}
-	u, err := s.Store.User(ctx, what.UserID)
+	u, err := s.Store.UserState(ctx, what.UserID)
 	if keystone.KindOf(err) == keystone.NotFound {
 		return token.Response{}, a.gone
 	}
@@ -56,12 +52,12 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 	}
 	by := httpio.Actor(ctx)
 	by.Kind, by.ID, by.Name, by.ClientID, by.SessionID = keystone.ActorUser, u.ID, u.Username, c.ID, what.SessionID
-	claims := userClaims(u, nil, opened(what.Request.IDTokenClaims, what.Scopes))
+	claims := userClaims(u.User, nil, opened(what.Request.IDTokenClaims, what.Scopes))
 	resp, err := s.Issuer.Issue(ctx, by, token.Request{
 		GrantType: a.grantType, Client: c, UserID: what.UserID, Within: keystone.Intersect(what.Scopes, what.Request.Scopes), Audiences: what.Request.Audiences,
 		ID: &token.IDToken{Nonce: what.Request.Nonce, AuthTime: what.AuthTime, AMR: what.AMR, ACR: what.ACR, Claims: claims},
 		Write: func(ctx context.Context, d token.Decision) (token.Written, error) {
-			family, refresh := s.Issuer.CodeFamily(d, what, c.ID, ses.ExpiresAt)
+			family, refresh := s.Issuer.CodeFamily(d, what, c.ID, st.Session.ExpiresAt)
 			family.Claims = opened(what.Request.InfoClaims, what.Scopes)
 			ok, err := a.redeem(ctx, by, family)
 			if err != nil {

@@ -138,7 +138,7 @@ func (s *Slice) answer(w http.ResponseWriter, r *http.Request, f keystone.Flow, 
 		}
 	}
 	value, now := secret.New(secret.AuthCode), s.Store.Now()
-	if err := s.Store.AddCode(r.Context(), value, s.given(f, facts), now.Add(codeLife)); err != nil {
+	if err := s.Store.AddCode(r.Context(), value, s.given(f, facts), now.Add(codeLife), facts.Session.LastSeen); err != nil {
 		return err
 	}
 	return s.respond(w, r, f.Request, url.Values{"code": {value}})

@@ -3,10 +3,12 @@ package store_test
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/secret"
 	"github.com/keystone-auth/keystone/internal/store"
 	"github.com/keystone-auth/keystone/internal/store/storetest"
 )
@@ -129,8 +131,66 @@ func TestWideTexts(t *testing.T) {
 		`INSERT INTO t (n, id) VALUES ($1, $2) ON CONFLICT (n) DO NOTHING`: `WITH u AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[]) AS u(c1, c2, a1, a2)), ` +
 			`hit AS (INSERT INTO t (n, id) SELECT u.c1, u.c2 FROM u ON CONFLICT (n) DO NOTHING RETURNING n AS k) INSERT AUDIT SELECT a1, a2 FROM u JOIN hit ON hit.k = u.c1 RETURNING id`,
 	} {
-		if got := store.WideText(single, []any{int64(1), "x"}, []any{"id", int64(2)}); got != want {
+		if got := store.WideText(single, []any{int64(1), "x"}, []any{"id", int64(2)}, ""); got != want {
 			t.Errorf("%s:\n%s\nwant\n%s", single, got, want)
 		}
 	}
+	want := `WITH u AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[]) AS u(c1, c2, b1, b2, a1)), ` +
+		`hit AS (UPDATE t SET n = u.c1 FROM u WHERE id = u.c2 RETURNING b1, b2, a1), ` +
+		`more AS (INSERT INTO m (n, id) SELECT hit.b1, hit.b2 FROM hit WHERE EXISTS (SELECT 1 FROM s WHERE id = hit.b2) RETURNING n AS k) ` +
+		`INSERT AUDIT SELECT a1 FROM hit JOIN more ON more.k = hit.b1 RETURNING id`
+	if got := store.WideText(`UPDATE t SET n = $1 WHERE id = $2`, []any{int64(1), "x"}, []any{"id"},
+		`INSERT INTO m (n, id) SELECT $1, $2 WHERE EXISTS (SELECT 1 FROM s WHERE id = $2)`); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
+// TestManyCodesAtOnce: of codes that are redeemed together, each by several at
+// once on two nodes, each begins one grant with one line in the trail; one whose
+// session has ended, or whose consent is gone, begins none.
+func TestManyCodesAtOnce(t *testing.T) {
+	eachNodes(t, 2, func(t *testing.T, nodes []*store.Store, clock *storetest.Clock) {
+		s, now := nodes[0], clock.Now()
+		app := must2(t)(s.CreateClient(ctx, operator, keystone.Client{Name: "App", Kind: keystone.ClientWeb, Enabled: true, RedirectURIs: []string{"https://app.example/cb"}, Scopes: []string{"openid"}}))
+		values, grants := make([]string, 12), make([]keystone.Grant, 12)
+		for i := range values {
+			u := newUser(t, s, fmt.Sprint("u", i))
+			ses := signIn(t, s, u).SessionID
+			grants[i] = keystone.Grant{ID: keystone.NewID(now), UserID: u.ID, ClientID: app.ID, SessionID: ses, Scopes: []string{"openid"}, Generation: 1,
+				RotatedAt: now, CreatedAt: now, ExpiresAt: now.Add(time.Hour), EndsAt: now.Add(time.Hour)}
+			values[i] = secret.New(secret.AuthCode)
+			ok(t, s.AddCode(ctx, values[i], store.Code{GrantID: grants[i].ID, UserID: u.ID, SessionID: ses}, now.Add(time.Minute), now.Add(-time.Hour*time.Duration(i%2))))
+			if i%4 != 2 {
+				ok(t, s.AddConsent(ctx, operator, u.ID, app, []string{"openid"}))
+			}
+			if i%4 == 3 {
+				ok(t, s.EndSession(ctx, operator, ses, "", keystone.EndLogout))
+			}
+		}
+		wins := make([]atomic.Int32, len(values))
+		for _, err := range together(4*len(values), func(n int) error {
+			i := n % len(values)
+			won, err := nodes[n%2].RedeemCode(ctx, operator, values[i], grants[i], false)
+			if won {
+				wins[i].Add(1)
+			}
+			return err
+		}) {
+			ok(t, err)
+		}
+		for i, g := range grants {
+			want := int32(1)
+			if i%4 >= 2 {
+				want = 0
+			}
+			rows := must[[]string](t)(s.RawTexts(ctx, `SELECT id FROM grants WHERE id = $1`, g.ID))
+			trail := must[[]string](t)(s.RawTexts(ctx, `SELECT id FROM audit WHERE action = 'code.redeemed' AND target_id = $1`, g.ID))
+			if wins[i].Load() != want || len(rows) != int(want) || len(trail) != int(want) {
+				t.Errorf("code %d: %d wins, %d grants, %d audit rows, want %d", i, wins[i].Load(), len(rows), len(trail), want)
+			}
+			if _, used, err := s.ReadCode(ctx, values[i]); err != nil || !used {
+				t.Errorf("code %d: used %v, %v", i, used, err)
+			}
+		}
+	})
 }

@@ -11,12 +11,20 @@ import (
 // BrowserSession is a session that a browser carries.
 type BrowserSession struct {
 	keystone.Session
-	AuthTime time.Time // when its user last proved who they are
+	AuthTime  time.Time // when its user last proved who they are
+	Consented []string  // the scopes that they allow the client that was asked about, sorted
+	Connected bool      // they allow it anything
 }
 
 // BrowserSessions returns the living sessions of a browser whose users may sign
 // in, newest first. idle is the longest pause between two uses.
 func (s *Store) BrowserSessions(ctx context.Context, browser string, idle time.Duration) ([]BrowserSession, error) {
+	return s.browserSessions(ctx, browser, "", idle)
+}
+
+// browserSessions is BrowserSessions with what each user allows the client (may be
+// empty).
+func (s *Store) browserSessions(ctx context.Context, browser, clientID string, idle time.Duration) ([]BrowserSession, error) {
 	if !secret.WellFormed(secret.Browser, browser) {
 		return nil, nil
 	}
@@ -24,13 +32,16 @@ func (s *Store) BrowserSessions(ctx context.Context, browser string, idle time.D
 	list, err := all(ctx, s, func(scan func(...any) error) (b BrowserSession, err error) {
 		var amr string
 		var created, expires, auth, used int64
-		err = scan(&b.ID, &b.UserID, &b.Username, &amr, &created, &expires, &auth, &used)
+		var scopes *string
+		err = scan(&b.ID, &b.UserID, &b.Username, &amr, &created, &expires, &auth, &used, &scopes)
+		b.Consented, b.Connected = consented(scopes)
 		b.AMR, b.CreatedAt, b.ExpiresAt, b.AuthTime, b.LastSeen = unwords(amr), moment(created), moment(expires), moment(auth), moment(used)
 		return b, err
-	}, `SELECT s.id, s.user_id, u.username, s.amr, s.created_at, s.expires_at, b.auth_time, b.last_used
+	}, `SELECT s.id, s.user_id, u.username, s.amr, s.created_at, s.expires_at, b.auth_time, b.last_used, k.scopes
 		FROM browser_sessions b JOIN sessions s ON s.id = b.session_id JOIN users u ON u.id = s.user_id
+		LEFT JOIN consents k ON k.user_id = s.user_id AND k.client_id = $4
 		WHERE b.browser = $1 AND s.ended_at = 0 AND s.expires_at > $2 AND b.last_used > $3 AND u.enabled ORDER BY b.auth_time DESC, s.id`,
-		secret.Hash(browser), micros(now), micros(now.Add(-idle)))
+		secret.Hash(browser), micros(now), micros(now.Add(-idle)), clientID)
 	return list, s.fail("read browser sessions", err)
 }
 

@@ -71,7 +71,7 @@ func TestRedeemBesideTheEnd(t *testing.T) {
 			g := keystone.Grant{ID: keystone.NewID(now), UserID: u.ID, ClientID: app.ID, SessionID: ses, Scopes: []string{"openid"}, Generation: 1,
 				RotatedAt: now, CreatedAt: now, ExpiresAt: now.Add(time.Hour), EndsAt: now.Add(time.Hour)}
 			value := secret.New(secret.AuthCode)
-			if err := s.AddCode(ctx, value, store.Code{GrantID: g.ID, UserID: u.ID, SessionID: ses}, now.Add(time.Minute)); err != nil {
+			if err := s.AddCode(ctx, value, store.Code{GrantID: g.ID, UserID: u.ID, SessionID: ses}, now.Add(time.Minute), now); err != nil {
 				t.Fatal(err)
 			}
 			var wg sync.WaitGroup

@@ -28,21 +28,20 @@ type Code struct {
 const usedEvery = time.Minute
 
 // AddCode stores a code under the hash of its value until expires. It is a use
-// of the browser's session.
-func (s *Store) AddCode(ctx context.Context, value string, c Code, expires time.Time) error {
+// of the browser's session, which was used before at lastUsed.
+func (s *Store) AddCode(ctx context.Context, value string, c Code, expires, lastUsed time.Time) error {
 	payload, err := json.Marshal(c)
 	if err != nil {
 		return err
 	}
 	now := s.now()
-	w := &hotWrite{
-		lock: lockOnce(secret.Hash(value)),
-		sql:  insertSingleUse,
-		args: []any{SingleUseCode, secret.Hash(value), string(payload), micros(now), micros(expires)},
-	}
-	w.then = func(bool) []addition {
-		return []addition{{`UPDATE browser_sessions SET last_used = $1 WHERE session_id = $2 AND last_used < $3`,
-			[]any{micros(now), c.SessionID, micros(now.Add(-usedEvery))}}}
+	w := &hotWrite{alike: true, sql: insertSingleUse, args: []any{SingleUseCode, secret.Hash(value), string(payload), micros(now), micros(expires)}}
+	if before := now.Add(-usedEvery); lastUsed.Before(before) {
+		w.alike = false
+		w.then = func(bool) []addition {
+			return []addition{{`UPDATE browser_sessions SET last_used = $1 WHERE session_id = $2 AND last_used < $3`,
+				[]any{micros(now), c.SessionID, micros(before)}}}
+		}
 	}
 	_, err = s.hot(ctx, w)
 	return s.fail("add code", err)
@@ -71,34 +70,18 @@ func (s *Store) BurnCode(ctx context.Context, value string) error {
 
 // RedeemCode uses a code and begins its grant, in one transaction: of any number
 // of simultaneous uses, on any nodes, one gets true. The session that the code
-// was issued under must still be alive, and the consent there, unless trusted:
-// the grant is written only after a write to the rows of both, where whoever
-// ends the session or takes the consent back either waits or has been.
+// was issued under must still be alive, and the consent there, unless trusted;
+// else the code is used up and there is no grant.
 func (s *Store) RedeemCode(ctx context.Context, by keystone.Actor, value string, g keystone.Grant, trusted bool) (bool, error) {
-	now := s.now()
+	hash := secret.Hash(value)
 	w := &hotWrite{
-		lock: lockOnce(secret.Hash(value)),
-		sql: `UPDATE single_use SET used_at = $1 WHERE kind = $2 AND hash = $3 AND used_at = 0 AND expires_at > $1
-			AND EXISTS (SELECT 1 FROM sessions WHERE id = $4 AND ended_at = 0 AND expires_at > $1)`,
-		args: []any{micros(now), SingleUseCode, secret.Hash(value), g.SessionID},
+		alike: true,
+		lock:  lockRedeemed(g.SessionID, hash),
+		sql:   `UPDATE single_use SET used_at = $1 WHERE kind = $2 AND hash = $3 AND used_at = 0 AND expires_at > $1`,
+		args:  []any{micros(s.now()), SingleUseCode, hash},
+		also:  beginGrant(g, trusted),
 	}
-	w.then = func(hit bool) []addition {
-		if !hit {
-			return nil
-		}
-		return s.beginGrant(by, g, trusted, keystone.AuditEvent{Action: keystone.ActCodeRedeemed, TargetKind: "grant", TargetID: g.ID,
-			Detail: map[string]any{"scopes": g.Scopes}})
-	}
+	w.trail = s.auditRow(by, keystone.AuditEvent{Action: keystone.ActCodeRedeemed, TargetKind: "grant", TargetID: g.ID, Detail: map[string]any{"scopes": g.Scopes}}).args
 	hit, err := s.hot(ctx, w)
 	return hit, s.fail("redeem code", err)
-}
-
-// beginGrant is what redeeming adds to its transaction: writes to the rows of
-// session and consent, then the grant where both are still there, then the trail.
-func (s *Store) beginGrant(by keystone.Actor, g keystone.Grant, trusted bool, event keystone.AuditEvent) []addition {
-	adds := []addition{{`UPDATE sessions SET last_seen = $1 WHERE id = $2`, []any{micros(g.CreatedAt), g.SessionID}}}
-	if !trusted {
-		adds = append(adds, addition{`UPDATE consents SET updated_at = updated_at WHERE user_id = $1 AND client_id = $2`, []any{g.UserID, g.ClientID}})
-	}
-	return append(adds, insertGrantWhile(g, trusted), s.auditRow(by, event))
 }

@@ -24,6 +24,14 @@ func (s *Store) Consented(ctx context.Context, userID, clientID string) (list []
 	return unwords(scopes), found, s.fail("read consent", err)
 }
 
+// consented reads the scopes of a consent that may not be there.
+func consented(scopes *string) (list []string, found bool) {
+	if scopes == nil {
+		return nil, false
+	}
+	return unwords(*scopes), true
+}
+
 // AddConsent remembers that the user allowed the client these scopes, besides
 // those they allowed before.
 func (s *Store) AddConsent(ctx context.Context, by keystone.Actor, userID string, c keystone.Client, scopes []string) error {

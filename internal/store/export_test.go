@@ -109,9 +109,13 @@ func (s *Store) BareHot(ctx context.Context, id string) error {
 
 // WideText is the text of many audited writes like sql, with the beginning of
 // the audit row's own text cut short.
-func WideText(sql string, args, trail []any) string {
+func WideText(sql string, args, trail []any, also string) string {
+	w := &hotWrite{sql: sql, args: args, trail: trail}
+	if also != "" {
+		w.also = &addition{also, args}
+	}
 	into, _, _ := strings.Cut(insertAudit, "VALUES")
-	return strings.Replace(new(wideTexts).audited(sql, args, trail), into, "INSERT AUDIT ", 1)
+	return strings.Replace(new(wideTexts).audited(w), into, "INSERT AUDIT ", 1)
 }
 
 // DetailText is the stored form of a detail.

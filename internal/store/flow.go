@@ -77,7 +77,7 @@ const FlowLife = 30 * time.Minute
 // request means.
 func (s *Store) Facts(ctx context.Context, browser string, f *keystone.Flow, c keystone.Client, idle time.Duration) (keystone.Facts, error) {
 	a := keystone.Facts{Now: s.now(), Trusted: c.FirstParty}
-	sessions, err := s.BrowserSessions(ctx, browser, idle)
+	sessions, err := s.browserSessions(ctx, browser, c.ID, idle)
 	if err != nil {
 		return a, err
 	}
@@ -87,6 +87,7 @@ func (s *Store) Facts(ctx context.Context, browser string, f *keystone.Flow, c k
 		if named {
 			f.SessionID, f.UserID = b.ID, b.UserID
 			a.Session, a.AuthTime, a.ACR = &b.Session, b.AuthTime, keystone.ACRPassword
+			a.Consented, a.Connected = b.Consented, b.Connected
 			break
 		}
 	}
@@ -98,6 +99,5 @@ func (s *Store) Facts(ctx context.Context, browser string, f *keystone.Flow, c k
 		return a, err
 	}
 	a.Offered = keystone.Intersect(keystone.Intersect(keystone.SortedSet(slices.Concat(f.Request.Scopes, f.Request.ClaimScopes)), c.Scopes), u.Scopes)
-	a.Consented, a.Connected, err = s.Consented(ctx, a.Session.UserID, c.ID)
-	return a, err
+	return a, nil
 }

@@ -31,16 +31,19 @@ func insertGrant(g keystone.Grant) addition {
 			micros(g.RotatedAt), micros(g.CreatedAt), micros(g.ExpiresAt), micros(g.EndsAt), g.Bound.JKT, g.Bound.X5T, words(g.Claims)}}
 }
 
-// insertGrantWhile is insertGrant where the session is still alive and, unless
-// trusted, the user's consent still there.
-func insertGrantWhile(g keystone.Grant, trusted bool) addition {
+// beginGrant is what redeeming adds to its transaction: the grant, where the
+// session is still alive and, unless trusted, the user's consent still there.
+// Whoever ends the one or takes back the other either waits for this transaction,
+// and finds the grant, or has been.
+func beginGrant(g keystone.Grant, trusted bool) *addition {
 	a := insertGrant(g)
 	a.sql = `INSERT INTO grants (` + grantColumns + `) SELECT $1, $2, $3, $4, $5, $6, CAST($7 AS BIGINT), CAST($8 AS BIGINT), CAST($9 AS BIGINT),
-		CAST($10 AS BIGINT), CAST($11 AS BIGINT), 0, '', $12, $13, $14 WHERE EXISTS (SELECT 1 FROM sessions WHERE id = $4 AND ended_at = 0)`
+		CAST($10 AS BIGINT), CAST($11 AS BIGINT), 0, '', $12, $13, $14
+		WHERE EXISTS (SELECT 1 FROM sessions WHERE id = $4 AND ended_at = 0 AND expires_at > $9` + forShare + `)`
 	if !trusted {
-		a.sql += ` AND EXISTS (SELECT 1 FROM consents WHERE user_id = $2 AND client_id = $3)`
+		a.sql += ` AND EXISTS (SELECT 1 FROM consents WHERE user_id = $2 AND client_id = $3` + forShare + `)`
 	}
-	return a
+	return &a
 }
 
 // Grant returns a grant as it is now.

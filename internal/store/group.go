@@ -29,6 +29,9 @@ type hotWrite struct {
 	// an INSERT that cannot miss may go without.
 	alike bool
 	trail []any
+	// also is what an UPDATE with a trail adds where its condition held: an INSERT …
+	// SELECT $1, … WHERE, whose first column is the key. The write hit where both did.
+	also *addition
 
 	err  error
 	done chan struct{}
@@ -45,6 +48,9 @@ func lockOnce(hash []byte) string   { return "4" + string(hash) }
 func lockAttempt(key string) string { return "5" + key }
 func lockRevoked(jti string) string { return "6" + jti }
 
+// lockRedeemed is of a write that uses an item and holds on to a session.
+func lockRedeemed(session string, hash []byte) string { return lockSession(session) + string(hash) }
+
 // inOrder sorts by lock. Writes that lock nothing sort by text, so that those
 // that are alike stand together.
 func inOrder(a, b *hotWrite) int {
@@ -57,6 +63,13 @@ func inOrder(a, b *hotWrite) int {
 type addition struct {
 	sql  string
 	args []any
+}
+
+// isAlike reports whether w may be one statement with other, which stands before
+// it. Two writes of the same row may not: the second must see the first.
+func (w *hotWrite) isAlike(other *hotWrite) bool {
+	return w.alike && w.sql == other.sql && (w.lock == "" || w.lock != other.lock) &&
+		(w.also == nil) == (other.also == nil) && (w.also == nil || w.also.sql == other.also.sql)
 }
 
 func (w *hotWrite) additions() []addition {
@@ -129,6 +142,13 @@ func (s *Store) hotAlone(ctx context.Context, w *hotWrite) error {
 	}
 	if err != nil {
 		return err
+	}
+	if w.hit && w.also != nil {
+		n, err := s.q.exec(ctx, w.also.sql, w.also.args...)
+		if err != nil {
+			return err
+		}
+		w.hit = n > 0
 	}
 	for _, add := range w.additions() {
 		if _, err := s.q.exec(ctx, add.sql, add.args...); err != nil {

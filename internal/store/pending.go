@@ -169,20 +169,15 @@ func (s *Store) AnswerPending(ctx context.Context, by keystone.Actor, id, userID
 // RedeemCode does of a code: of any number of simultaneous uses, on any nodes,
 // one gets true.
 func (s *Store) RedeemPending(ctx context.Context, by keystone.Actor, code string, g keystone.Grant, trusted bool) (bool, error) {
-	now, hash := s.now(), secret.Hash(code)
+	hash := secret.Hash(code)
 	w := &hotWrite{
-		lock: lockOnce(hash),
-		sql: `UPDATE pending_authorizations SET status = 'redeemed' WHERE hash = $1 AND status = 'approved' AND expires_at > $2
-			AND EXISTS (SELECT 1 FROM sessions WHERE id = $3 AND ended_at = 0 AND expires_at > $2)`,
-		args: []any{hash, micros(now), g.SessionID},
+		alike: true,
+		lock:  lockRedeemed(g.SessionID, hash),
+		sql:   `UPDATE pending_authorizations SET status = 'redeemed' WHERE hash = $1 AND status = 'approved' AND expires_at > $2`,
+		args:  []any{hash, micros(s.now())},
+		also:  beginGrant(g, trusted),
 	}
-	w.then = func(hit bool) []addition {
-		if !hit {
-			return nil
-		}
-		return s.beginGrant(by, g, trusted, keystone.AuditEvent{Action: keystone.ActAuthorizationRedeemed, TargetKind: "grant", TargetID: g.ID,
-			Detail: map[string]any{"scopes": g.Scopes}})
-	}
+	w.trail = s.auditRow(by, keystone.AuditEvent{Action: keystone.ActAuthorizationRedeemed, TargetKind: "grant", TargetID: g.ID, Detail: map[string]any{"scopes": g.Scopes}}).args
 	hit, err := s.hot(ctx, w)
 	s.cache.pending.Invalidate(hex.EncodeToString(hash))
 	return hit, s.fail("redeem pending authorization", err)

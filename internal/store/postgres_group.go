@@ -94,8 +94,7 @@ type step struct {
 }
 
 // steps makes the statements of a group in its order, which is the order in
-// which it locks rows. Two writes of the same row stay two statements: the second
-// must see the first. whole reports that nothing is left to add afterwards.
+// which it locks rows. whole reports that nothing is left to add afterwards.
 func (p *postgres) steps(group []*hotWrite) (steps []step, whole bool) {
 	whole = true
 	for i := 0; i < len(group); {
@@ -106,7 +105,7 @@ func (p *postgres) steps(group []*hotWrite) (steps []step, whole bool) {
 			i = end
 			continue
 		}
-		for end < len(group) && group[end].alike && group[end].sql == w.sql && (w.lock == "" || group[end].lock != group[end-1].lock) {
+		for end < len(group) && group[end].isAlike(group[end-1]) {
 			end++
 		}
 		steps = append(steps, p.wideStep(group[i:end]))
@@ -126,10 +125,16 @@ func (p *postgres) wideStep(run []*hotWrite) step {
 		st.sql = p.wide.insert(first.sql, first.args)
 		return st
 	}
+	if first.also != nil {
+		for i, w := range run {
+			rows[i] = storable(w.also.args)
+		}
+		st.args = columns(st.args, rows)
+	}
 	for i, w := range run {
 		rows[i] = storable(w.trail)
 	}
-	st.sql, st.args = p.wide.audited(first.sql, first.args, first.trail), columns(st.args, rows)
+	st.sql, st.args = p.wide.audited(first), columns(st.args, rows)
 	return st
 }
 

@@ -9,6 +9,11 @@ import (
 	"unicode/utf8"
 )
 
+// forShare ends a subquery whose row must stay as it was read until the
+// transaction has ended: whoever changes it waits, or is seen. PostgreSQL alone
+// needs it.
+const forShare = " FOR SHARE"
+
 // storable makes every text in args one that both databases take: a NUL or what
 // is not UTF-8 becomes U+FFFD. No name or id has that in it, so a lookup by such
 // a text finds nothing, and what a browser says about itself is kept as well as

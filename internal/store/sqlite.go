@@ -86,7 +86,7 @@ func (l *lite) prepared(ctx context.Context, db *sql.DB, text string) (*sql.Stmt
 	if stmt != nil {
 		return stmt, nil
 	}
-	stmt, err := db.PrepareContext(ctx, text)
+	stmt, err := db.PrepareContext(ctx, unlocked(text))
 	if err != nil {
 		return nil, err
 	}
@@ -99,6 +99,10 @@ func (l *lite) prepared(ctx context.Context, db *sql.DB, text string) (*sql.Stmt
 	l.stmts[key] = stmt
 	return stmt, nil
 }
+
+// unlocked is a text as SQLite takes it: where one writes at a time, no row needs
+// a lock of its own.
+func unlocked(text string) string { return strings.ReplaceAll(text, forShare, "") }
 
 func (l *lite) exec(ctx context.Context, text string, args ...any) (int64, error) {
 	stmt, err := l.prepared(ctx, l.writer, text)
@@ -142,7 +146,7 @@ func (r liteRows) Close() { _ = r.Rows.Close() } // its error is Err's
 type liteTx struct{ tx *sql.Tx }
 
 func (t *liteTx) exec(ctx context.Context, text string, args ...any) (int64, error) {
-	res, err := t.tx.ExecContext(ctx, text, storable(args)...)
+	res, err := t.tx.ExecContext(ctx, unlocked(text), storable(args)...)
 	if err != nil {
 		return 0, err
 	}
@@ -163,6 +167,12 @@ func (t *liteTx) rollback()                    { _ = t.tx.Rollback() } // after 
 func (l *lite) runGroup(ctx context.Context, group []*hotWrite) error {
 	for _, w := range group { // before the transaction takes the one connection
 		if _, err := l.prepared(ctx, l.writer, w.sql); err != nil {
+			return err
+		}
+		if w.also == nil {
+			continue
+		}
+		if _, err := l.prepared(ctx, l.writer, w.also.sql); err != nil {
 			return err
 		}
 	}
@@ -201,6 +211,17 @@ func (l *lite) runHot(ctx context.Context, tx *sql.Tx, w *hotWrite) error {
 			return err
 		}
 		w.hit = err == nil
+	}
+	if w.hit && w.also != nil {
+		res, err := tx.StmtContext(ctx, l.known(w.also.sql)).ExecContext(ctx, storable(w.also.args)...)
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			return err
+		}
+		w.hit = n > 0
 	}
 	for _, add := range w.additions() {
 		var err error

@@ -25,33 +25,54 @@ var parameter = regexp.MustCompile(`\$(\d+)`)
 // insert is an INSERT of many rows whose single form is VALUES ($1, $2, …).
 func (t *wideTexts) insert(sql string, args []any) string {
 	return t.remember(sql, func() string {
-		return strings.Replace(selectValues(sql), " FROM u", " FROM "+unnest(args, nil), 1)
+		return strings.Replace(selectValues(sql), " FROM u", " FROM "+unnest(args, nil, nil), 1)
 	})
 }
 
 // audited is many of an UPDATE, or INSERT, and an audit row for each whose
 // condition held; it returns the ids of these. An UPDATE names its rows in one
 // WHERE; the first column of an INSERT is its key.
-func (t *wideTexts) audited(sql string, args, trail []any) string {
-	return t.remember("audited "+sql, func() string {
-		a := make([]string, len(trail))
-		for i := range a {
-			a[i] = "a" + strconv.Itoa(i+1)
-		}
-		row := strings.Join(a, ", ")
+func (t *wideTexts) audited(w *hotWrite) string {
+	sql, also, key := w.sql, addition{}, "audited "+w.sql
+	if w.also != nil {
+		also = *w.also
+		key += also.sql
+	}
+	return t.remember(key, func() string {
+		row := names("a", w.trail)
 		into, _, _ := strings.Cut(insertAudit, "VALUES")
-		with := `WITH u AS (SELECT * FROM ` + unnest(args, trail) + `), hit AS (`
+		with := `WITH u AS (SELECT * FROM ` + unnest(w.args, also.args, w.trail) + `), hit AS (`
 		switch {
 		case strings.HasPrefix(sql, "UPDATE "):
 			set, where, _ := strings.Cut(parameter.ReplaceAllString(sql, "u.c$1"), "WHERE ")
-			return with + strings.TrimSpace(set) + ` FROM u WHERE ` + where + ` RETURNING ` + row + `) ` + into + `SELECT ` + row + ` FROM hit RETURNING id`
+			with += strings.TrimSpace(set) + ` FROM u WHERE ` + where + ` RETURNING `
+			if w.also == nil {
+				return with + row + `) ` + into + `SELECT ` + row + ` FROM hit RETURNING id`
+			}
+			values, where, _ := strings.Cut(parameter.ReplaceAllString(also.sql, "hit.b$1"), "WHERE ")
+			return with + names("b", also.args) + `, ` + row + `), more AS (` + strings.TrimSpace(values) + ` FROM hit WHERE ` + where +
+				` RETURNING ` + firstColumn(also.sql) + ` AS k) ` + into + `SELECT ` + row + ` FROM hit JOIN more ON more.k = hit.b1 RETURNING id`
 		case strings.Contains(sql, "ON CONFLICT"):
-			_, list, _ := strings.Cut(sql, "(")
-			key, _, _ := strings.Cut(list, ",")
-			return with + selectValues(sql) + ` RETURNING ` + key + ` AS k) ` + into + `SELECT ` + row + ` FROM u JOIN hit ON hit.k = u.c1 RETURNING id`
+			return with + selectValues(sql) + ` RETURNING ` + firstColumn(sql) + ` AS k) ` + into + `SELECT ` + row + ` FROM u JOIN hit ON hit.k = u.c1 RETURNING id`
 		}
 		return with + selectValues(sql) + `) ` + into + `SELECT ` + row + ` FROM u RETURNING id`
 	})
+}
+
+// firstColumn is the key that an INSERT writes.
+func firstColumn(sql string) string {
+	_, list, _ := strings.Cut(sql, "(")
+	key, _, _ := strings.Cut(list, ",")
+	return key
+}
+
+// names are the columns of values: a1, a2, …
+func names(prefix string, values []any) string {
+	list := make([]string, len(values))
+	for i := range list {
+		list[i] = prefix + strconv.Itoa(i+1)
+	}
+	return strings.Join(list, ", ")
 }
 
 func (t *wideTexts) remember(key string, text func() string) string {
@@ -77,19 +98,23 @@ func selectValues(sql string) string {
 	return head + `SELECT ` + parameter.ReplaceAllString(values, "u.c$1") + ` FROM u` + rest
 }
 
-// unnest is the table u of parameters c1, c2, … and columns a1, a2, … of an
-// audit row.
-func unnest(args, trail []any) string {
-	arrays, names := make([]string, 0, len(args)+len(trail)), make([]string, 0, len(args)+len(trail))
-	add := func(prefix string, values []any) {
-		for i, v := range values {
-			arrays = append(arrays, fmt.Sprintf("$%d::%s[]", len(arrays)+1, columnType(v)))
-			names = append(names, prefix+strconv.Itoa(i+1))
+// unnest is the table u of parameters c1, c2, …, those of what a write adds, b1,
+// b2, …, and columns a1, a2, … of an audit row.
+func unnest(args, also, trail []any) string {
+	var arrays, columns []string
+	for _, part := range []struct {
+		prefix string
+		values []any
+	}{{"c", args}, {"b", also}, {"a", trail}} {
+		if len(part.values) == 0 {
+			continue
 		}
+		for _, v := range part.values {
+			arrays = append(arrays, fmt.Sprintf("$%d::%s[]", len(arrays)+1, columnType(v)))
+		}
+		columns = append(columns, names(part.prefix, part.values))
 	}
-	add("c", args)
-	add("a", trail)
-	return `unnest(` + strings.Join(arrays, ", ") + `) AS u(` + strings.Join(names, ", ") + `)`
+	return `unnest(` + strings.Join(arrays, ", ") + `) AS u(` + strings.Join(columns, ", ") + `)`
 }
 
 func columnType(v any) string {
