@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"sync"
 
 	"github.com/keystone-auth/keystone/internal/httpio"
 )
@@ -20,7 +21,8 @@ const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; con
 // docs serves the OpenAPI document, and when DEBUG the page that shows it and
 // can try it. Everything is embedded: nothing comes from elsewhere.
 type docs struct {
-	document, page, script, style file
+	document            func() (file, error) // written when it is first asked for: it takes longer than the rest of the start
+	page, script, style file
 }
 
 // file is a body that never changes while the process lives.
@@ -54,19 +56,20 @@ func newDocs() (*docs, error) {
 	return d, nil
 }
 
-// describe takes the document once every route is known.
-func (d *docs) describe(api *httpio.API, issuer string) error {
-	document, err := api.OpenAPI(issuer)
-	if err != nil {
-		return err
-	}
-	d.document = newFile("application/json", document)
-	return nil
+// describe is called once every route is known.
+func (d *docs) describe(api *httpio.API, issuer string) {
+	d.document = sync.OnceValues(func() (file, error) {
+		document, err := api.OpenAPI(issuer)
+		return newFile("application/json", document), err
+	})
 }
 
 func (d *docs) openAPI(w http.ResponseWriter, r *http.Request) error {
-	d.document.serve(w, r)
-	return nil
+	document, err := d.document()
+	if err == nil {
+		document.serve(w, r)
+	}
+	return err
 }
 
 // routes are those of the page.

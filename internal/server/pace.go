@@ -23,6 +23,8 @@ type pace struct {
 	free    func()        // debug.FreeOSMemory
 	now     func() time.Time
 
+	ours bool // no operator has set GOGC
+
 	mu        sync.Mutex
 	over      bool
 	busy      bool
@@ -39,15 +41,23 @@ const (
 	calmRate = 1 << 20 // bytes a tick: less is idle
 	calmFor  = 5       // ticks until an idle process gives memory back
 	goPace   = 100     // Go's own percentage
+
+	// startPace holds until run: a start allocates a few megabytes once, and most of
+	// what the collector would look at stays.
+	startPace = 400
 )
 
 func newPace() *pace {
-	return &pace{percent: debug.SetGCPercent, free: debug.FreeOSMemory, now: time.Now, set: goPace}
+	p := &pace{percent: debug.SetGCPercent, free: debug.FreeOSMemory, now: time.Now, set: goPace}
+	if p.ours = readHeap().percent == goPace; p.ours {
+		p.to(startPace)
+	}
+	return p
 }
 
 // run sets the pace until ctx ends.
 func (p *pace) run(ctx context.Context) {
-	if readHeap().percent != goPace {
+	if !p.ours {
 		return
 	}
 	p.rest() // what was only needed to start

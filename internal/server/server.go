@@ -131,7 +131,8 @@ func (s *Server) build(ctx context.Context, o Options) (err error) {
 	if err := s.mount(s.list); err != nil {
 		return err
 	}
-	return s.docs.describe(s.api, s.config.Issuer)
+	s.docs.describe(s.api, s.config.Issuer)
+	return nil
 }
 
 // crossOrigin refuses what pages of other origins send with a browser's help
@@ -156,7 +157,10 @@ func (s *Server) Management() http.Handler { return s.management() }
 func (s *Server) Routes() []httpio.Route { return s.list }
 
 // OpenAPI returns the OpenAPI document.
-func (s *Server) OpenAPI() []byte { return s.docs.document.body }
+func (s *Server) OpenAPI() ([]byte, error) {
+	document, err := s.docs.document()
+	return document.body, err
+}
 
 // Parts returns what the slices work with.
 func (s *Server) Parts() *Parts { return s.parts }
