@@ -58,9 +58,6 @@ func (l line) target() string {
 	if l.row.cpu > 0 {
 		parts = append(parts, fmt.Sprintf("≤ %.0f µs CPU", microseconds(l.mostCPU())))
 	}
-	if l.least > 0 {
-		parts = append(parts, "≥ "+thousands(l.least)+"/s")
-	}
 	if l.p99 > 0 {
 		parts = append(parts, fmt.Sprintf("p99 ≤ %.0f ms", milliseconds(l.p99)))
 	}
@@ -82,9 +79,6 @@ func (l line) verdict() string {
 	}
 	if l.row.cpu > 0 && l.turn.cpu() > l.mostCPU() {
 		missed = append(missed, "CPU")
-	}
-	if l.least > 0 && l.Rate() < l.least {
-		missed = append(missed, "rate")
 	}
 	if l.p99 > 0 && l.Quantile(0.99) > l.p99 {
 		missed = append(missed, "p99")

@@ -18,7 +18,6 @@ type row struct {
 	share float64       // of today's limit that must be reached; 0: no target
 	cpu   time.Duration // published, server time for each request; 0: no target
 	p99   time.Duration // as it is; 0: no target
-	least float64       // requests/s, as it is; 0: no target
 	bare  string        // path of the bare endpoint; empty: none
 }
 
@@ -53,8 +52,8 @@ var rows = []row{
 	{name: "revocation of access tokens", postgres: true, conns: 16, run: revokeAccess, limit: 10_500, by: byShape, share: 0.75, bare: "/revoke"},
 	{name: "revocation of refresh tokens", postgres: true, conns: 16, run: revokeRefresh, limit: 10_500, by: byShape},
 
-	{name: "code flow with a live session, ID token RS256", postgres: true, conns: 16, run: codeFlow(func(f *fixture) credentials { return f.app }), least: 2 * 1_500},
-	{name: "code flow with a live session, ID token ES256", postgres: true, conns: 16, run: codeFlow(func(f *fixture) credentials { return f.appES256 }), least: 2 * 1_500},
+	{name: "code flow with a live session, ID token RS256", postgres: true, conns: 16, run: codeFlow(func(f *fixture) credentials { return f.app }), limit: 2 * 1_500, by: byShape, share: 1},
+	{name: "code flow with a live session, ID token ES256", postgres: true, conns: 16, run: codeFlow(func(f *fixture) credentials { return f.appES256 }), limit: 2 * 1_500, by: byShape, share: 1},
 	{name: "code flow with a live session, SQLite", conns: 16, run: codeFlow(func(f *fixture) credentials { return f.appES256 })},
 	{name: "client_credentials during a flood of code flows", postgres: true, conns: 4, run: flood},
 

@@ -3,6 +3,7 @@ package token
 import (
 	"cmp"
 	"context"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/json"
@@ -64,7 +65,24 @@ func (i *Issuer) mintID(ctx context.Context, r Request, d Decision, w Written, a
 	if err != nil {
 		return "", err
 	}
-	return s.sign(payload)
+	return i.signID(ctx, s, payload)
+}
+
+var errSigning = keystone.Fail(keystone.Unavailable, "More ID tokens are to be signed than this server can sign. Start again in a moment.")
+
+// signID signs an ID token. A signature with RSA takes as long as dozens of other
+// requests, so those of ID tokens leave one processor to everything else.
+func (i *Issuer) signID(ctx context.Context, s *signer, payload []byte) (string, error) {
+	if _, slow := s.key.(*rsa.PrivateKey); !slow {
+		return s.sign(payload)
+	}
+	select {
+	case i.slowSigners <- struct{}{}:
+		defer func() { <-i.slowSigners }()
+		return s.sign(payload)
+	case <-ctx.Done():
+		return "", errSigning.Because(ctx.Err())
+	}
 }
 
 // halfHash is at_hash and c_hash: half of the hash that the algorithm uses itself

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +31,8 @@ type Issuer struct {
 	refresh *secret.RefreshTokens
 	usage   usage
 	observe func(grantType, result string)
+
+	slowSigners chan struct{} // has room for as many as may sign with RSA at once, see signID
 }
 
 // NewIssuer returns the door. observe (may be nil) is told of every token and
@@ -38,7 +41,8 @@ func NewIssuer(o Options, s *store.Store, ring *Ring, master secret.MasterKey, o
 	if observe == nil {
 		observe = func(string, string) {}
 	}
-	return &Issuer{Options: o, store: s, ring: ring, refresh: master.RefreshTokens(), observe: observe}
+	return &Issuer{Options: o, store: s, ring: ring, refresh: master.RefreshTokens(), observe: observe,
+		slowSigners: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
 }
 
 // Request is what a grant has shown, and what is asked for. A grant only proves
