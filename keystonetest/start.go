@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/keystone-auth/keystone/internal/password"
 	"github.com/keystone-auth/keystone/internal/secret"
 	"github.com/keystone-auth/keystone/internal/server"
+	"github.com/keystone-auth/keystone/internal/store/storetest"
 )
 
 // Server is a Keystone that runs until its test ends. Its methods fail the test
@@ -43,7 +43,7 @@ func Start(t testing.TB, opts ...Option) *Server {
 	t.Helper()
 	dir := t.TempDir()
 	s := &Server{
-		Clock: &Clock{}, DatabaseURL: filepath.Join(dir, "keystone.db"), MasterKey: secret.NewMasterKey().Encode(),
+		Clock: &Clock{}, DatabaseURL: storetest.SQLitePath(t), MasterKey: secret.NewMasterKey().Encode(),
 		t: t, admin: &administrator{}, hashing: password.Params{Memory: 64, Time: 1, Lanes: 1},
 		settings: map[string]string{
 			"DATA_DIR": dir, "SHUTDOWN_TIMEOUT": "1s", "LOG_LEVEL": "warn", "LOG_FORMAT": "text",

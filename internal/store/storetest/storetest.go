@@ -1,9 +1,9 @@
 // Package storetest opens migrated stores for tests, on both databases, with a
 // clock that the test moves.
 //
-// PostgreSQL comes from TEST_POSTGRES_URL (scripts/test.sh sets it); each test
-// gets a database of its own, copied from a migrated template. Without it only
-// SQLite is tested, except under CI=true, where that is a failure.
+// Each test gets a database of its own, copied from one that was migrated once.
+// PostgreSQL comes from TEST_POSTGRES_URL (scripts/test.sh sets it). Without it
+// only SQLite is tested, except under CI=true, where that is a failure.
 package storetest
 
 import (
@@ -55,7 +55,7 @@ func EachDB(t *testing.T, f func(t *testing.T, s *store.Store, clock *Clock)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		clock := NewClock()
-		f(t, OpenAt(t, filepath.Join(t.TempDir(), "test.db"), clock), clock)
+		f(t, OpenAt(t, SQLitePath(t), clock), clock)
 	})
 	t.Run("postgres", func(t *testing.T) {
 		clock := NewClock()
@@ -76,6 +76,46 @@ func OpenAt(t testing.TB, url string, clock *Clock) *store.Store {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// SQLitePath returns the path of a fresh migrated database in a folder that goes
+// with the test.
+func SQLitePath(t testing.TB) string {
+	t.Helper()
+	migrated, err := migratedFile()
+	path := filepath.Join(t.TempDir(), "keystone.db")
+	if err == nil {
+		err = os.WriteFile(path, migrated, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// migratedFile is a migrated SQLite database, made once per test process.
+var migratedFile = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "keystone-template-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	path := filepath.Join(dir, "keystone.db")
+	if err := migrate(path); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+// migrate brings a new database up to date and closes it.
+func migrate(url string) error {
+	s, err := store.Open(context.Background(), url, store.Options{Master: Master, PoolSize: 2})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	_, err = s.Migrate(context.Background())
+	return err
 }
 
 var (
@@ -118,13 +158,7 @@ func makeTemplate(base string) (string, error) {
 	if err := run(base, `CREATE DATABASE `+name); err != nil {
 		return "", err
 	}
-	s, err := store.Open(context.Background(), withDatabase(base, name), store.Options{Master: Master, PoolSize: 2})
-	if err != nil {
-		return "", err
-	}
-	defer s.Close()
-	_, err = s.Migrate(context.Background())
-	return name, err
+	return name, migrate(withDatabase(base, name))
 }
 
 func newName(prefix string) string {
