@@ -13,21 +13,21 @@ import (
 const flowPolicy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // RenderFlow answers with a page on the way to an application.
-func (p *Pages) RenderFlow(w http.ResponseWriter, status int, name string, page Page) error {
-	return p.render(w, status, name, page, flowPolicy)
+func (p *Pages) RenderFlow(w http.ResponseWriter, r *http.Request, status int, name string, page Page) error {
+	return p.render(w, r, status, name, page, flowPolicy)
 }
 
 // RenderTo answers with a page whose form goes to an application at once: the one
 // page with a script, which does nothing but send the form. Without script
 // there is the button.
-func (p *Pages) RenderTo(w http.ResponseWriter, status int, name string, page Page) error {
-	return p.render(w, status, name, page, flowPolicy+"; script-src 'self'")
+func (p *Pages) RenderTo(w http.ResponseWriter, r *http.Request, status int, name string, page Page) error {
+	return p.render(w, r, status, name, page, flowPolicy+"; script-src 'self'")
 }
 
 // RenderFrames answers with a page that loads pages of other origins in frames,
 // those named and no others, and goes on to next (empty: nowhere) by itself, with
 // script or without.
-func (p *Pages) RenderFrames(w http.ResponseWriter, name string, page Page, origins []string, next string) error {
+func (p *Pages) RenderFrames(w http.ResponseWriter, r *http.Request, name string, page Page, origins []string, next string) error {
 	framed := policy
 	if len(origins) > 0 {
 		framed += "; frame-src " + strings.Join(origins, " ")
@@ -35,7 +35,7 @@ func (p *Pages) RenderFrames(w http.ResponseWriter, name string, page Page, orig
 	if next != "" {
 		w.Header().Set("Refresh", framesTime+"; url="+next)
 	}
-	return p.render(w, http.StatusOK, name, page, framed)
+	return p.render(w, r, http.StatusOK, name, page, framed)
 }
 
 // framesTime is how many seconds the frames have after the page has loaded.
@@ -43,21 +43,21 @@ const framesTime = "2"
 
 // Message is what the page "message" says.
 type Message struct {
-	Title   string
-	Lines   []string
+	Title   string // key of a text
+	Lines   []Text
 	Command string // for whoever runs the server; empty: none
 }
 
 // Problem answers with a page that says what went wrong and what to do. requestID
 // is what to name when asking for help.
-func (p *Pages) Problem(w http.ResponseWriter, status int, requestID string, err error) error {
+func (p *Pages) Problem(w http.ResponseWriter, r *http.Request, status int, requestID string, err error) error {
 	var e *keystone.Error
 	if !errors.As(err, &e) {
 		return err
 	}
-	lines := []string{e.Msg}
+	lines := []Text{Say(e.Msg)}
 	if requestID != "" {
-		lines = append(lines, "If you ask for help, name this request: "+requestID)
+		lines = append(lines, Say("problem.request", "id", requestID))
 	}
-	return p.Render(w, status, "message", Page{Failed: true, Data: Message{Title: "This did not work", Lines: lines}})
+	return p.Render(w, r, status, "message", Page{Failed: true, Data: Message{Title: "problem.title", Lines: lines}})
 }

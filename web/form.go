@@ -1,12 +1,18 @@
 package web
 
-// Form is a form on a page.
+import (
+	"maps"
+	"slices"
+)
+
+// Form is a form on a page. Labels, hints and problems are keys of texts, or
+// refusals.
 type Form struct {
-	Action  string            // relative to the page
-	Hidden  map[string]string // values that come back as they are
-	Problem string            // what was wrong with what was sent; empty: nothing
-	Fields  []Field
-	Submit  string // on the button
+	Action   string            // relative to the page
+	Hidden   map[string]string // values that come back as they are
+	Problems []string          // what was wrong with what was sent; empty: nothing
+	Fields   []Field
+	Submit   string // on the button
 	// SubmitID is the button's id where it is not "submit", for browser automation.
 	SubmitID string
 }
@@ -39,9 +45,11 @@ func (f Field) DescribedBy() string {
 }
 
 // Fill puts the problems to the fields and the focus on the first field that
-// has one, else on the first field. A problem of no field joins Problem.
+// has one, else on the first field. A problem of no field stands with problem.
 func (f *Form) Fill(problem string, fields map[string]string) {
-	f.Problem = problem
+	if problem != "" {
+		f.Problems = append(f.Problems, problem)
+	}
 	focus := -1
 	known := map[string]bool{}
 	for i := range f.Fields {
@@ -51,9 +59,9 @@ func (f *Form) Fill(problem string, fields map[string]string) {
 			focus = i
 		}
 	}
-	for name, why := range fields {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if !known[name] {
-			f.Problem += " " + why
+			f.Problems = append(f.Problems, fields[name])
 		}
 	}
 	if len(f.Fields) > 0 {

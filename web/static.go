@@ -38,15 +38,15 @@ func (p *Pages) readAssets() error {
 	return nil
 }
 
-// address is where a page finds a static file: relative, so that pages also
+// Asset is where a page finds a static file: relative, so that pages also
 // work behind a proxy that serves them below a path, and with the content's tag
 // in it, so that caches may keep it for ever.
-func (p *Pages) address(name string) (string, error) {
-	a, ok := p.assets[name]
+func (p Page) Asset(name string) (string, error) {
+	a, ok := p.pages.assets[name]
 	if !ok {
 		return "", errors.New("there is no static file " + name)
 	}
-	return p.root + "static/" + name + "?v=" + a.tag, nil
+	return p.pages.root + "static/" + name + "?v=" + a.tag, nil
 }
 
 // Asset answers with the named static file and reports whether there is one.

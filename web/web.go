@@ -1,15 +1,17 @@
 // Package web owns the pages that people see: their templates, their styles and
 // the headers that keep them safe.
 //
-// It must not decide anything or read the request: a slice decides, and hands
-// over what the page shows. Pages work without script; nothing in them is
-// inline, nothing comes from elsewhere.
+// It must not decide anything, and reads nothing of the request but the language
+// that is asked for: a slice decides, and hands over what the page shows. Pages
+// work without script; nothing in them is inline, nothing comes from elsewhere.
+// What they say is in text/, a file a language.
 //
 // Start reading at Render, then templates/layout.html, which every page fills.
 package web
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -19,21 +21,32 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	tags "golang.org/x/text/language"
 )
 
-//go:embed templates static
+//go:embed templates static text
 var files embed.FS
 
 // policy lets a page use its own style sheet and icon, send its form home, and
 // nothing else (CSP Level 3; ASVS 3.4.3).
 const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
+// Options are what an operator says of the pages.
+type Options struct {
+	AppName  string // what people call this service
+	Language string // where neither application nor browser asks for one that there is; empty: English
+}
+
 // Pages renders the pages. Make one at start and share it.
 type Pages struct {
 	appName   string
 	root      string // from the page to where Keystone begins: "" or "../"
+	files     fs.FS
 	templates map[string]*template.Template
 	assets    map[string]asset
+	languages []*language // the default first
+	matcher   tags.Matcher
 }
 
 type asset struct {
@@ -42,24 +55,33 @@ type asset struct {
 	body        []byte
 }
 
-// New reads the templates. appName is what people call this service.
-func New(appName string) (*Pages, error) { return read(appName, "") }
-
-// NewBelow is New for pages one folder down, whose addresses are relative too.
-func NewBelow(appName string) (*Pages, error) { return read(appName, "../") }
-
-func read(appName, root string) (*Pages, error) {
-	p := &Pages{appName: appName, root: root, templates: map[string]*template.Template{}, assets: map[string]asset{}}
+// New reads templates, texts and static files.
+func New(o Options) (*Pages, error) {
+	p := &Pages{appName: o.AppName, files: files, templates: map[string]*template.Template{}, assets: map[string]asset{}}
+	if err := p.readLanguages(cmp.Or(o.Language, English)); err != nil {
+		return nil, err
+	}
 	if err := p.readAssets(); err != nil {
 		return nil, err
 	}
-	layout, err := template.New("layout.html").Funcs(template.FuncMap{"asset": p.address}).ParseFS(files, "templates/layout.html")
+	return p, p.readTemplates()
+}
+
+// Below is the same for pages one folder down, whose addresses are relative too.
+func (p *Pages) Below() *Pages {
+	below := *p
+	below.root = "../"
+	return &below
+}
+
+func (p *Pages) readTemplates() error {
+	layout, err := template.New("layout.html").Funcs(template.FuncMap{"strong": strong}).ParseFS(p.files, "templates/layout.html")
 	if err != nil {
-		return nil, fmt.Errorf("web: layout: %w", err)
+		return fmt.Errorf("web: layout: %w", err)
 	}
-	names, err := fs.Glob(files, "templates/*.html")
+	names, err := fs.Glob(p.files, "templates/*.html")
 	if err != nil {
-		return nil, fmt.Errorf("web: templates: %w", err)
+		return fmt.Errorf("web: templates: %w", err)
 	}
 	for _, file := range names {
 		name := strings.TrimSuffix(path.Base(file), ".html")
@@ -68,41 +90,50 @@ func read(appName, root string) (*Pages, error) {
 		}
 		t, err := layout.Clone()
 		if err == nil {
-			t, err = t.ParseFS(files, file)
+			t, err = t.ParseFS(p.files, file)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("web: page %s: %w", name, err)
+			return fmt.Errorf("web: page %s: %w", name, err)
 		}
 		p.templates[name] = t
 	}
-	return p, nil
+	return nil
 }
 
-// Page is what a page shows, besides what every page has.
+// Page is what a page shows, besides what every page has. Templates call its
+// methods T and Asset.
 type Page struct {
-	AppName string // filled in by Render
+	AppName string // filled in by Render, like Lang
+	Lang    string // tag of the language that the page is in (RFC 5646)
 	Failed  bool   // something was wrong with what was sent
+	Locales string // the ui_locales of the application that brought the person here; empty: what the request says
 	Data    any    // the page's own
+
+	language *language
+	pages    *Pages
 }
 
 // Render answers with a page. It is rendered whole before the first byte
 // leaves, so that a fault gives an error and not half a page.
-func (p *Pages) Render(w http.ResponseWriter, status int, name string, page Page) error {
-	return p.render(w, status, name, page, policy)
+func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, name string, page Page) error {
+	return p.render(w, r, status, name, page, policy)
 }
 
-func (p *Pages) render(w http.ResponseWriter, status int, name string, page Page, policy string) error {
+func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name string, page Page, policy string) error {
 	t := p.templates[name]
 	if t == nil {
 		return errors.New("web: there is no page " + name)
 	}
-	page.AppName = p.appName
+	page.language = p.choose(r, page.Locales)
+	page.AppName, page.Lang, page.pages = p.appName, page.language.tag, p
 	var b bytes.Buffer
 	if err := t.Execute(&b, page); err != nil {
 		return fmt.Errorf("web: page %s: %w", name, err)
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", page.Lang)
+	h.Add("Vary", "Accept-Language")
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
 	h.Set("Content-Security-Policy", policy)
 	h.Set("Referrer-Policy", "no-referrer") // an address may carry a one-time token (RFC 9700 section 4.2.4)

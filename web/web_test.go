@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,17 +19,17 @@ const evil = `"><script>alert(1)</script><img src=x onerror=alert(2)>{{.}}`
 
 // pages is one of each, filled with text that wants out (P1).
 var pages = map[string]any{
-	"setup": web.Form{Action: "setup", Hidden: map[string]string{"token": evil}, Problem: evil, Submit: evil, Fields: []web.Field{
+	"setup": web.Form{Action: "setup", Hidden: map[string]string{"token": evil}, Problems: []string{evil}, Submit: evil, Fields: []web.Field{
 		{Name: "username", Label: evil, Type: "text", Value: evil, Autocomplete: "username", MaxLength: 50, Problem: evil, Hints: []string{evil}},
 		{Name: "password", Label: "Password", Type: "password", Value: "canary-password", Autocomplete: "new-password", MaxLength: 1024, Focus: true},
 	}},
 	"setup_done": map[string]string{"Username": evil, "SignIn": evil},
 	"reset":      web.Form{Action: "reset", Submit: "Go", Fields: []web.Field{{Name: "password", Label: "Password", Type: "password"}}},
-	"sign_in": map[string]any{"Client": evil, "Problem": evil, "Action": "login", "Submit": evil, "Hidden": map[string]string{"flow": evil}, "Fields": []web.Field{
+	"sign_in": map[string]any{"Client": evil, "Problems": []string{evil}, "Action": "login", "Submit": evil, "Hidden": map[string]string{"flow": evil}, "Fields": []web.Field{
 		{Name: "login", Label: evil, Type: "text", Value: evil, MaxLength: 254}, {Name: "password", Label: "Password", Type: "password", Value: "canary-password"},
 	}, "SubmitID": ""},
 	"choose": map[string]any{"Flow": evil, "Client": evil, "Accounts": []map[string]string{{"Session": evil, "Username": evil}, {"Session": evil, "Username": evil}}},
-	"device": web.Form{Action: "device", Problem: evil, Submit: "Continue", Fields: []web.Field{{Name: "user-code", Label: "Code", Type: "text", Value: evil, MaxLength: 20, Hints: []string{evil}}}},
+	"device": web.Form{Action: "device", Problems: []string{evil}, Submit: "Continue", Fields: []web.Field{{Name: "user-code", Label: "Code", Type: "text", Value: evil, MaxLength: 20, Hints: []string{evil}}}},
 	"consent": map[string]any{"Flow": evil, "Elsewhere": map[string]any{"Device": true, "Source": evil, "Asked": evil, "Message": evil}, "Client": evil, "Username": evil, "Session": evil, "Scope": evil, "ReturnTo": evil,
 		"Scopes": []map[string]string{{"Name": evil, "Description": evil}, {"Name": evil, "Description": ""}}},
 	"logout":     map[string]any{"All": "all", "Hidden": map[string]string{"state": evil}, "Accounts": []map[string]string{{"Session": evil, "Username": evil}, {"Session": evil, "Username": evil}}},
@@ -37,9 +38,11 @@ var pages = map[string]any{
 	"message":    map[string]any{"Title": evil, "Lines": []string{evil}, "Command": evil},
 }
 
+func request() *http.Request { return httptest.NewRequest(http.MethodGet, "/", nil) }
+
 func newPages(t *testing.T, name string) *web.Pages {
 	t.Helper()
-	p, err := web.New(name)
+	p, err := web.New(web.Options{AppName: name})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +57,7 @@ func TestEveryPage(t *testing.T) {
 	}
 	for name, data := range pages {
 		w := httptest.NewRecorder()
-		if err := p.Render(w, http.StatusTeapot, name, web.Page{Failed: true, Data: data}); err != nil {
+		if err := p.Render(w, request(), http.StatusTeapot, name, web.Page{Failed: true, Data: data}); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
@@ -88,23 +91,23 @@ func TestEveryPage(t *testing.T) {
 		if found := regexp.MustCompile(`<[^>]* on[a-z]+=`).FindString(bare); found != "" {
 			t.Errorf("%s: inline handler %q", name, found)
 		}
-		if !strings.Contains(body, `<html lang="en">`) || strings.Count(body, "<h1>") != 1 || strings.Count(body, "<main>") != 1 || !strings.Contains(body, "<title>Error: ") {
+		if !strings.Contains(body, `<html lang="en" dir="ltr">`) || strings.Count(body, "<h1>") != 1 || strings.Count(body, "<main>") != 1 || !strings.Contains(body, "<title>Error: ") {
 			t.Errorf("%s: language, one main heading, one main part and the title are missing:\n%s", name, body)
 		}
 		checkIDs(t, name, body)
 	}
-	for name, render := range map[string]func(http.ResponseWriter, int, string, web.Page) error{"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'": p.RenderFlow,
+	for name, render := range map[string]func(http.ResponseWriter, *http.Request, int, string, web.Page) error{"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'": p.RenderFlow,
 		"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; script-src 'self'": p.RenderTo} {
 		w := httptest.NewRecorder()
-		if err := render(w, 200, "logout", web.Page{Data: pages["logout"]}); err != nil || w.Header().Get("Content-Security-Policy") != name {
+		if err := render(w, request(), 200, "logout", web.Page{Data: pages["logout"]}); err != nil || w.Header().Get("Content-Security-Policy") != name {
 			t.Errorf("%v: %s", err, w.Header().Get("Content-Security-Policy"))
 		}
 	}
-	if err := p.Render(httptest.NewRecorder(), 200, "nothing", web.Page{}); err == nil {
+	if err := p.Render(httptest.NewRecorder(), request(), 200, "nothing", web.Page{}); err == nil {
 		t.Error("an unknown page was rendered")
 	}
 	w := httptest.NewRecorder()
-	if err := p.Render(w, 200, "message", web.Page{Data: 7}); err == nil || w.Body.Len() > 0 || len(w.Header()) > 0 {
+	if err := p.Render(w, request(), 200, "message", web.Page{Data: 7}); err == nil || w.Body.Len() > 0 || len(w.Header()) > 0 {
 		t.Error("half a page was sent:", w.Body)
 	}
 }
@@ -131,11 +134,11 @@ func checkIDs(t *testing.T, name, body string) {
 func TestFormFill(t *testing.T) {
 	f := web.Form{Fields: []web.Field{{Name: "a"}, {Name: "b"}}}
 	f.Fill("Look.", map[string]string{"b": "Bad.", "c": "Worse."})
-	if f.Problem != "Look. Worse." || f.Fields[1].Problem != "Bad." || !f.Fields[1].Focus || f.Fields[0].Focus {
+	if !slices.Equal(f.Problems, []string{"Look.", "Worse."}) || f.Fields[1].Problem != "Bad." || !f.Fields[1].Focus || f.Fields[0].Focus {
 		t.Errorf("%+v", f)
 	}
 	f = web.Form{Fields: []web.Field{{Name: "a"}, {Name: "b"}}}
-	if f.Fill("", nil); !f.Fields[0].Focus || f.Problem != "" {
+	if f.Fill("", nil); !f.Fields[0].Focus || f.Problems != nil {
 		t.Errorf("%+v", f)
 	}
 }
@@ -143,7 +146,7 @@ func TestFormFill(t *testing.T) {
 func TestAssets(t *testing.T) {
 	p := newPages(t, "Keystone")
 	w := httptest.NewRecorder()
-	if err := p.Render(w, 200, "message", web.Page{Data: map[string]any{"Title": "x", "Lines": []string{}, "Command": ""}}); err != nil {
+	if err := p.Render(w, request(), 200, "message", web.Page{Data: map[string]any{"Title": "x", "Lines": []string{}, "Command": ""}}); err != nil {
 		t.Fatal(err)
 	}
 	links := regexp.MustCompile(`<link [^>]*href="static/([^"?]+)(\?v=[0-9a-f]+)"`).FindAllStringSubmatch(w.Body.String(), -1)

@@ -58,7 +58,7 @@ func newWorld(t testing.TB, s *store.Store, clock *storetest.Clock) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages, err := web.New("Keystone")
+	pages, err := web.New(web.Options{AppName: "Keystone"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,13 +13,6 @@ import (
 	"github.com/keystone-auth/keystone/web"
 )
 
-// message is what the page "message" shows.
-type message struct {
-	Title   string
-	Lines   []string
-	Command string // for a terminal; empty: none
-}
-
 // asset serves GET /static/{file}.
 func (s *Slice) asset(w http.ResponseWriter, r *http.Request) error {
 	if !s.Pages.Asset(w, r, r.PathValue("file")) {
@@ -46,10 +39,10 @@ func (s *Slice) again(w http.ResponseWriter, r *http.Request, page string, form 
 	httpio.ExchangeOf(r.Context()).Err = err // for the log
 	what := e.Msg
 	if len(e.Fields) > 0 {
-		what = "Correct what is marked and send the form again. The password has to be typed once more."
+		what = "form.correct"
 	}
 	form.Fill(what, e.Fields)
-	return s.Pages.Render(w, httpio.StatusOf(r, err), page, web.Page{Failed: true, Data: form})
+	return s.Pages.Render(w, r, httpio.StatusOf(r, err), page, web.Page{Failed: true, Data: form})
 }
 
 func (s *Slice) passwordField(label string) web.Field {

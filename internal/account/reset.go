@@ -37,11 +37,11 @@ func (s *Slice) resetPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !good {
-		return s.refuseReset(w)
+		return s.refuseReset(w, r)
 	}
 	form := s.resetFields(token)
 	form.Fill("", nil)
-	return s.Pages.Render(w, http.StatusOK, "reset", web.Page{Data: form})
+	return s.Pages.Render(w, r, http.StatusOK, "reset", web.Page{Data: form})
 }
 
 // reset serves POST /reset.
@@ -55,23 +55,23 @@ func (s *Slice) reset(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case keystone.KindOf(err) == keystone.Unauthenticated:
 		httpio.ExchangeOf(r.Context()).Err = err
-		return s.refuseReset(w)
+		return s.refuseReset(w, r)
 	case err != nil:
 		return s.again(w, r, "reset", s.resetFields(token), err)
 	}
-	return s.Pages.Render(w, http.StatusOK, "message", web.Page{Data: message{
-		Title: "Your password is set",
-		Lines: []string{"Sign in with it where you need to: nobody is signed in with the old one any more."},
+	return s.Pages.Render(w, r, http.StatusOK, "message", web.Page{Data: web.Message{
+		Title: "reset.done_title",
+		Lines: []web.Text{web.Say("reset.done")},
 	}})
 }
 
-func (s *Slice) refuseReset(w http.ResponseWriter) error {
-	return s.Pages.Render(w, http.StatusUnauthorized, "message", web.Page{Failed: true, Data: message{
-		Title: "This link does not work",
-		Lines: []string{"A reset link works once, for one hour, until the next one is made.", "Ask the administrator who gave it to you for a new one."},
+func (s *Slice) refuseReset(w http.ResponseWriter, r *http.Request) error {
+	return s.Pages.Render(w, r, http.StatusUnauthorized, "message", web.Page{Failed: true, Data: web.Message{
+		Title: "reset.bad_title",
+		Lines: []web.Text{web.Say("reset.bad"), web.Say("reset.bad_ask")},
 	}})
 }
 
 func (s *Slice) resetFields(token string) web.Form {
-	return web.Form{Action: "reset", Submit: "Set the password", Hidden: map[string]string{"token": token}, Fields: []web.Field{s.passwordField("New password")}}
+	return web.Form{Action: "reset", Submit: "reset.submit", Hidden: map[string]string{"token": token}, Fields: []web.Field{s.passwordField("form.new_password")}}
 }

@@ -30,7 +30,7 @@ func (s *Slice) setupPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	form := s.setupFields(setupForm{Token: token})
 	form.Fill("", nil)
-	return s.Pages.Render(w, http.StatusOK, "setup", web.Page{Data: form})
+	return s.Pages.Render(w, r, http.StatusOK, "setup", web.Page{Data: form})
 }
 
 // setup serves POST /setup: it makes the first administrator.
@@ -60,7 +60,7 @@ func (s *Slice) setup(w http.ResponseWriter, r *http.Request) error {
 		}
 		return s.again(w, r, "setup", s.setupFields(in), err)
 	}
-	return s.Pages.Render(w, http.StatusOK, "setup_done", web.Page{Data: setupDone{
+	return s.Pages.Render(w, r, http.StatusOK, "setup_done", web.Page{Data: setupDone{
 		Username: u.Username,
 		SignIn:   "curl " + s.Issuer + "/api/v1/auth/login -H 'Content-Type: application/json' \\\n  -d '{\"username\":\"" + u.Username + "\",\"password\":\"…\"}'",
 	}})
@@ -80,15 +80,14 @@ func (s *Slice) refuseSetup(w http.ResponseWriter, r *http.Request, token string
 	}
 	httpio.ExchangeOf(r.Context()).Err = errSetupLink
 	if !needed {
-		return true, s.Pages.Render(w, http.StatusGone, "message", web.Page{Failed: true, Data: message{
-			Title: "Setup is done",
-			Lines: []string{"There is an administrator already. This page is closed for good, and no link opens it again.",
-				"If that was not you, ask whoever runs this server: the audit trail says when it was done and from where."},
+		return true, s.Pages.Render(w, r, http.StatusGone, "message", web.Page{Failed: true, Data: web.Message{
+			Title: "setup.closed_title",
+			Lines: []web.Text{web.Say("setup.closed"), web.Say("setup.closed_audit")},
 		}})
 	}
-	return true, s.Pages.Render(w, http.StatusUnauthorized, "message", web.Page{Failed: true, Data: message{
-		Title:   "This link does not work",
-		Lines:   []string{"A setup link works once, for one hour.", "Whoever runs this server makes a new one with this command:"},
+	return true, s.Pages.Render(w, r, http.StatusUnauthorized, "message", web.Page{Failed: true, Data: web.Message{
+		Title:   "setup.bad_title",
+		Lines:   []web.Text{web.Say("setup.bad"), web.Say("setup.bad_command")},
 		Command: "keystone setup-link",
 	}})
 }
@@ -97,11 +96,11 @@ var errSetupLink = errors.New("setup link is not good")
 
 func (s *Slice) setupFields(in setupForm) web.Form {
 	return web.Form{
-		Action: "setup", Submit: "Create the administrator", Hidden: map[string]string{"token": in.Token},
+		Action: "setup", Submit: "setup.submit", Hidden: map[string]string{"token": in.Token},
 		Fields: []web.Field{
-			{Name: "username", Label: "Username", Type: "text", Value: in.Username, Autocomplete: "username", MaxLength: 50},
-			{Name: "email", Label: "E-mail address", Type: "email", Value: in.Email, Autocomplete: "email", MaxLength: 254},
-			s.passwordField("Password"),
+			{Name: "username", Label: "form.username", Type: "text", Value: in.Username, Autocomplete: "username", MaxLength: 50},
+			{Name: "email", Label: "form.email", Type: "email", Value: in.Email, Autocomplete: "email", MaxLength: 254},
+			s.passwordField("form.password"),
 		},
 	}
 }

@@ -22,6 +22,8 @@ type Config struct {
 	AppName string `env:"APP_NAME" group:"Application" default:"Keystone" example:"Example Accounts" help:"Name shown to people: on pages, in the API documentation."`
 	Debug   bool   `env:"DEBUG" default:"false" example:"true" help:"Serves interactive API documentation at /docs and /redoc, and profiles on the management listener."`
 
+	DefaultLanguage string `env:"DEFAULT_LANGUAGE" group:"Pages" default:"en" example:"de" help:"Language of the pages where neither the application (ui_locales) nor the browser asks for one that there is: en or de."`
+
 	Host             string         `env:"HOST" group:"Listeners" default:"127.0.0.1" example:"0.0.0.0" help:"Address or host name to listen on."`
 	Port             int            `env:"PORT" default:"8000" min:"1" max:"65535" example:"8000" help:"Port to listen on."`
 	Issuer           string         `env:"ISSUER" auto:"http://HOST:PORT, https with TLS_CERT_FILE; only where HOST is loopback" example:"https://id.example.com" help:"Address under which clients reach Keystone, and the iss of every token. https, unless the host is loopback. No trailing slash, query or fragment."`

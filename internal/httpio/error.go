@@ -94,7 +94,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 		delete(h, name) // they told of the answer that was not given
 	}
 	h["Cache-Control"] = noStore
-	if x.Problem != nil && x.Problem(w, status, x.Actor.RequestID, e) == nil {
+	if x.Problem != nil && x.Problem(w, r, status, x.Actor.RequestID, e) == nil {
 		return
 	}
 	h["Content-Type"] = contentJSON

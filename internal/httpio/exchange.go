@@ -29,7 +29,7 @@ type Exchange struct {
 
 // Problem answers with a page that says what went wrong. What is allowed to be
 // said of err is decided already.
-type Problem func(w http.ResponseWriter, status int, requestID string, err error) error
+type Problem func(w http.ResponseWriter, r *http.Request, status int, requestID string, err error) error
 
 type exchangeKey struct{}
 

@@ -38,15 +38,15 @@ func (s *Slice) devicePage(w http.ResponseWriter, r *http.Request) error {
 	} else {
 		code = ""
 	}
-	return s.renderDevice(w, http.StatusOK, "", code)
+	return s.renderDevice(w, r, http.StatusOK, "", code)
 }
 
-func (s *Slice) renderDevice(w http.ResponseWriter, status int, problem, code string) error {
-	form := web.Form{Action: "device", Submit: "Continue", Fields: []web.Field{
-		{Name: "user-code", Label: "Code", Type: "text", Value: code, Autocomplete: "off", MaxLength: 20, Hints: []string{"Eight letters, such as BCDF-GHJK."}},
+func (s *Slice) renderDevice(w http.ResponseWriter, r *http.Request, status int, problem, code string) error {
+	form := web.Form{Action: "device", Submit: "form.continue", Fields: []web.Field{
+		{Name: "user-code", Label: "device.code", Type: "text", Value: code, Autocomplete: "off", MaxLength: 20, Hints: []string{"device.code_hint"}},
 	}}
 	form.Fill(problem, nil)
-	return s.Pages.RenderFlow(w, status, "device", web.Page{Failed: problem != "", Data: form})
+	return s.Pages.RenderFlow(w, r, status, "device", web.Page{Failed: problem != "", Data: form})
 }
 
 // deviceForm serves POST /device: a code begins a flow that ends at the device.
@@ -63,7 +63,7 @@ func (s *Slice) deviceForm(w http.ResponseWriter, r *http.Request) error {
 		if refused.Kind == keystone.Limited {
 			w.Header().Set("Retry-After", retryAfter(refused.RetryAfter))
 		}
-		return s.renderDevice(w, httpio.StatusOf(r, err), refused.Msg, "")
+		return s.renderDevice(w, r, httpio.StatusOf(r, err), refused.Msg, "")
 	}
 	if err != nil {
 		return err

@@ -55,7 +55,7 @@ func (s *Slice) dispatch(w http.ResponseWriter, r *http.Request) error {
 	case step.Kind == keystone.StepChoose && r.URL.Query().Get("other") == "":
 		return s.choosePage(w, r, v)
 	case step.Kind == keystone.StepChoose, step.Kind == keystone.StepSignIn:
-		return s.signInPage(w, v, http.StatusOK, "", v.flow.Request.LoginHint)
+		return s.signInPage(w, r, v, http.StatusOK, "", v.flow.Request.LoginHint)
 	case step.Kind == keystone.StepConsent:
 		return s.consentPage(w, r, v)
 	}
@@ -79,7 +79,7 @@ func (s *Slice) signInForm(w http.ResponseWriter, r *http.Request) error {
 	var refused *keystone.Error
 	if errors.As(err, &refused) && refused.Kind != keystone.Unavailable && refused.Kind != keystone.Unknown {
 		httpio.ExchangeOf(r.Context()).Err = err
-		return s.signInPage(w, v, httpio.StatusOf(r, err), refused.Msg, form.Get("login"))
+		return s.signInPage(w, r, v, httpio.StatusOf(r, err), refused.Msg, form.Get("login"))
 	}
 	if err != nil {
 		return err
@@ -190,5 +190,5 @@ func (s *Slice) problem(w http.ResponseWriter, r *http.Request, err error) error
 		return err // the edge's own page says when to come again
 	}
 	httpio.ExchangeOf(r.Context()).Err = err
-	return s.Pages.Problem(w, httpio.StatusOf(r, err), httpio.Actor(r.Context()).RequestID, err)
+	return s.Pages.Problem(w, r, httpio.StatusOf(r, err), httpio.Actor(r.Context()).RequestID, err)
 }

@@ -12,31 +12,31 @@ import (
 type signInView struct {
 	web.Form
 	Client string
-	Why    string // the page is shown though somebody is signed in; empty: it explains itself
+	Why    web.Text // the page is shown though somebody is signed in; empty: it explains itself
 }
 
 // why says why whoever is signed in is not enough: the application means somebody
 // else (id_token_hint, or sub in claims). It does not say whom.
-func (v visit) why() string {
+func (v visit) why() web.Text {
 	if v.flow.Request.Subject == "" || v.facts.Session == nil || v.facts.Session.UserID == v.flow.Request.Subject {
-		return ""
+		return nil
 	}
-	return v.client.Name + " asks for another account than " + v.facts.Session.Username + ", who is signed in here."
+	return web.Say("sign_in.other_account", "client", v.client.Name, "user", v.facts.Session.Username)
 }
 
-func (s *Slice) signInPage(w http.ResponseWriter, v visit, status int, problem, name string) error {
+func (s *Slice) signInPage(w http.ResponseWriter, r *http.Request, v visit, status int, problem, name string) error {
 	form := web.Form{
-		Action: "login", Submit: "Sign in", Hidden: map[string]string{"flow": v.flow.ID},
+		Action: "login", Submit: "sign_in.submit", Hidden: map[string]string{"flow": v.flow.ID},
 		Fields: []web.Field{
-			{Name: "login", Label: "Username or e-mail address", Type: "text", Value: name, Autocomplete: "username", MaxLength: 254},
-			{Name: "password", Label: "Password", Type: "password", Autocomplete: "current-password", MaxLength: 1024},
+			{Name: "login", Label: "sign_in.login", Type: "text", Value: name, Autocomplete: "username", MaxLength: 254},
+			{Name: "password", Label: "form.password", Type: "password", Autocomplete: "current-password", MaxLength: 1024},
 		},
 	}
 	form.Fill(problem, nil)
 	if name != "" {
 		form.Fields[0].Focus, form.Fields[1].Focus = false, true
 	}
-	return s.Pages.RenderFlow(w, status, "sign_in", web.Page{Failed: problem != "", Data: signInView{form, v.client.Name, v.why()}})
+	return s.Pages.RenderFlow(w, r, status, "sign_in", web.Page{Failed: problem != "", Locales: v.flow.Request.UILocales, Data: signInView{form, v.client.Name, v.why()}})
 }
 
 // chooseView is the page of a browser that carries several accounts.
@@ -57,7 +57,7 @@ func (s *Slice) choosePage(w http.ResponseWriter, r *http.Request, v visit) erro
 	for _, b := range sessions {
 		view.Accounts = append(view.Accounts, account{b.ID, b.Username})
 	}
-	return s.Pages.RenderFlow(w, http.StatusOK, "choose", web.Page{Data: view})
+	return s.Pages.RenderFlow(w, r, http.StatusOK, "choose", web.Page{Locales: v.flow.Request.UILocales, Data: view})
 }
 
 // consentView is the page that asks whether a client may.
@@ -98,7 +98,7 @@ func loopback(uri string) bool {
 type link struct{ Text, Address string }
 
 func linksOf(a keystone.ClientAbout) (list []link) {
-	for _, l := range []link{{"About the application", a.ClientURI}, {"What it does with data", a.PolicyURI}, {"Terms of service", a.TOSURI}, {"Logo", a.LogoURI}} {
+	for _, l := range []link{{"client.about", a.ClientURI}, {"client.policy", a.PolicyURI}, {"client.terms", a.TOSURI}, {"client.logo", a.LogoURI}} {
 		if l.Address != "" {
 			list = append(list, l)
 		}
@@ -122,7 +122,7 @@ func (s *Slice) consentPage(w http.ResponseWriter, r *http.Request, v visit) err
 		}
 		view.Scopes = append(view.Scopes, sc)
 	}
-	return s.Pages.RenderFlow(w, http.StatusOK, "consent", web.Page{Data: view})
+	return s.Pages.RenderFlow(w, r, http.StatusOK, "consent", web.Page{Locales: v.flow.Request.UILocales, Data: view})
 }
 
 // hostOf is the part of an address that people recognise.

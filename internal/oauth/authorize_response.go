@@ -54,7 +54,7 @@ func (s *Slice) respond(w http.ResponseWriter, r *http.Request, req keystone.Aut
 		for name := range values {
 			hidden[name] = values.Get(name)
 		}
-		return s.Pages.RenderTo(w, http.StatusOK, "form_post", web.Page{Data: web.Form{Action: req.RedirectURI, Hidden: hidden, Submit: "Continue"}})
+		return s.Pages.RenderTo(w, r, http.StatusOK, "form_post", web.Page{Locales: req.UILocales, Data: web.Form{Action: req.RedirectURI, Hidden: hidden, Submit: "form.continue"}})
 	case "fragment":
 		return redirect(w, req.RedirectURI+"#"+values.Encode())
 	}
@@ -93,5 +93,5 @@ func (s *Slice) page(w http.ResponseWriter, r *http.Request, err error) error {
 		return err // the edge's own page says when to come again
 	}
 	httpio.ExchangeOf(r.Context()).Err = err
-	return s.Pages.Problem(w, httpio.StatusOf(r, err), httpio.Actor(r.Context()).RequestID, err)
+	return s.Pages.Problem(w, r, httpio.StatusOf(r, err), httpio.Actor(r.Context()).RequestID, err)
 }

@@ -26,7 +26,7 @@ func (s *Slice) logoutProblem(w http.ResponseWriter, r *http.Request, err error)
 		return err // the edge's own page says when to come again
 	}
 	httpio.ExchangeOf(r.Context()).Err = err
-	return s.pagesFor(r).Problem(w, httpio.StatusOf(r, err), httpio.Actor(r.Context()).RequestID, err)
+	return s.pagesFor(r).Problem(w, r, httpio.StatusOf(r, err), httpio.Actor(r.Context()).RequestID, err)
 }
 
 // logoutView is the page that asks.
@@ -40,7 +40,7 @@ type logoutAccount struct{ Session, Username string }
 
 func (s *Slice) logoutPage(w http.ResponseWriter, r *http.Request, v logoutVisit) error {
 	view := logoutView{All: allAccounts, Hidden: map[string]string{"confirm": "yes"}}
-	for _, name := range []string{"post_logout_redirect_uri", "client_id", "id_token_hint", "state"} {
+	for _, name := range []string{"post_logout_redirect_uri", "client_id", "id_token_hint", "state", "ui_locales"} {
 		if value := v.params.Get(name); value != "" {
 			view.Hidden[name] = value
 		}
@@ -48,7 +48,7 @@ func (s *Slice) logoutPage(w http.ResponseWriter, r *http.Request, v logoutVisit
 	for _, b := range v.sessions {
 		view.Accounts = append(view.Accounts, logoutAccount{b.ID, b.Username})
 	}
-	return s.pagesFor(r).RenderFlow(w, http.StatusOK, "logout", web.Page{Data: view})
+	return s.pagesFor(r).RenderFlow(w, r, http.StatusOK, "logout", web.Page{Locales: v.params.Get("ui_locales"), Data: view})
 }
 
 // maxFrames bounds the page after logging out.
@@ -73,7 +73,7 @@ func (s *Slice) frontChannel(list []store.SessionClient) []string {
 
 // loggedOutView is the page after logging out.
 type loggedOutView struct {
-	Lines  []string
+	Lines  []web.Text
 	Back   string // where the person goes on; empty: nowhere
 	Frames []string
 }
@@ -84,15 +84,15 @@ func (s *Slice) loggedOut(w http.ResponseWriter, r *http.Request, v logoutVisit,
 	if v.back != "" && len(frames) == 0 {
 		return redirect(w, v.back)
 	}
-	view := loggedOutView{Back: v.back, Frames: frames, Lines: []string{"You can close this page."}}
+	view := loggedOutView{Back: v.back, Frames: frames, Lines: []web.Text{web.Say("logged_out.close")}}
 	if left := without(v.sessions, ended); len(left) > 0 {
-		view.Lines = []string{"Still signed in here: " + strings.Join(left, ", ") + "."}
+		view.Lines = []web.Text{web.Say("logged_out.still", "users", strings.Join(left, ", "))}
 	}
 	origins := make([]string, len(frames))
 	for i, uri := range frames {
 		origins[i] = keystone.Origin(uri)
 	}
-	return s.pagesFor(r).RenderFrames(w, "logged_out", web.Page{Data: view}, keystone.SortedSet(origins), v.back)
+	return s.pagesFor(r).RenderFrames(w, r, "logged_out", web.Page{Locales: v.params.Get("ui_locales"), Data: view}, keystone.SortedSet(origins), v.back)
 }
 
 // without names who is in sessions and not in ended.

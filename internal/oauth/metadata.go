@@ -49,6 +49,8 @@ type Metadata struct {
 	Claims                 []string `json:"claims_supported"`
 	ACRValues              []string `json:"acr_values_supported"`
 	Prompts                []string `json:"prompt_values_supported"`
+	Locales                []string `json:"ui_locales_supported"`
+	Displays               []string `json:"display_values_supported"`
 	ClaimsParameter        bool     `json:"claims_parameter_supported"`
 	RequestParameter       bool     `json:"request_parameter_supported"`
 	RequestURIParameter    bool     `json:"request_uri_parameter_supported"`
@@ -107,6 +109,8 @@ func (s *Slice) facts() Metadata {
 		Claims:                     claimsSupported(),
 		ACRValues:                  []string{keystone.ACRPassword},
 		Prompts:                    []string{keystone.PromptNone, keystone.PromptLogin, keystone.PromptConsent, keystone.PromptSelect},
+		Locales:                    s.Pages.Languages(),
+		Displays:                   []string{"page"},
 		TokenAuthMethods:           s.authMethodNames(true),
 		TokenAuthAlgs:              assertionAlgs(),
 		RevocationAuthMethods:      s.authMethodNames(true),

@@ -80,13 +80,13 @@ func (s *Slice) poll(ctx context.Context, r grantRequest, q poll) (token.Respons
 func (s *Slice) answerPending(w http.ResponseWriter, r *http.Request, f keystone.Flow, c keystone.Client, step keystone.Step, facts keystone.Facts) error {
 	by := httpio.Actor(r.Context())
 	by.Kind, by.ID, by.ClientID, by.SessionID = keystone.ActorUser, f.UserID, c.ID, f.SessionID
-	message := web.Message{Title: "Access refused", Lines: []string{c.Name + " gets nothing. You can close this page."}}
+	message := web.Message{Title: "pending.denied_title", Lines: []web.Text{web.Say("pending.denied", "client", c.Name)}}
 	var approval *store.Code
 	switch {
 	case step.Kind == keystone.StepDone:
 		given := s.given(f, facts)
 		approval, by.Name = &given, facts.Session.Username
-		message = web.Message{Title: "Done", Lines: []string{c.Name + " may go on now; this takes a few seconds. You can close this page."}}
+		message = web.Message{Title: "pending.done_title", Lines: []web.Text{web.Say("pending.done", "client", c.Name)}}
 	case step.Code != "access_denied" || f.UserID == "":
 		return s.page(w, r, errNoSuccess)
 	}
@@ -97,5 +97,5 @@ func (s *Slice) answerPending(w http.ResponseWriter, r *http.Request, f keystone
 	if !ok {
 		return s.page(w, r, errAnswered)
 	}
-	return s.Pages.Render(w, http.StatusOK, "message", web.Page{Data: message})
+	return s.Pages.Render(w, r, http.StatusOK, "message", web.Page{Locales: f.Request.UILocales, Data: message})
 }

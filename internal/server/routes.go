@@ -10,21 +10,17 @@ import (
 	"github.com/keystone-auth/keystone/internal/login"
 	"github.com/keystone-auth/keystone/internal/oauth"
 	"github.com/keystone-auth/keystone/internal/proof"
-	"github.com/keystone-auth/keystone/web"
 )
 
 // routes joins the lists of all slices: this is every request that the public
 // listener answers. `keystone routes` prints it.
 func (s *Server) routes() ([]httpio.Route, error) {
 	p, c := s.parts, s.config
-	pages, err := web.New(c.AppName)
+	pages, err := Pages(c)
 	if err != nil {
 		return nil, err
 	}
-	below, err := web.NewBelow(c.AppName)
-	if err != nil {
-		return nil, err
-	}
+	below := pages.Below()
 	s.problem = func(path string) httpio.Problem { // addresses on a page are relative to it
 		if strings.Count(path, "/") > 1 {
 			return below.Problem
