@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"path"
 	"slices"
@@ -22,26 +23,36 @@ type language struct {
 // English is the language that has every text.
 const English = "en"
 
-// readLanguages reads text/*.json: a file a language, named by its tag. The one
-// that the pages are in where nobody asks for another comes first.
-func (p *Pages) readLanguages(first string) error {
-	names, err := fs.Glob(p.files, "text/*.json")
+// readLanguages reads text/*.json, a file a language, named by its tag, and then
+// the operator's. The language that pages are in where nobody asks for another
+// comes first.
+func (p *Pages) readLanguages(first string, custom map[string][]byte) error {
+	names, err := fs.Glob(files, "text/*.json")
 	if err != nil {
 		return fmt.Errorf("web: texts: %w", err)
 	}
 	for _, name := range names {
-		l, err := readLanguage(p.files, name)
+		body, err := fs.ReadFile(files, name)
 		if err != nil {
+			return fmt.Errorf("web: texts: %w", err)
+		}
+		l, err := parseLanguage(path.Base(name), body)
+		if err != nil {
+			return fmt.Errorf("web: %w", err)
+		}
+		p.languages = append(p.languages, l)
+	}
+	for _, name := range slices.Sorted(maps.Keys(custom)) {
+		if path.Ext(name) != ".json" {
+			continue
+		}
+		if err := p.addTexts(name, custom[name]); err != nil {
 			return err
 		}
-		if l.tag == English {
-			p.languages = slices.Insert(p.languages, 0, l)
-		} else {
-			p.languages = append(p.languages, l)
-		}
 	}
+	english := p.languages[slices.IndexFunc(p.languages, func(l *language) bool { return l.tag == English })]
 	for _, l := range p.languages {
-		l.english = p.languages[0].texts
+		l.english = english.texts
 	}
 	i := slices.IndexFunc(p.languages, func(l *language) bool { return l.tag == first })
 	if i < 0 {
@@ -56,17 +67,13 @@ func (p *Pages) readLanguages(first string) error {
 	return nil
 }
 
-func readLanguage(files fs.FS, name string) (*language, error) {
-	l := &language{tag: strings.TrimSuffix(path.Base(name), ".json")}
+func parseLanguage(file string, body []byte) (*language, error) {
+	l := &language{tag: strings.TrimSuffix(file, ".json")}
 	if tag, err := tags.Parse(l.tag); err != nil || tag.String() != l.tag {
-		return nil, fmt.Errorf("web: %s is not named by a language tag (RFC 5646), such as fr.json or pt-BR.json", name)
+		return nil, fmt.Errorf("%q is not named by a language tag (RFC 5646), such as fr.json or pt-BR.json", file)
 	}
-	body, err := fs.ReadFile(files, name)
-	if err == nil {
-		err = json.Unmarshal(body, &l.texts)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("web: %s: %w", name, err)
+	if err := json.Unmarshal(body, &l.texts); err != nil {
+		return nil, fmt.Errorf("%s is not a JSON object of texts: %w", file, err)
 	}
 	return l, nil
 }

@@ -15,6 +15,7 @@ import (
 var contentTypes = map[string]string{
 	".css": "text/css; charset=utf-8",
 	".js":  "text/javascript; charset=utf-8",
+	".png": "image/png",
 	".svg": "image/svg+xml",
 }
 
@@ -28,15 +29,22 @@ func (p *Pages) readAssets() error {
 		if err != nil {
 			return fmt.Errorf("web: static files: %w", err)
 		}
-		contentType, ok := contentTypes[path.Ext(e.Name())]
-		if !ok {
+		if contentTypes[path.Ext(e.Name())] == "" {
 			return errors.New("web: static/" + e.Name() + " is of a kind that is not served")
 		}
-		sum := sha256.Sum256(body)
-		p.assets[e.Name()] = asset{contentType, hex.EncodeToString(sum[:8]), body}
+		p.addAsset(e.Name(), body)
 	}
 	return nil
 }
+
+func (p *Pages) addAsset(name string, body []byte) {
+	sum := sha256.Sum256(body)
+	p.assets[name] = asset{contentTypes[path.Ext(name)], hex.EncodeToString(sum[:8]), body}
+}
+
+// svgPolicy is for a picture that is opened by itself, as a document: its own
+// styles count, nothing else does.
+const svgPolicy = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 // Asset is where a page finds a static file: relative, so that pages also
 // work behind a proxy that serves them below a path, and with the content's tag
@@ -62,7 +70,7 @@ func (p *Pages) Asset(w http.ResponseWriter, r *http.Request, name string) bool 
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", "default-src 'none'; sandbox") // an SVG opened by itself is a document
+	h.Set("Content-Security-Policy", svgPolicy)
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	if r.Header.Get("If-None-Match") == tag {
 		w.WriteHeader(http.StatusNotModified)

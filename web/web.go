@@ -36,17 +36,24 @@ const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-actio
 type Options struct {
 	AppName  string // what people call this service
 	Language string // where neither application nor browser asks for one that there is; empty: English
+	// Logo is a picture (.svg, .png), Color an accent such as #1f5fa8, Templates a
+	// folder of pages and texts that take the place of ours; empty: none.
+	Logo, Color, Templates string
 }
 
 // Pages renders the pages. Make one at start and share it.
 type Pages struct {
 	appName   string
 	root      string // from the page to where Keystone begins: "" or "../"
-	files     fs.FS
 	templates map[string]*template.Template
 	assets    map[string]asset
 	languages []*language // the default first
 	matcher   tags.Matcher
+	logo      string // static file; empty: none
+	colored   bool   // there is a brand.css
+
+	// Warnings say what an operator should know of their own pages.
+	Warnings []string
 }
 
 type asset struct {
@@ -57,14 +64,27 @@ type asset struct {
 
 // New reads templates, texts and static files.
 func New(o Options) (*Pages, error) {
-	p := &Pages{appName: o.AppName, files: files, templates: map[string]*template.Template{}, assets: map[string]asset{}}
-	if err := p.readLanguages(cmp.Or(o.Language, English)); err != nil {
-		return nil, err
+	p := &Pages{appName: o.AppName, templates: map[string]*template.Template{}, assets: map[string]asset{}}
+	custom, err := p.readCustom(o.Templates)
+	if err == nil {
+		err = p.readLanguages(cmp.Or(o.Language, English), custom)
 	}
-	if err := p.readAssets(); err != nil {
-		return nil, err
+	if err == nil {
+		err = p.readAssets()
 	}
-	return p, p.readTemplates()
+	if err == nil && o.Logo != "" {
+		err = p.readLogo(o.Logo)
+	}
+	if err == nil && o.Color != "" {
+		err = p.readColor(o.Color)
+	}
+	if err == nil {
+		err = p.readTemplates(custom)
+	}
+	if err == nil && len(custom) > 0 {
+		err = p.checkTemplates()
+	}
+	return p, err
 }
 
 // Below is the same for pages one folder down, whose addresses are relative too.
@@ -74,12 +94,22 @@ func (p *Pages) Below() *Pages {
 	return &below
 }
 
-func (p *Pages) readTemplates() error {
-	layout, err := template.New("layout.html").Funcs(template.FuncMap{"strong": strong}).ParseFS(p.files, "templates/layout.html")
+func (p *Pages) readTemplates(custom map[string][]byte) error {
+	parse := func(t *template.Template, file string) (*template.Template, error) {
+		body, ours := custom[path.Base(file)]
+		if !ours {
+			var err error
+			if body, err = fs.ReadFile(files, file); err != nil {
+				return nil, err
+			}
+		}
+		return t.Parse(string(body))
+	}
+	layout, err := parse(template.New("layout.html").Funcs(template.FuncMap{"strong": strong}), "templates/layout.html")
 	if err != nil {
 		return fmt.Errorf("web: layout: %w", err)
 	}
-	names, err := fs.Glob(p.files, "templates/*.html")
+	names, err := fs.Glob(files, "templates/*.html")
 	if err != nil {
 		return fmt.Errorf("web: templates: %w", err)
 	}
@@ -90,7 +120,7 @@ func (p *Pages) readTemplates() error {
 		}
 		t, err := layout.Clone()
 		if err == nil {
-			t, err = t.ParseFS(p.files, file)
+			t, err = parse(t, file)
 		}
 		if err != nil {
 			return fmt.Errorf("web: page %s: %w", name, err)
@@ -103,8 +133,11 @@ func (p *Pages) readTemplates() error {
 // Page is what a page shows, besides what every page has. Templates call its
 // methods T and Asset.
 type Page struct {
-	AppName string // filled in by Render, like Lang
+	AppName string // filled in by Render, like the next four
 	Lang    string // tag of the language that the page is in (RFC 5646)
+	Logo    string // static file; empty: none
+	Icon    string // static file
+	Colored bool   // the style sheet brand.css goes over ours
 	Failed  bool   // something was wrong with what was sent
 	Locales string // the ui_locales of the application that brought the person here; empty: what the request says
 	Data    any    // the page's own
@@ -126,6 +159,7 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name 
 	}
 	page.language = p.choose(r, page.Locales)
 	page.AppName, page.Lang, page.pages = p.appName, page.language.tag, p
+	page.Logo, page.Icon, page.Colored = p.logo, cmp.Or(p.logo, "keystone.svg"), p.colored
 	var b bytes.Buffer
 	if err := t.Execute(&b, page); err != nil {
 		return fmt.Errorf("web: page %s: %w", name, err)

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keystone-auth/keystone/internal/config"
+	"github.com/keystone-auth/keystone/internal/server"
 )
 
 func configCommand(a *app) *cobra.Command {
@@ -32,6 +33,9 @@ func configCheck(a *app) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := a.settings()
 			if err != nil {
+				return err
+			}
+			if _, err := server.Pages(cfg); err != nil {
 				return err
 			}
 			if a.json {

@@ -22,7 +22,10 @@ type Config struct {
 	AppName string `env:"APP_NAME" group:"Application" default:"Keystone" example:"Example Accounts" help:"Name shown to people: on pages, in the API documentation."`
 	Debug   bool   `env:"DEBUG" default:"false" example:"true" help:"Serves interactive API documentation at /docs and /redoc, and profiles on the management listener."`
 
-	DefaultLanguage string `env:"DEFAULT_LANGUAGE" group:"Pages" default:"en" example:"de" help:"Language of the pages where neither the application (ui_locales) nor the browser asks for one that there is: en or de."`
+	DefaultLanguage string `env:"DEFAULT_LANGUAGE" group:"Pages" default:"en" example:"de" help:"Language of the pages where neither the application (ui_locales) nor the browser asks for one that there is: en, de, or one of TEMPLATE_DIR."`
+	BrandLogo       string `env:"BRAND_LOGO" auto:"none" example:"/etc/keystone/logo.svg" help:"Picture beside the name on the pages, and their icon: .svg or .png, at most 256 KiB. Read at the start."`
+	BrandColor      string `env:"BRAND_COLOR" auto:"Keystone's blue" example:"#8a2be2" help:"Colour of buttons and links. Where it would be hard to read it is made darker, on dark pages lighter (WCAG 2.2 AA)."`
+	TemplateDir     string `env:"TEMPLATE_DIR" auto:"none" example:"/etc/keystone/pages" help:"Folder of pages (such as sign_in.html) and texts (such as fr.json) that take the place of Keystone's, read at the start. docs/BRANDING.md says what they get."`
 
 	Host             string         `env:"HOST" group:"Listeners" default:"127.0.0.1" example:"0.0.0.0" help:"Address or host name to listen on."`
 	Port             int            `env:"PORT" default:"8000" min:"1" max:"65535" example:"8000" help:"Port to listen on."`

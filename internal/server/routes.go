@@ -16,11 +16,7 @@ import (
 // listener answers. `keystone routes` prints it.
 func (s *Server) routes() ([]httpio.Route, error) {
 	p, c := s.parts, s.config
-	pages, err := Pages(c)
-	if err != nil {
-		return nil, err
-	}
-	below := pages.Below()
+	pages, below := s.pages, s.pages.Below()
 	s.problem = func(path string) httpio.Problem { // addresses on a page are relative to it
 		if strings.Count(path, "/") > 1 {
 			return below.Problem

@@ -12,6 +12,7 @@ import (
 	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/oauth"
 	"github.com/keystone-auth/keystone/internal/token"
+	"github.com/keystone-auth/keystone/web"
 )
 
 // Server is one node. Make it with New; it serves through Handler at once and
@@ -29,6 +30,7 @@ type Server struct {
 	challenges   *httpio.Challenges
 	cors         *cors
 	crossOrigin  *http.CrossOriginProtection
+	pages        *web.Pages
 	problem      func(path string) httpio.Problem // error pages, by where they stand
 	authenticate func(context.Context, token.Presented) (keystone.Actor, error)
 	denials      denials
@@ -94,6 +96,9 @@ func New(ctx context.Context, c *config.Config, o Options) (*Server, error) {
 		if s.certificate, err = loadCertificate(c.TLSCertFile, c.TLSKeyFile, o.Log); err != nil {
 			return nil, err
 		}
+	}
+	if s.pages, err = Pages(c); err != nil {
+		return nil, err
 	}
 	if s.parts, err = Open(ctx, c, o); err != nil {
 		return nil, err
