@@ -56,6 +56,7 @@ const (
 	PromptLogin   = "login"
 	PromptConsent = "consent"
 	PromptSelect  = "select_account"
+	PromptCreate  = "create" // Initiating User Registration via OpenID Connect 1.0
 )
 
 // OpenID Connect scopes. Everybody holds them: they open the user's own data to
@@ -82,11 +83,12 @@ type StepKind uint8
 
 // The steps.
 const (
-	StepSignIn  StepKind = iota + 1 // ask for a proof
-	StepChoose                      // ask which account
-	StepConsent                     // ask whether the client may
-	StepDone                        // answer with a code
-	StepRefuse                      // answer with an error
+	StepSignIn   StepKind = iota + 1 // ask for a proof
+	StepRegister                     // offer to make an account; a proof will do as well
+	StepChoose                       // ask which account
+	StepConsent                      // ask whether the client may
+	StepDone                         // answer with a code
+	StepRefuse                       // answer with an error
 )
 
 // Facts are what Next judges a flow by: the state of the world now, read anew
@@ -130,6 +132,8 @@ func (f Flow) nextSignIn(a Facts, none bool) Step {
 	switch {
 	case f.signInNeeded(a) && none:
 		return Step{StepRefuse, "login_required"}
+	case slices.Contains(f.Request.Prompt, PromptCreate) && !f.proved(a):
+		return Step{Kind: StepRegister}
 	case !none && slices.Contains(f.Request.Prompt, PromptSelect) && !f.Chosen && !f.proved(a) && a.Accounts > 0:
 		return Step{Kind: StepChoose}
 	case f.signInNeeded(a) && !none && f.UserID == "" && a.Accounts > 1:

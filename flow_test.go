@@ -19,6 +19,7 @@ func TestFlowNext(t *testing.T) {
 		choose  = "choose"
 		consent = "consent"
 		done    = "done"
+		create  = "register"
 	)
 	session := func(user string) *keystone.Session { return &keystone.Session{ID: "s-" + user, UserID: user} }
 	type world = keystone.Facts
@@ -90,6 +91,15 @@ func TestFlowNext(t *testing.T) {
 		{"select_account: nobody to choose", select_, fresh, nobody, signIn},
 		{"select_account and login", prompt("login", "select_account"), fresh, knows(jane), choose},
 		{"select_account and login, chosen", prompt("login", "select_account"), chosen, knows(jane), signIn},
+		{"create: nobody is here", prompt("create"), fresh, nobody, create},
+		{"create: somebody is, who makes another account", prompt("create"), fresh, knows(jane), create},
+		{"create: several accounts", prompt("create"), fresh, two, create},
+		{"create: choosing an account makes none", prompt("create"), chosen, knows(jane), create},
+		{"create: the account was made here, or its owner signed in instead", prompt("create"), proved, knows(janeHere), done},
+		{"create: made here, consent missing", prompt("create"), proved, janeHere, consent},
+		{"create and login, made here", prompt("create", "login"), proved, knows(janeHere), done},
+		{"create, but another person is meant", hint("john", "create"), proved, knows(janeHere), signIn},
+		{"create, refused", prompt("create"), keystone.Flow{Denied: true}, nobody, "access_denied"},
 		{"several accounts, none named", plain, fresh, two, choose},
 		{"several accounts, one named by the flow", plain, chosen, john, consent},
 		{"the chosen session has died: its user proves it, others are not offered", plain, chosen, two, signIn},
@@ -126,7 +136,7 @@ func TestFlowNext(t *testing.T) {
 			}
 		}
 		step := f.Next(w)
-		got := map[keystone.StepKind]string{keystone.StepSignIn: signIn, keystone.StepChoose: choose, keystone.StepConsent: consent,
+		got := map[keystone.StepKind]string{keystone.StepSignIn: signIn, keystone.StepChoose: choose, keystone.StepRegister: create, keystone.StepConsent: consent,
 			keystone.StepDone: done, keystone.StepRefuse: step.Code}[step.Kind]
 		if got != test.want {
 			t.Errorf("%s: %q, want %q", test.what, got, test.want)

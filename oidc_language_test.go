@@ -75,7 +75,7 @@ func TestGerman(t *testing.T) {
 		b.in("de", "nennen Sie diese Anfrage: "+b.page.header.Get("X-Request-Id"))
 		for path, text := range map[string]string{
 			"/login?flow=none": "Diese Anmeldung ist beendet", "/oauth2/resume?flow=none": "Diese Anmeldung ist beendet", "/device": "Gerät verbinden",
-			"/setup?token=x": "Die Einrichtung ist abgeschlossen", "/reset?token=x": "Dieser Link gilt nicht",
+			"/setup?token=x": "keystone setup-link", "/reset?token=x": "Dieser Link gilt nicht",
 			"/oauth2/logout?post_logout_redirect_uri=https://evil.example": "Niemand wurde abgemeldet",
 		} {
 			b.open(s.URL + path)

@@ -15,6 +15,7 @@ var pages = []struct{ method, path, limit string }{
 	{"GET", "/oauth2/logout", "PAGE"}, {"POST", "/oauth2/logout", "PAGE"},
 	{"GET", "/logout", "PAGE"}, {"POST", "/logout", "PAGE"},
 	{"GET", "/setup", "PAGE"}, {"POST", "/setup", "PAGE"}, {"GET", "/reset", "PAGE"}, {"POST", "/reset", "LOGIN"},
+	{"GET", "/register", "PAGE"}, {"POST", "/register", "REGISTER"},
 	{"GET", "/device", "PAGE"}, {"POST", "/device", "LOGIN"},
 }
 

@@ -29,13 +29,14 @@ const looks = {
   desktop: { viewport: { width: 1280, height: 800 } },
   'desktop-dark': { viewport: { width: 1280, height: 800 }, colorScheme: 'dark' },
   phone: { viewport: { width: 375, height: 740 }, isMobile: true, hasTouch: true },
+  'phone-dark': { viewport: { width: 375, height: 740 }, isMobile: true, hasTouch: true, colorScheme: 'dark' },
   'without-script': { viewport: { width: 1280, height: 800 }, javaScriptEnabled: false },
 }
 
 // person opens a window of their own. Whatever a page asks of another host than
 // Keystone's is noted, and so is what the content security policy forbids.
-async function person(look) {
-  const context = await browser.newContext({ ...looks[look], ignoreHTTPSErrors: true, reducedMotion: 'reduce' })
+async function person(look, locale = 'en-GB') {
+  const context = await browser.newContext({ ...looks[look], locale, ignoreHTTPSErrors: true, reducedMotion: 'reduce' })
   const page = await context.newPage()
   const strangers = [], complaints = []
   page.on('request', (r) => { if (!r.url().startsWith(issuer) && !r.url().startsWith(new URL(callback).origin)) strangers.push(r.url()) })
@@ -154,6 +155,55 @@ for (const look of Object.keys(looks)) {
     await page.goto(rp.address({ redirect_uri: 'https://evil.example/' }))
     await page.waitForSelector('#error')
     await seen(me, 'error')
+    assert.deepEqual(me.strangers, [])
+    assert.deepEqual(me.complaints, [])
+    await me.context.close()
+  })
+
+  test(`make an account, in German: ${look}`, async () => {
+    const rp = await relyingParty(), me = await person(look, 'de-AT'), { page } = me
+    const name = `neu-${look}`
+    await page.goto(rp.address())
+    assert.equal(await page.getAttribute('html', 'lang'), 'de')
+    await seen(me, 'sign-in-german')
+    await page.fill('#login', name)
+    await page.fill('#password', 'not the password')
+    await page.click('#submit')
+    await page.waitForSelector('#error')
+    await seen(me, 'sign-in-refused-german')
+    await page.click('#register')
+    await page.waitForSelector('#email')
+    await seen(me, 'register-german')
+    await page.fill('#username', 'user')
+    await page.fill('#email', `${name}@example.com`)
+    await page.fill('#password', 'iloveyou1234')
+    await page.click('#submit')
+    await page.waitForSelector('#password-problem')
+    await seen(me, 'register-refused-german')
+    await page.fill('#username', name)
+    await page.fill('#password', 'ein gutes Passwort für Tests')
+    await page.click('#submit')
+    await page.waitForSelector('#consent-allow')
+    await seen(me, 'consent-german')
+    await page.click('#consent-allow')
+    const tokens = await rp.tokens(me)
+    const info = await oidc.fetchUserInfo(rp.config, tokens.access_token, tokens.claims().sub)
+    assert.equal(info.preferred_username, name)
+
+    await page.goto(rp.address({ prompt: 'login' }))
+    assert.equal(await page.inputValue('#login'), name) // who is signed in need not type it
+    await page.goto(rp.address({ prompt: 'create', ui_locales: 'en' }))
+    await page.waitForSelector('#email')
+    assert.equal(await page.getAttribute('html', 'lang'), 'en')
+    await seen(me, 'register')
+    for (const [name, address] of Object.entries({
+      'choose-account-german': rp.address({ prompt: 'select_account' }), 'device-german': issuer + '/device', 'logout-german': issuer + '/logout',
+      'error-german': rp.address({ redirect_uri: 'https://evil.example/' }), 'reset-refused-german': issuer + '/reset?token=x',
+    })) {
+      await page.goto(address)
+      assert.equal(await page.getAttribute('html', 'lang'), 'de')
+      await seen(me, name)
+    }
     assert.deepEqual(me.strangers, [])
     assert.deepEqual(me.complaints, [])
     await me.context.close()

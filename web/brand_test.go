@@ -155,7 +155,7 @@ func TestTemplateDir(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(p.Languages(), " "); got != "fr de en ar pt-BR" && !strings.HasPrefix(got, "fr ") {
+	if got := strings.Join(p.Languages(), " "); got != "fr de en ar pt-BR" {
 		t.Error(got)
 	}
 	if len(p.Warnings) != 3 || !strings.Contains(strings.Join(p.Warnings, "\n"), "fr.json lacks ") {
@@ -191,7 +191,6 @@ func TestTemplateDir(t *testing.T) {
 		"a template that is broken": {map[string]string{"sign_in.html": "{{if}}"}, "sign_in"},
 		"a page without a title":    {map[string]string{"sign_in.html": `{{define "content"}}x{{end}}`}, "sign_in"},
 		"a layout without a form":   {map[string]string{"layout.html": `<html>{{template "title" .}}{{template "content" .}}`}, "form"},
-		"a value in a script":       {map[string]string{"sign_in.html": "{{define \"title\"}}x{{end}}{{define \"content\"}}<script>var x = `{{.AppName}}${</script>{{end}}"}, "sign_in"},
 		"a value in an open tag":    {map[string]string{"sign_in.html": `{{define "title"}}x{{end}}{{define "content"}}<a href='{{.AppName}}{{end}}`}, "sign_in"},
 		"an unknown function":       {map[string]string{"sign_in.html": `{{define "title"}}{{exec "id"}}{{end}}{{define "content"}}{{end}}`}, "sign_in"},
 		"a large file":              {map[string]string{"sign_in.html": strings.Repeat(" ", 300<<10)}, "256 KiB"},

@@ -58,7 +58,7 @@ func (p *Pages) readLanguages(first string, custom map[string][]byte) error {
 	if i < 0 {
 		return fmt.Errorf("DEFAULT_LANGUAGE: there is no language %q; there are %s", first, strings.Join(p.Languages(), ", "))
 	}
-	p.languages[0], p.languages[i] = p.languages[i], p.languages[0]
+	p.languages = slices.Insert(slices.Delete(slices.Clone(p.languages), i, i+1), 0, p.languages[i])
 	var known []tags.Tag
 	for _, tag := range p.Languages() {
 		known = append(known, tags.Make(tag))

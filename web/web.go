@@ -95,37 +95,44 @@ func (p *Pages) Below() *Pages {
 }
 
 func (p *Pages) readTemplates(custom map[string][]byte) error {
-	parse := func(t *template.Template, file string) (*template.Template, error) {
-		body, ours := custom[path.Base(file)]
-		if !ours {
-			var err error
-			if body, err = fs.ReadFile(files, file); err != nil {
-				return nil, err
+	parse := func(t *template.Template, file string) error {
+		body, own := custom[file]
+		if own {
+			if _, err := t.Parse(string(body)); err != nil {
+				return fmt.Errorf("TEMPLATE_DIR: %w", err)
 			}
+			return nil
 		}
-		return t.Parse(string(body))
+		body, err := fs.ReadFile(files, "templates/"+file)
+		if err == nil {
+			_, err = t.Parse(string(body))
+		}
+		if err != nil {
+			return fmt.Errorf("web: page %s: %w", file, err)
+		}
+		return nil
 	}
-	layout, err := parse(template.New("layout.html").Funcs(template.FuncMap{"strong": strong}), "templates/layout.html")
-	if err != nil {
-		return fmt.Errorf("web: layout: %w", err)
+	layout := template.New("layout.html").Funcs(template.FuncMap{"strong": strong})
+	if err := parse(layout, "layout.html"); err != nil {
+		return err
 	}
 	names, err := fs.Glob(files, "templates/*.html")
 	if err != nil {
 		return fmt.Errorf("web: templates: %w", err)
 	}
 	for _, file := range names {
-		name := strings.TrimSuffix(path.Base(file), ".html")
-		if name == "layout" {
+		file = path.Base(file)
+		if file == "layout.html" {
 			continue
 		}
 		t, err := layout.Clone()
-		if err == nil {
-			t, err = parse(t, file)
-		}
 		if err != nil {
-			return fmt.Errorf("web: page %s: %w", name, err)
+			return fmt.Errorf("web: page %s: %w", file, err)
 		}
-		p.templates[name] = t
+		if err := parse(t.New(file), file); err != nil {
+			return err
+		}
+		p.templates[strings.TrimSuffix(file, ".html")] = t
 	}
 	return nil
 }

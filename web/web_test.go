@@ -27,6 +27,9 @@ var pages = map[string]any{
 	"reset":      web.Form{Action: "reset", Submit: "Go", Fields: []web.Field{{Name: "password", Label: "Password", Type: "password"}}},
 	"sign_in": map[string]any{"Client": evil, "Problems": []string{evil}, "Action": "login", "Submit": evil, "Hidden": map[string]string{"flow": evil}, "Fields": []web.Field{
 		{Name: "login", Label: evil, Type: "text", Value: evil, MaxLength: 254}, {Name: "password", Label: "Password", Type: "password", Value: "canary-password"},
+	}, "SubmitID": "", "Register": evil, "Why": web.Say(evil)},
+	"register": map[string]any{"Client": evil, "Flow": evil, "Problems": []string{evil}, "Action": "register", "Submit": evil, "Hidden": map[string]string{"flow": evil}, "Fields": []web.Field{
+		{Name: "username", Label: evil, Type: "text", Value: evil, MaxLength: 50, Problem: evil}, {Name: "password", Label: "Password", Type: "password", Value: "canary-password", Hints: []string{evil}},
 	}, "SubmitID": ""},
 	"choose": map[string]any{"Flow": evil, "Client": evil, "Accounts": []map[string]string{{"Session": evil, "Username": evil}, {"Session": evil, "Username": evil}}},
 	"device": web.Form{Action: "device", Problems: []string{evil}, Submit: "Continue", Fields: []web.Field{{Name: "user-code", Label: "Code", Type: "text", Value: evil, MaxLength: 20, Hints: []string{evil}}}},

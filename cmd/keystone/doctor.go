@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keystone-auth/keystone/internal/config"
+	"github.com/keystone-auth/keystone/internal/server"
 )
 
 // checkStatus is what a check came to.
@@ -92,6 +93,10 @@ func (d *doctor) failures() (n int) {
 }
 
 func (d *doctor) settings() {
+	if _, err := server.Pages(d.cfg); err != nil {
+		d.fail("settings", "%v", err)
+		return
+	}
 	for _, w := range d.cfg.Warnings {
 		d.warn("settings", "%s", w)
 	}

@@ -19,24 +19,29 @@ type registerRequest struct {
 
 var errClosed = keystone.Fail(keystone.Forbidden, "Registration is closed here. Ask an administrator for an account.")
 
-// register serves POST /api/v1/auth/register. An open registration has to say
-// that a name is taken; it costs the same work whether it is or not, and is
-// limited by source.
+// register serves POST /api/v1/auth/register.
 func (s *Slice) register(ctx context.Context, in *registerRequest) (*accountAnswer, error) {
+	u := keystone.User{Username: in.Body.Username, Email: in.Body.Email, FirstName: in.Body.FirstName, LastName: in.Body.LastName}
+	return answerAccount(s.Register(ctx, u, in.Body.Password))
+}
+
+// Register makes an account for whoever asks: the one way for the API and the
+// page. An open registration has to say that a name is taken; it costs the same
+// work whether it is or not, and is limited by source at both routes.
+func (s *Slice) Register(ctx context.Context, u keystone.User, pass string) (keystone.User, error) {
 	by := httpio.Actor(ctx)
 	if !s.RegistrationOpen {
 		if err := s.Store.Record(ctx, by, keystone.AuditEvent{Action: keystone.ActAccessDenied, TargetKind: "server", Detail: map[string]any{"reason": "registration_closed"}}); err != nil {
-			return nil, err
+			return u, err
 		}
-		return nil, errClosed
+		return u, errClosed
 	}
-	u := keystone.User{Username: in.Body.Username, Email: in.Body.Email, FirstName: in.Body.FirstName, LastName: in.Body.LastName}
-	if err := s.checkNew(u, in.Body.Password); err != nil {
-		return nil, err
+	if err := s.checkNew(u, pass); err != nil {
+		return u, err
 	}
-	hash, err := s.Hasher.Hash(ctx, in.Body.Password)
+	hash, err := s.Hasher.Hash(ctx, pass)
 	if err != nil {
-		return nil, err
+		return u, err
 	}
-	return answerAccount(s.Store.RegisterUser(ctx, by, u, hash))
+	return s.Store.RegisterUser(ctx, by, u, hash)
 }

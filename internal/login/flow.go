@@ -50,12 +50,16 @@ func (s *Slice) dispatch(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.problem(w, r, err)
 	}
-	step := v.flow.Next(v.facts)
+	step, other := v.flow.Next(v.facts), r.URL.Query().Get("other") != ""
 	switch {
-	case step.Kind == keystone.StepChoose && r.URL.Query().Get("other") == "":
+	case step.Kind == keystone.StepChoose && !other:
 		return s.choosePage(w, r, v)
-	case step.Kind == keystone.StepChoose, step.Kind == keystone.StepSignIn:
+	case step.Kind == keystone.StepRegister && s.RegistrationOpen && !other:
+		return seeOther(w, "register?flow="+v.flow.ID)
+	case other && (step.Kind == keystone.StepChoose || step.Kind == keystone.StepRegister):
 		return s.signInPage(w, r, v, http.StatusOK, "", v.flow.Request.LoginHint)
+	case step.Kind == keystone.StepSignIn, step.Kind == keystone.StepRegister:
+		return s.signInPage(w, r, v, http.StatusOK, "", v.name())
 	case step.Kind == keystone.StepConsent:
 		return s.consentPage(w, r, v)
 	}
@@ -75,16 +79,28 @@ func (s *Slice) signInForm(w http.ResponseWriter, r *http.Request) error {
 	if account := form.Get("account"); account != "" {
 		return s.choose(w, r, v, account)
 	}
-	err = s.proveAndCarry(w, r, &v, form.Get("login"), form.Get("password"))
-	var refused *keystone.Error
-	if errors.As(err, &refused) && refused.Kind != keystone.Unavailable && refused.Kind != keystone.Unknown {
+	return s.signInAs(w, r, v, form.Get("login"), form.Get("password"))
+}
+
+// signInAs goes on with the flow where the password is right, else shows the
+// sign-in page again.
+func (s *Slice) signInAs(w http.ResponseWriter, r *http.Request, v visit, name, pass string) error {
+	err := s.proveAndCarry(w, r, &v, name, pass)
+	if refused := refusal(err); refused != nil && refused.Kind != keystone.Unavailable && refused.Kind != keystone.Unknown {
 		httpio.ExchangeOf(r.Context()).Err = err
-		return s.signInPage(w, r, v, httpio.StatusOf(r, err), refused.Msg, form.Get("login"))
+		return s.signInPage(w, r, v, httpio.StatusOf(r, err), refused.Msg, name)
 	}
 	if err != nil {
 		return err
 	}
 	return seeOther(w, "login?flow="+v.flow.ID)
+}
+
+// refusal returns what may be said of err; nil: nothing.
+func refusal(err error) *keystone.Error {
+	var e *keystone.Error
+	errors.As(err, &e)
+	return e
 }
 
 // proveAndCarry checks the password, begins or renews the browser's session, and

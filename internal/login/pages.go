@@ -13,6 +13,8 @@ type signInView struct {
 	web.Form
 	Client string
 	Why    web.Text // the page is shown though somebody is signed in; empty: it explains itself
+	// Register is the flow in which whoever has no account can make one; empty: in none.
+	Register string
 }
 
 // why says why whoever is signed in is not enough: the application means somebody
@@ -22,6 +24,18 @@ func (v visit) why() web.Text {
 		return nil
 	}
 	return web.Say("sign_in.other_account", "client", v.client.Name, "user", v.facts.Session.Username)
+}
+
+// name is what the sign-in page has filled in: what the application says, else who
+// is signed in here and has to show it again.
+func (v visit) name() string {
+	if hint := v.flow.Request.LoginHint; hint != "" {
+		return hint
+	}
+	if ses := v.facts.Session; ses != nil && (v.flow.Request.Subject == "" || v.flow.Request.Subject == ses.UserID) {
+		return ses.Username
+	}
+	return ""
 }
 
 func (s *Slice) signInPage(w http.ResponseWriter, r *http.Request, v visit, status int, problem, name string) error {
@@ -36,7 +50,11 @@ func (s *Slice) signInPage(w http.ResponseWriter, r *http.Request, v visit, stat
 	if name != "" {
 		form.Fields[0].Focus, form.Fields[1].Focus = false, true
 	}
-	return s.Pages.RenderFlow(w, r, status, "sign_in", web.Page{Failed: problem != "", Locales: v.flow.Request.UILocales, Data: signInView{form, v.client.Name, v.why()}})
+	view := signInView{Form: form, Client: v.client.Name, Why: v.why()}
+	if s.RegistrationOpen && v.flow.Request.Subject == "" {
+		view.Register = v.flow.ID
+	}
+	return s.Pages.RenderFlow(w, r, status, "sign_in", web.Page{Failed: problem != "", Locales: v.flow.Request.UILocales, Data: view})
 }
 
 // chooseView is the page of a browser that carries several accounts.

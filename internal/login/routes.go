@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/password"
 	"github.com/keystone-auth/keystone/internal/proof"
@@ -25,6 +26,13 @@ type Slice struct {
 	// Observe is told how each sign-in came out, for metrics: a closed list.
 	Observe func(result string)
 
+	// Register makes an account for whoever asks, or says why not: the same for the
+	// page as for the API. RegistrationOpen says whether people are told of the page,
+	// PasswordRules what they are told there.
+	Register         func(ctx context.Context, u keystone.User, pass string) (keystone.User, error)
+	RegistrationOpen bool
+	PasswordRules    []string
+
 	Pages   *web.Pages
 	Cookies httpio.Cookies
 	Idle    time.Duration // longest pause between two uses of a browser's session
@@ -42,6 +50,10 @@ func (s *Slice) Routes() []httpio.Route {
 			"The next page of a sign-in", s.dispatch, httpio.DocContent(http.StatusOK, "text/html", "The page.")),
 		httpio.PageRoute(http.MethodPost, "/login", httpio.Public, httpio.LimitLogin,
 			"Sign in, or choose an account", s.signInForm, httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
+		httpio.PageRoute(http.MethodGet, "/register", httpio.Public, httpio.LimitPage,
+			"The page on which people make an account, within a sign-in", s.registerPage, httpio.DocContent(http.StatusOK, "text/html", "The form.")),
+		httpio.PageRoute(http.MethodPost, "/register", httpio.Public, httpio.LimitRegister,
+			"Make an account and go on with the sign-in", s.registerForm, httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
 		httpio.PageRoute(http.MethodGet, "/device", httpio.Public, httpio.LimitPage,
 			"The page on which people type a device's code (RFC 8628)", s.devicePage, httpio.DocContent(http.StatusOK, "text/html", "The page.")),
 		httpio.PageRoute(http.MethodPost, "/device", httpio.Public, httpio.LimitLogin,

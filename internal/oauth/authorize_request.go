@@ -21,7 +21,7 @@ var (
 	errResponseType  = keystone.Fail(keystone.Invalid, "Only response_type=code is served: tokens never pass through the browser.").WithCode("unsupported_response_type")
 	errNotForClient  = keystone.Fail(keystone.Invalid, "This client may not use the authorization code grant.").WithCode("unauthorized_client")
 	errPKCE          = keystone.Fail(keystone.Invalid, "Send code_challenge with code_challenge_method=S256 (RFC 7636).")
-	errPrompt        = keystone.Fail(keystone.Invalid, "prompt is login, consent or select_account, or none alone.")
+	errPrompt        = keystone.Fail(keystone.Invalid, "prompt is none alone, or of those that the metadata names in prompt_values_supported.")
 	errMaxAge        = keystone.Fail(keystone.Invalid, "max_age is a number of seconds.")
 	errClaims        = keystone.Fail(keystone.Invalid, "The claims parameter is not the JSON of OpenID Connect Core section 5.5.")
 	errHintUser      = keystone.Fail(keystone.Invalid, "The id_token_hint is not an ID token that was issued here to this client.")
@@ -63,7 +63,7 @@ func (s *Slice) fillRequest(ctx context.Context, c keystone.Client, req *keyston
 		return err
 	}
 	keystone.Checking(ctx, "prompt and max_age")
-	if err := fillPrompt(req, params); err != nil {
+	if err := s.fillPrompt(req, params); err != nil {
 		return err
 	}
 	keystone.Checking(ctx, "resource")
@@ -124,14 +124,12 @@ func unreserved(s string) bool {
 	return true
 }
 
-func fillPrompt(req *keystone.AuthRequest, params url.Values) error {
+func (s *Slice) fillPrompt(req *keystone.AuthRequest, params url.Values) error {
 	for _, p := range strings.Fields(params.Get("prompt")) {
-		switch p {
-		case keystone.PromptNone, keystone.PromptLogin, keystone.PromptConsent, keystone.PromptSelect:
-			req.Prompt = append(req.Prompt, p)
-		default:
+		if !slices.Contains(s.prompts(), p) {
 			return errPrompt
 		}
+		req.Prompt = append(req.Prompt, p)
 	}
 	if slices.Contains(req.Prompt, keystone.PromptNone) && len(req.Prompt) > 1 {
 		return errPrompt

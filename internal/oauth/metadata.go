@@ -108,7 +108,7 @@ func (s *Slice) facts() Metadata {
 		IntrospectionAlgs:          keystone.AssertionAlgs(),
 		Claims:                     claimsSupported(),
 		ACRValues:                  []string{keystone.ACRPassword},
-		Prompts:                    []string{keystone.PromptNone, keystone.PromptLogin, keystone.PromptConsent, keystone.PromptSelect},
+		Prompts:                    s.prompts(),
 		Locales:                    s.Pages.Languages(),
 		Displays:                   []string{"page"},
 		TokenAuthMethods:           s.authMethodNames(true),
@@ -135,6 +135,15 @@ func (s *Slice) facts() Metadata {
 	}
 	slices.Sort(m.GrantTypes)
 	return m
+}
+
+// prompts lists what a request may ask of the pages.
+func (s *Slice) prompts() []string {
+	list := []string{keystone.PromptNone, keystone.PromptLogin, keystone.PromptConsent, keystone.PromptSelect}
+	if s.RegistrationOpen {
+		list = append(list, keystone.PromptCreate)
+	}
+	return list
 }
 
 // claimsSupported names every claim that a client can get.

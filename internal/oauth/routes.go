@@ -35,6 +35,8 @@ type Slice struct {
 	Registration Registration
 	Documents    *Documents // nil: no client_id is an address
 
+	RegistrationOpen bool // people may make accounts: prompt=create
+
 	AppName   string
 	Pages     *web.Pages // for addresses below /oauth2/
 	RootPages *web.Pages

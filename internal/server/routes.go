@@ -33,22 +33,24 @@ func (s *Server) routes() ([]httpio.Route, error) {
 	if err != nil {
 		return nil, err
 	}
+	people := &account.Slice{
+		Store: p.Store, Proof: check, Hasher: p.Hasher, Policy: p.Policy, Pages: pages, AppName: c.AppName, Issuer: c.Issuer,
+		RegistrationOpen: c.Registration == "open", Allow: s.limits.Account,
+	}
 	slices := [][]httpio.Route{
 		(&oauth.Slice{
 			Registration: registration, Documents: s.documents(),
 			Store: p.Store, Issuer: p.Issuer, Verifier: p.Verifier, Ring: p.Ring, Proofs: p.Proofs, Keys: oauth.NewKeySource(p.Fetch), TLS: clients,
 			Allow: s.limits.AllowClient, Failed: s.clientFailed, Start: s.limits.Start, Poll: s.limits.Poll,
-			AppName: c.AppName, Pages: below, RootPages: pages, Cookies: cookies, Idle: c.SessionIdle,
+			AppName: c.AppName, Pages: below, RootPages: pages, Cookies: cookies, Idle: c.SessionIdle, RegistrationOpen: c.Registration == "open",
 		}).Routes(),
 		(&login.Slice{
 			Store: p.Store, Issuer: p.Issuer, Proof: check, Hasher: p.Hasher,
 			Allow: s.limits.Account, Observe: s.metrics.signIn,
+			Register: people.Register, RegistrationOpen: people.RegistrationOpen, PasswordRules: p.Policy.Describe(),
 			Pages: pages, Cookies: cookies, Idle: c.SessionIdle,
 		}).Routes(),
-		(&account.Slice{
-			Store: p.Store, Proof: check, Hasher: p.Hasher, Policy: p.Policy, Pages: pages, AppName: c.AppName, Issuer: c.Issuer,
-			RegistrationOpen: c.Registration == "open", Allow: s.limits.Account,
-		}).Routes(),
+		people.Routes(),
 		(&admin.Slice{
 			Store: p.Store, Ring: p.Ring, Proof: check, Hasher: p.Hasher, Policy: p.Policy, AppName: c.AppName, Issuer: c.Issuer,
 			Settings: s.settings,
