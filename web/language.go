@@ -87,6 +87,9 @@ func (p *Pages) Languages() []string {
 	return list
 }
 
+// Language returns the tag of the language that a page will be in.
+func (p *Pages) Language(r *http.Request, locales string) string { return p.choose(r, locales).tag }
+
 // maxWishes bounds what is read of a wish for languages: browsers send less.
 const maxWishes = 300
 

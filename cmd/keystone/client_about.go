@@ -12,9 +12,10 @@ import (
 type clientAboutFlags struct {
 	client, logo, policy, tos string
 	contacts                  []string
+	names                     map[string]string
 }
 
-var clientAboutFlagNames = []string{"client-uri", "logo-uri", "policy-uri", "tos-uri", "contact"}
+var clientAboutFlagNames = []string{"client-uri", "logo-uri", "policy-uri", "tos-uri", "contact", "name-in"}
 
 func (f *clientAboutFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.client, "client-uri", "", "https address of a page about it, shown where people are asked to allow it")
@@ -22,6 +23,7 @@ func (f *clientAboutFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.policy, "policy-uri", "", "https address of what it does with data about people")
 	c.Flags().StringVar(&f.tos, "tos-uri", "", "https address of its terms of service")
 	c.Flags().StringArrayVar(&f.contacts, "contact", nil, "whom to ask about it, such as an e-mail address (repeatable)")
+	c.Flags().StringToStringVar(&f.names, "name-in", nil, "its name in other languages, such as de=Bestellungen (repeatable); all of them from now on")
 }
 
 func (f *clientAboutFlags) apply(c *cobra.Command, client *keystone.Client) {
@@ -30,6 +32,7 @@ func (f *clientAboutFlags) apply(c *cobra.Command, client *keystone.Client) {
 	put(c, "policy-uri", &client.PolicyURI, f.policy)
 	put(c, "tos-uri", &client.TOSURI, f.tos)
 	put(c, "contact", &client.Contacts, withoutEmpty(f.contacts))
+	put(c, "name-in", &client.Names, f.names)
 }
 
 func clientAbout(c clientView) string {

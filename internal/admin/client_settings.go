@@ -60,6 +60,8 @@ type ClientSettings struct {
 	PolicyURI *string  `json:"policy_uri,omitempty" maxLength:"2000" doc:"What it does with data about people."`
 	TOSURI    *string  `json:"tos_uri,omitempty" maxLength:"2000" doc:"Its terms of service."`
 	Contacts  []string `json:"contacts,omitempty" maxItems:"10" doc:"Whom to ask about it. All of them from now on."`
+
+	Names map[string]string `json:"client_names,omitempty" doc:"Its name in other languages, by language tag (RFC 5646). All of them from now on."`
 }
 
 func (b ClientSettings) apply(s *keystone.ClientSettings) {
@@ -69,6 +71,9 @@ func (b ClientSettings) apply(s *keystone.ClientSettings) {
 	set(&s.PolicyURI, b.PolicyURI)
 	set(&s.TOSURI, b.TOSURI)
 	setList(&s.Contacts, b.Contacts)
+	if b.Names != nil {
+		s.Names = b.Names
+	}
 	set(&s.RequirePAR, b.RequirePAR)
 	set(&s.DPoPBound, b.DPoPBound)
 	set(&s.TLSBound, b.TLSBound)

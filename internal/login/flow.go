@@ -14,6 +14,7 @@ type visit struct {
 	browser string
 	flow    keystone.Flow
 	client  keystone.Client
+	name    string // of the client, in the language of the page
 	facts   keystone.Facts
 }
 
@@ -32,6 +33,7 @@ func (s *Slice) visit(r *http.Request, flowID string) (v visit, err error) {
 	if !v.client.Enabled {
 		return v, errFlow
 	}
+	v.name = v.client.NameIn(s.Pages.Language(r, v.flow.Request.UILocales))
 	v.facts, err = s.Store.Facts(ctx, v.browser, &v.flow, v.client, s.Idle)
 	return v, err
 }
@@ -59,7 +61,7 @@ func (s *Slice) dispatch(w http.ResponseWriter, r *http.Request) error {
 	case other && (step.Kind == keystone.StepChoose || step.Kind == keystone.StepRegister):
 		return s.signInPage(w, r, v, http.StatusOK, "", v.flow.Request.LoginHint)
 	case step.Kind == keystone.StepSignIn, step.Kind == keystone.StepRegister:
-		return s.signInPage(w, r, v, http.StatusOK, "", v.name())
+		return s.signInPage(w, r, v, http.StatusOK, "", v.username())
 	case step.Kind == keystone.StepConsent:
 		return s.consentPage(w, r, v)
 	}

@@ -23,12 +23,12 @@ func (v visit) why() web.Text {
 	if v.flow.Request.Subject == "" || v.facts.Session == nil || v.facts.Session.UserID == v.flow.Request.Subject {
 		return nil
 	}
-	return web.Say("sign_in.other_account", "client", v.client.Name, "user", v.facts.Session.Username)
+	return web.Say("sign_in.other_account", "client", v.name, "user", v.facts.Session.Username)
 }
 
-// name is what the sign-in page has filled in: what the application says, else who
+// username is what the sign-in page has filled in: what the application says, else who
 // is signed in here and has to show it again.
-func (v visit) name() string {
+func (v visit) username() string {
 	if hint := v.flow.Request.LoginHint; hint != "" {
 		return hint
 	}
@@ -50,7 +50,7 @@ func (s *Slice) signInPage(w http.ResponseWriter, r *http.Request, v visit, stat
 	if name != "" {
 		form.Fields[0].Focus, form.Fields[1].Focus = false, true
 	}
-	view := signInView{Form: form, Client: v.client.Name, Why: v.why()}
+	view := signInView{Form: form, Client: v.name, Why: v.why()}
 	if s.RegistrationOpen && v.flow.Request.Subject == "" {
 		view.Register = v.flow.ID
 	}
@@ -71,7 +71,7 @@ func (s *Slice) choosePage(w http.ResponseWriter, r *http.Request, v visit) erro
 	if err != nil {
 		return err
 	}
-	view := chooseView{Flow: v.flow.ID, Client: v.client.Name}
+	view := chooseView{Flow: v.flow.ID, Client: v.name}
 	for _, b := range sessions {
 		view.Accounts = append(view.Accounts, account{b.ID, b.Username})
 	}
@@ -125,7 +125,7 @@ func linksOf(a keystone.ClientAbout) (list []link) {
 }
 
 func (s *Slice) consentPage(w http.ResponseWriter, r *http.Request, v visit) error {
-	view := consentView{Flow: v.flow.ID, Client: v.client.Name, Username: v.facts.Session.Username, ReturnTo: hostOf(v.flow.Request.RedirectURI),
+	view := consentView{Flow: v.flow.ID, Client: v.name, Username: v.facts.Session.Username, ReturnTo: hostOf(v.flow.Request.RedirectURI),
 		Session: v.facts.Session.ID, Scope: keystone.FormatScope(v.facts.Offered),
 		Unknown: v.client.Registration != "", Host: hostOfDocument(v.client), Loopback: v.client.Registration != "" && loopback(v.flow.Request.RedirectURI),
 		About: linksOf(v.client.ClientAbout), Contacts: v.client.Contacts}

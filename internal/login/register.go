@@ -50,7 +50,7 @@ func (s *Slice) renderRegister(w http.ResponseWriter, r *http.Request, v visit, 
 		what = "form.correct"
 	}
 	form.Fill(what, wrong.Fields)
-	return s.Pages.RenderFlow(w, r, status, "register", web.Page{Failed: what != "", Locales: v.flow.Request.UILocales, Data: registerView{form, v.client.Name, v.flow.ID}})
+	return s.Pages.RenderFlow(w, r, status, "register", web.Page{Failed: what != "", Locales: v.flow.Request.UILocales, Data: registerView{form, v.name, v.flow.ID}})
 }
 
 // registerForm serves POST /register: the account is made where the API makes it,

@@ -114,6 +114,9 @@ func (m clientMetadata) client(c keystone.Client) (keystone.Client, error) {
 	if c.ClientSettings, err = m.settings(c.ClientSettings); err != nil {
 		return c, err
 	}
+	if c.Names, err = m.names(); err != nil {
+		return c, err
+	}
 	if c.AuthMethod == "" {
 		c.AuthMethod = keystone.AuthSecretBasic // RFC 7591 section 2
 	}
@@ -124,6 +127,21 @@ func (m clientMetadata) client(c keystone.Client) (keystone.Client, error) {
 		c.Name = nameless(c)
 	}
 	return c.WithDefaults(), nil
+}
+
+// names are those of client_name in other languages (RFC 7591 section 2.2).
+func (m clientMetadata) names() (names map[string]string, err error) {
+	for member := range m {
+		if tag, ok := strings.CutPrefix(member, "client_name#"); ok && m.has(member) {
+			if names == nil {
+				names = map[string]string{}
+			}
+			if names[tag], err = m.text(member); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return names, nil
 }
 
 // settings is the part of the metadata that is keystone.ClientSettings.
@@ -220,6 +238,9 @@ func metadataOf(c keystone.Client) map[string]any {
 	}
 	if len(c.PostLogoutURIs) > 0 {
 		m["post_logout_redirect_uris"] = c.PostLogoutURIs
+	}
+	for tag, name := range c.Names {
+		m["client_name#"+tag] = name
 	}
 	if c.Kind == keystone.ClientNative {
 		m["application_type"] = "native"

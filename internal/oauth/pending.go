@@ -80,13 +80,14 @@ func (s *Slice) poll(ctx context.Context, r grantRequest, q poll) (token.Respons
 func (s *Slice) answerPending(w http.ResponseWriter, r *http.Request, f keystone.Flow, c keystone.Client, step keystone.Step, facts keystone.Facts) error {
 	by := httpio.Actor(r.Context())
 	by.Kind, by.ID, by.ClientID, by.SessionID = keystone.ActorUser, f.UserID, c.ID, f.SessionID
-	message := web.Message{Title: "pending.denied_title", Lines: []web.Text{web.Say("pending.denied", "client", c.Name)}}
+	name := c.NameIn(s.Pages.Language(r, f.Request.UILocales))
+	message := web.Message{Title: "pending.denied_title", Lines: []web.Text{web.Say("pending.denied", "client", name)}}
 	var approval *store.Code
 	switch {
 	case step.Kind == keystone.StepDone:
 		given := s.given(f, facts)
 		approval, by.Name = &given, facts.Session.Username
-		message = web.Message{Title: "pending.done_title", Lines: []web.Text{web.Say("pending.done", "client", c.Name)}}
+		message = web.Message{Title: "pending.done_title", Lines: []web.Text{web.Say("pending.done", "client", name)}}
 	case step.Code != "access_denied" || f.UserID == "":
 		return s.page(w, r, errNoSuccess)
 	}

@@ -7,7 +7,7 @@ import "encoding/json"
 // what is embedded otherwise.
 type RegistrationBody struct {
 	RedirectURIs      []string        `json:"redirect_uris,omitempty" doc:"Required with authorization_code."`
-	Name              string          `json:"client_name,omitempty"`
+	Name              string          `json:"client_name,omitempty" doc:"Also as client_name#TAG, for a language."`
 	GrantTypes        []string        `json:"grant_types,omitempty" doc:"authorization_code where it is left out."`
 	ResponseTypes     []string        `json:"response_types,omitempty" doc:"code, or none without authorization_code."`
 	Scope             string          `json:"scope,omitempty" doc:"What may be registered is kept of it; everything where it is left out."`

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"time"
 
@@ -187,7 +188,7 @@ func (s *Store) replaceRegistered(ctx context.Context, by keystone.Actor, before
 // something else.
 func shownOtherwise(a, b keystone.Client) bool {
 	return a.Name != b.Name || !slices.Equal(a.RedirectURIs, b.RedirectURIs) || a.ClientURI != b.ClientURI || a.LogoURI != b.LogoURI ||
-		a.PolicyURI != b.PolicyURI || a.TOSURI != b.TOSURI || !slices.Equal(a.Contacts, b.Contacts)
+		a.PolicyURI != b.PolicyURI || a.TOSURI != b.TOSURI || !slices.Equal(a.Contacts, b.Contacts) || !maps.Equal(a.Names, b.Names)
 }
 
 // DeleteRegistration removes a client for whoever holds its registration access
