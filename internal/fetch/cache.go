@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maypok86/otter/v2"
+	"github.com/keystone-auth/keystone/internal/cache"
 )
 
 // How long answers are kept. A server's Cache-Control is heard between the two
@@ -37,14 +37,11 @@ type kept struct {
 	until time.Time
 }
 
-func newCaches() (*otter.Cache[string, kept], *otter.Cache[string, time.Time]) {
-	docs := otter.Must(&otter.Options[string, kept]{
-		MaximumWeight: keptBytes,
-		Weigher: func(address string, k kept) uint32 {
-			return uint32(len(address) + len(k.doc.Body) + len(k.doc.ContentType) + 200) // bounded by maxBody and maxHeader
-		},
+func newCaches() (cache.Cache[string, kept], cache.Cache[string, time.Time]) {
+	docs := cache.Weighed(keptBytes, func(address string, k kept) uint32 {
+		return uint32(len(address) + len(k.doc.Body) + len(k.doc.ContentType) + 200) // bounded by maxBody and maxHeader
 	})
-	return docs, otter.Must(&otter.Options[string, time.Time]{MaximumSize: keptFails})
+	return docs, cache.Sized[string, time.Time](keptFails)
 }
 
 // call is a GET in flight that others wait for.

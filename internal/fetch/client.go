@@ -15,9 +15,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/maypok86/otter/v2"
-
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/cache"
 )
 
 // Bounds of what is fetched.
@@ -55,8 +54,8 @@ type Client struct {
 	mu    sync.Mutex
 	hosts map[string]*hostSlot
 	calls map[string]*call // GETs in flight, by address
-	docs  *otter.Cache[string, kept]
-	fails *otter.Cache[string, time.Time]
+	docs  cache.Cache[string, kept]
+	fails cache.Cache[string, time.Time]
 }
 
 // New returns a client. It fails where the allow-list or the CA file cannot be

@@ -5,9 +5,8 @@ import (
 	"crypto/sha256"
 	"errors"
 
-	"github.com/maypok86/otter/v2"
-
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/cache"
 	"github.com/keystone-auth/keystone/internal/fetch"
 	"github.com/keystone-auth/keystone/internal/jose"
 )
@@ -16,7 +15,7 @@ import (
 // registered or where they are said to be.
 type KeySource struct {
 	fetch  *fetch.Client
-	parsed *otter.Cache[[32]byte, jose.Keys] // key sets that were read, by their text
+	parsed cache.Cache[[32]byte, jose.Keys] // key sets that were read, by their text
 }
 
 // parsedMost bounds the key sets that are kept read; one is some kilobytes.
@@ -24,7 +23,7 @@ const parsedMost = 2_000
 
 // NewKeySource returns a source that fetches through the guarded client.
 func NewKeySource(f *fetch.Client) *KeySource {
-	return &KeySource{fetch: f, parsed: otter.Must(&otter.Options[[32]byte, jose.Keys]{MaximumSize: parsedMost})}
+	return &KeySource{fetch: f, parsed: cache.Sized[[32]byte, jose.Keys](parsedMost)}
 }
 
 // Verify reports whether a key of the client made the token's signature: one of

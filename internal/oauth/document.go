@@ -8,9 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maypok86/otter/v2"
-
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/cache"
 	"github.com/keystone-auth/keystone/internal/fetch"
 	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/store"
@@ -27,12 +26,12 @@ type Documents struct {
 	Stranger func(ctx context.Context) error
 
 	fetch *fetch.Client
-	taken *otter.Cache[string, time.Time] // when the document was fetched that the client was last made of
+	taken cache.Cache[string, time.Time] // when the document was fetched that the client was last made of
 }
 
 // NewDocuments returns documents that are fetched through the guarded client.
 func NewDocuments(f *fetch.Client, o store.Strangers, hosts []string, stranger func(context.Context) error) *Documents {
-	return &Documents{Strangers: o, Hosts: hosts, Stranger: stranger, fetch: f, taken: otter.Must(&otter.Options[string, time.Time]{MaximumSize: 10_000})}
+	return &Documents{Strangers: o, Hosts: hosts, Stranger: stranger, fetch: f, taken: cache.Sized[string, time.Time](10_000)}
 }
 
 var (

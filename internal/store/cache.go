@@ -5,9 +5,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/maypok86/otter/v2"
-
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/cache"
 )
 
 // staleness is how long a read is kept: what one node changes holds on every
@@ -24,14 +23,14 @@ const cacheEntries = 100_000
 // caches is the read-through cache of the hot paths. A local write drops what
 // it changed after its commit.
 type caches struct {
-	clients *otter.Cache[string, clientRow]
-	users   *otter.Cache[string, userRow]
-	roles   *otter.Cache[string, roleFacts]
-	alive   *otter.Cache[string, bool]
-	revoked *otter.Cache[string, bool]
-	opaque  *otter.Cache[string, AccessToken]
-	grants  *otter.Cache[string, keystone.Grant]
-	pending *otter.Cache[string, Pending]
+	clients cache.Cache[string, clientRow]
+	users   cache.Cache[string, userRow]
+	roles   cache.Cache[string, roleFacts]
+	alive   cache.Cache[string, bool]
+	revoked cache.Cache[string, bool]
+	opaque  cache.Cache[string, AccessToken]
+	grants  cache.Cache[string, keystone.Grant]
+	pending cache.Cache[string, Pending]
 	drops   atomic.Uint64 // grants that local writes have dropped, see keepToken
 }
 
@@ -50,17 +49,14 @@ func newCaches() *caches {
 	}
 }
 
-func newCache[V any](age time.Duration) *otter.Cache[string, V] {
-	return otter.Must(&otter.Options[string, V]{
-		MaximumSize:      cacheEntries,
-		ExpiryCalculator: otter.ExpiryWriting[string, V](age),
-	})
+func newCache[V any](age time.Duration) cache.Cache[string, V] {
+	return cache.Aged[string, V](cacheEntries, age)
 }
 
 // cached reads through: concurrent misses of one key share one load. A load that
 // reports absent is not kept, so that unknown keys cannot fill the cache.
 // Inside a transaction it always reads the database.
-func cached[V any](ctx context.Context, s *Store, c *otter.Cache[string, V], key string, load func(context.Context) (V, error)) (V, error) {
+func cached[V any](ctx context.Context, s *Store, c cache.Cache[string, V], key string, load func(context.Context) (V, error)) (V, error) {
 	if s.tx != nil {
 		return load(ctx)
 	}
@@ -68,7 +64,7 @@ func cached[V any](ctx context.Context, s *Store, c *otter.Cache[string, V], key
 		return v, nil
 	}
 	slow := false
-	v, err := c.Get(ctx, key, otter.LoaderFunc[string, V](func(ctx context.Context, _ string) (V, error) {
+	v, err := c.Get(ctx, key, func(ctx context.Context) (V, error) {
 		// One caller's haste must not fail the others who share the load.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
@@ -76,7 +72,7 @@ func cached[V any](ctx context.Context, s *Store, c *otter.Cache[string, V], key
 		v, err := load(ctx)
 		slow = time.Since(begun) > readSlack
 		return v, err
-	}))
+	})
 	if slow {
 		c.Invalidate(key)
 	}

@@ -6,9 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/maypok86/otter/v2"
-
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/cache"
 	"github.com/keystone-auth/keystone/internal/secret"
 	"github.com/keystone-auth/keystone/internal/store"
 )
@@ -30,7 +29,7 @@ type Verifier struct {
 	store  *store.Store
 	issuer string
 	proofs *Proofs
-	known  *otter.Cache[string, verified] // JWTs whose signature was checked, by hash
+	known  cache.Cache[string, verified] // JWTs whose signature was checked, by hash
 }
 
 type verified struct {
@@ -40,10 +39,7 @@ type verified struct {
 
 // NewVerifier returns a verifier of the issuer's own access tokens.
 func NewVerifier(s *store.Store, ring *Ring, issuer string, proofs *Proofs) *Verifier {
-	return &Verifier{ring: ring, store: s, issuer: issuer, proofs: proofs, known: otter.Must(&otter.Options[string, verified]{
-		MaximumSize:      knownMost,
-		ExpiryCalculator: otter.ExpiryWriting[string, verified](knownAtAge),
-	})}
+	return &Verifier{ring: ring, store: s, issuer: issuer, proofs: proofs, known: cache.Aged[string, verified](knownMost, knownAtAge)}
 }
 
 // parse checks a JWT access token and returns its claims. A signature is checked
