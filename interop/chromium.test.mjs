@@ -209,3 +209,35 @@ for (const look of Object.keys(looks)) {
     await me.context.close()
   })
 }
+
+test('an application watches the session through the frame', async () => {
+  const rp = await relyingParty(), me = await person('desktop'), { page } = me
+  await page.goto(rp.address())
+  await signIn(me)
+  await page.click('#consent-allow')
+  await page.waitForURL(callback + '**')
+  const known = new URL(page.url()).searchParams.get('session_state')
+  await page.evaluate((address) => new Promise((ready) => {
+    const frame = document.createElement('iframe')
+    frame.onload = ready
+    frame.src = address
+    document.body.append(frame)
+    window.ask = (text) => new Promise((answer) => {
+      addEventListener('message', (event) => answer(`${event.origin} ${event.data}`), { once: true })
+      frame.contentWindow.postMessage(text, new URL(address).origin)
+    })
+  }), rp.config.serverMetadata().check_session_iframe)
+  const ask = (text) => page.evaluate((question) => window.ask(question), text)
+  assert.equal(await ask(`${rp.app.client_id} ${known}`), `${issuer} unchanged`)
+  assert.equal(await ask(`${rp.app.client_id}x ${known}`), `${issuer} changed`)
+  for (const bad of ['', 'one', `${rp.app.client_id} x`, `${rp.app.client_id} ${known}.x`, `${rp.app.client_id} ${known} x`, { a: 1 }, 'x'.repeat(5000)]) {
+    assert.equal(await ask(bad), `${issuer} error`, JSON.stringify(bad))
+  }
+  const other = await me.context.newPage() // logs out in another tab
+  await other.goto(issuer + '/logout')
+  await other.click('#logout-confirm')
+  await other.waitForLoadState()
+  assert.equal(await ask(`${rp.app.client_id} ${known}`), `${issuer} changed`)
+  assert.deepEqual(me.complaints, [])
+  await me.context.close()
+})

@@ -41,7 +41,7 @@ func run(t *testing.T, settings []string, files ...string) {
 	t.Helper()
 	node := needs(t, "node")
 	packages(t)
-	s := keystonetest.Start(t, keystonetest.WithTLS(), keystonetest.WithSettings(map[string]string{"CLIENT_REGISTRATION": "token"}))
+	s := keystonetest.Start(t, keystonetest.WithTLS(), keystonetest.WithSettings(map[string]string{"CLIENT_REGISTRATION": "token", "SESSION_IFRAME": "true"}))
 	jane := s.CreateUser("jane")
 	facts, err := json.Marshal(map[string]any{
 		"issuer": s.Issuer, "admin": s.Admin(),

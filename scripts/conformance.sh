@@ -61,6 +61,7 @@ TLS_CERT_FILE=$dir/tls.crt
 TLS_KEY_FILE=$dir/tls.key
 REGISTRATION=closed
 CLIENT_REGISTRATION=token
+SESSION_IFRAME=true
 RATE_LIMIT_CLIENT_REGISTRATION=off
 RATE_LIMIT_LOGIN=off
 RATE_LIMIT_API=off
@@ -105,6 +106,7 @@ Plans and their configuration (in the suite: Create a new test plan, tab JSON; o
   oidcc-formpost-basic-certification-test-plan[server_metadata=discovery]$static  $dir/formpost.json
   oidcc-dynamic-certification-test-plan[response_type=code]                               $dir/dynamic.json
   oidcc-rp-initiated-logout-certification-test-plan[response_type=code]$static    $dir/rp-initiated-logout.json
+  oidcc-session-management-certification-test-plan[response_type=code]$static     $dir/rp-initiated-logout.json
   oidcc-backchannel-rp-initiated-logout-certification-test-plan[response_type=code]$static   $dir/backchannel-logout.json
   oidcc-frontchannel-rp-initiated-logout-certification-test-plan[response_type=code]$static  $dir/frontchannel-logout.json
 

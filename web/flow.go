@@ -38,6 +38,14 @@ func (p *Pages) RenderFrames(w http.ResponseWriter, r *http.Request, name string
 	return p.render(w, r, http.StatusOK, name, page, framed)
 }
 
+// RenderFramed answers with a page that pages of any origin may load in a frame.
+// It has no content and no data, only the script of its own name.
+func (p *Pages) RenderFramed(w http.ResponseWriter, r *http.Request, name string) error {
+	// Where frame-ancestors stands, browsers pass X-Frame-Options over (CSP Level 3
+	// section 6.4.2).
+	return p.render(w, r, http.StatusOK, name, Page{}, "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors *")
+}
+
 // framesTime is how many seconds the frames have after the page has loaded.
 const framesTime = "2"
 

@@ -39,9 +39,14 @@ var pages = map[string]any{
 	"logged_out": map[string]any{"Lines": []string{evil}, "Back": evil, "Frames": []string{evil}},
 	"form_post":  web.Form{Action: "cb", Submit: "Continue", Hidden: map[string]string{"state": evil, "code": evil}},
 	"message":    map[string]any{"Title": evil, "Lines": []string{evil}, "Command": evil},
+
+	"check_session": nil,
 }
 
 func request() *http.Request { return httptest.NewRequest(http.MethodGet, "/", nil) }
+
+// scripts are the pages with one, which is a file of ours.
+var scripts = map[string]string{"form_post": "submit", "check_session": "check_session"}
 
 func newPages(t *testing.T, name string) *web.Pages {
 	t.Helper()
@@ -78,10 +83,10 @@ func TestEveryPage(t *testing.T) {
 			}
 		}
 		lower := strings.ToLower(body)
-		if name == "form_post" { // the one page with a script, which is a file of ours
-			script := regexp.MustCompile(`<script src="static/submit\.js\?v=[0-9a-f]+" defer></script>`)
+		if file, has := scripts[name]; has {
+			script := regexp.MustCompile(`<script src="static/` + file + `\.js\?v=[0-9a-f]+" defer></script>`)
 			if len(script.FindAllString(lower, -1)) != 1 {
-				t.Errorf("form_post has not its one script:\n%s", body)
+				t.Errorf("%s has not its one script:\n%s", name, body)
 			}
 			lower = script.ReplaceAllString(lower, "")
 		}

@@ -141,7 +141,11 @@ func (s *Slice) answer(w http.ResponseWriter, r *http.Request, f keystone.Flow, 
 	if err := s.Store.AddCode(r.Context(), value, s.given(f, facts), now.Add(codeLife), facts.Session.LastSeen); err != nil {
 		return err
 	}
-	return s.respond(w, r, f.Request, url.Values{"code": {value}})
+	values := url.Values{"code": {value}}
+	if state := s.sessionState(w, r, f.Request.ClientID, f.Request.RedirectURI); state != "" {
+		values.Set("session_state", state)
+	}
+	return s.respond(w, r, f.Request, values)
 }
 
 // maxQuery is more than any request needs that is not meant to be pushed.

@@ -65,10 +65,11 @@ type Metadata struct {
 	ResponseAlgs           []string `json:"authorization_signing_alg_values_supported"`
 	ProofAlgs              []string `json:"dpop_signing_alg_values_supported"`
 
-	BackchannelLogout         bool `json:"backchannel_logout_supported"`
-	BackchannelLogoutSession  bool `json:"backchannel_logout_session_supported"`
-	FrontchannelLogout        bool `json:"frontchannel_logout_supported"`
-	FrontchannelLogoutSession bool `json:"frontchannel_logout_session_supported"`
+	CheckSessionFrame         string `json:"check_session_iframe,omitempty"`
+	BackchannelLogout         bool   `json:"backchannel_logout_supported"`
+	BackchannelLogoutSession  bool   `json:"backchannel_logout_session_supported"`
+	FrontchannelLogout        bool   `json:"frontchannel_logout_supported"`
+	FrontchannelLogoutSession bool   `json:"frontchannel_logout_session_supported"`
 
 	TLSBound   bool              `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 	TLSAliases map[string]string `json:"mtls_endpoint_aliases,omitempty" doc:"Where requests with a TLS client certificate go (RFC 8705 section 5)."`
@@ -130,6 +131,9 @@ func (s *Slice) facts() Metadata {
 		m.RegistrationEndpoint = issuer + registerPath
 	}
 	m.ClientDocuments = s.Documents != nil
+	if s.SessionFrame {
+		m.CheckSessionFrame = issuer + framePath
+	}
 	for grantType := range grants {
 		m.GrantTypes = append(m.GrantTypes, grantType)
 	}

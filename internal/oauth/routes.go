@@ -42,10 +42,21 @@ type Slice struct {
 	RootPages *web.Pages
 	Cookies   httpio.Cookies
 	Idle      time.Duration // longest pause between two uses of a browser's session
+
+	SessionFrame bool // serve the frame of OpenID Connect Session Management
 }
 
 // Routes lists every endpoint.
 func (s *Slice) Routes() []httpio.Route {
+	routes := s.always()
+	if s.SessionFrame {
+		routes = append(routes, httpio.PageRoute(http.MethodGet, framePath, httpio.Public, httpio.LimitPage,
+			"Frame for applications that watch a session (OpenID Connect Session Management)", s.checkSession, httpio.DocContent(http.StatusOK, "text/html", "A page without content.")))
+	}
+	return routes
+}
+
+func (s *Slice) always() []httpio.Route {
 	return []httpio.Route{
 		httpio.Plain(http.MethodPost, "/oauth2/token", httpio.ClientAuth, httpio.LimitToken,
 			"Get tokens (RFC 6749 section 3.2)", s.token,

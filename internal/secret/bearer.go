@@ -73,6 +73,13 @@ func Hash(s string) []byte {
 // Equal compares two hashes or MACs in constant time.
 func Equal(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }
 
+// Salt returns 128 random bits as text, for what is public.
+func Salt() string {
+	var b [16]byte
+	random(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
 // random fills b. Since Go 1.24 crypto/rand ends the process rather than
 // return an error; the check stays for readers.
 func random(b []byte) {

@@ -23,7 +23,7 @@ func (s *Server) routes() ([]httpio.Route, error) {
 		}
 		return pages.Problem
 	}
-	cookies := httpio.NewCookies(https(c.Issuer))
+	cookies := httpio.NewCookies(https(c.Issuer), c.SessionIFrame)
 	clients, err := tlsClients(c)
 	if err != nil {
 		return nil, err
@@ -43,6 +43,7 @@ func (s *Server) routes() ([]httpio.Route, error) {
 			Store: p.Store, Issuer: p.Issuer, Verifier: p.Verifier, Ring: p.Ring, Proofs: p.Proofs, Keys: oauth.NewKeySource(p.Fetch), TLS: clients,
 			Allow: s.limits.AllowClient, Failed: s.clientFailed, Start: s.limits.Start, Poll: s.limits.Poll,
 			AppName: c.AppName, Pages: below, RootPages: pages, Cookies: cookies, Idle: c.SessionIdle, RegistrationOpen: c.Registration == "open",
+			SessionFrame: c.SessionIFrame,
 		}).Routes(),
 		(&login.Slice{
 			Store: p.Store, Issuer: p.Issuer, Proof: check, Hasher: p.Hasher,
