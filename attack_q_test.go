@@ -36,7 +36,8 @@ func TestAttackQ7_WhatWaitsIsBounded(t *testing.T) {
 			"sign-ins": {"flows", 30 * time.Minute, func(source int) int {
 				return from(source).json(t, "GET", "/oauth2/authorize?"+request.RawQuery, nil).status
 			}},
-			"requests by form": {"single_use", 90 * time.Second, func(source int) int { return from(source).form(t, "/oauth2/authorize", pairs...).status }},
+			"sign-ins to our own page": {"flows", 30 * time.Minute, func(source int) int { return from(source).json(t, "GET", "/requests", nil).status }},
+			"requests by form":         {"single_use", 90 * time.Second, func(source int) int { return from(source).form(t, "/oauth2/authorize", pairs...).status }},
 			"device codes": {"pending_authorizations", 10 * time.Minute, func(source int) int {
 				return from(source).form(t, "/oauth2/device_authorization", "client_id", public.ID).status
 			}},
@@ -78,6 +79,17 @@ func TestAttackQ7_WhatWaitsIsBounded(t *testing.T) {
 		}
 		if pushed < 12 || pushed > 16 {
 			t.Errorf("%d requests were pushed, want 12", pushed)
+		}
+		desk, asked := bankClient(s), 0
+		for range 20 { // whoever is named
+			if got := from(98).form(t, "/oauth2/bc-authorize", "client_id", desk.ID, "client_secret", desk.Secret, "scope", "openid", "login_hint", "nobody"); got.status == http.StatusBadRequest {
+				asked++
+			} else if got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") == "" {
+				t.Fatalf("%d %s", got.status, got.body)
+			}
+		}
+		if asked < 12 || asked > 16 {
+			t.Errorf("%d requests to people, want 12", asked)
 		}
 		// Who is refused in the browser gets a page that says so.
 		for range 6 {

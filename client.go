@@ -28,6 +28,7 @@ const (
 	GrantDeviceCode        = "urn:ietf:params:oauth:grant-type:device_code"    // RFC 8628
 	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693
 	GrantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"     // RFC 7523 section 2.1
+	GrantCIBA              = "urn:openid:params:grant-type:ciba"               // OpenID Connect CIBA section 10.1
 	// GrantSignIn is the first-party JSON sign-in API. It is not registered for a
 	// client and not an OAuth grant type: every first-party client has it.
 	GrantSignIn = "sign_in"
@@ -187,12 +188,16 @@ func (c Client) validGrants() error {
 			if !c.Confidential() {
 				return FailField("grants", "Token exchange and assertions about people need a client that proves itself: kind service or web.")
 			}
+		case GrantCIBA:
+			if c.Kind != ClientWeb {
+				return FailField("grants", "CIBA needs a client that proves itself and that people sign in to: kind web.")
+			}
 		case GrantAuthorizationCode, GrantRefreshToken, GrantDeviceCode:
 			if c.Kind == ClientService {
 				return FailField("grants", "A service has no user of its own: it uses client_credentials, token exchange and assertions only. Make a client of kind web for people.")
 			}
 		default:
-			return FailField("grants", "The grants are client_credentials, authorization_code, refresh_token, "+GrantDeviceCode+", "+GrantTokenExchange+" and "+GrantJWTBearer+".")
+			return FailField("grants", "The grants are client_credentials, authorization_code, refresh_token, "+GrantDeviceCode+", "+GrantCIBA+", "+GrantTokenExchange+" and "+GrantJWTBearer+".")
 		}
 	}
 	return nil

@@ -41,6 +41,10 @@ type ClientSettings struct {
 	UserinfoAlg          string   `json:"userinfo_signed_response_alg,omitempty" doc:"Makes userinfo answers JWTs that are signed so (OpenID Connect Core section 5.3.2). Left out: plain JSON."`
 	IntrospectionAlg     string   `json:"introspection_signed_response_alg,omitempty" doc:"How Keystone signs introspection answers where the client asks for JWTs (RFC 9701). Left out: RS256."`
 
+	BackchannelDelivery string `json:"backchannel_token_delivery_mode,omitempty" doc:"How it learns that a person has answered a request of the CIBA grant: poll, also where it is left out, or ping: Keystone tells it when to poll."`
+	BackchannelNotify   string `json:"backchannel_client_notification_endpoint,omitempty" doc:"With ping: the https address where it is told."`
+	BackchannelAlg      string `json:"backchannel_authentication_request_signing_alg,omitempty" doc:"The only algorithm of its signed requests of the CIBA grant, which must then be signed. Left out: they need not be."`
+
 	TokenExchange     []ExchangeRule  `json:"token_exchange,omitempty" doc:"Whose tokens it may exchange for tokens of its own (RFC 8693)."`
 	AuthMethod        string          `json:"token_endpoint_auth_method,omitempty" doc:"How it proves itself, at every endpoint. Left out: client_secret_basic or client_secret_post for service and web, none for spa and native."`
 	AuthSigningAlg    string          `json:"token_endpoint_auth_signing_alg,omitempty" doc:"The only algorithm of its assertions. Left out: any that is served."`
@@ -79,6 +83,7 @@ func (s ClientSettings) validate(c Client, f fields) {
 		f["require_par"] = "Only clients of kind service or web can push requests: a public client has nothing to prove itself with."
 	}
 	s.validateLogout(c, f)
+	s.validateBackchannel(f)
 	if why := httpsProblem(s.InitiateLoginURI, c.Kind != ClientService); why != "" {
 		f["initiate_login_uri"] = why
 	}

@@ -48,6 +48,7 @@ type AuthRequest struct {
 	UILocales     string   `json:"ui_locales,omitempty"`
 	PushedAs      string   `json:"pushed_as,omitempty"` // request_uri, used up when the code is issued (RFC 9126)
 	Pending       string   `json:"pending,omitempty"`   // the pending authorization that the answer goes to, in place of a redirect URI
+	Page          string   `json:"page,omitempty"`      // the page of Keystone itself that the browser goes on to, in place of a redirect URI
 }
 
 // Prompts (OpenID Connect Core section 3.1.2.1).

@@ -49,14 +49,21 @@ func newReceiver(t *testing.T) (*receiver, keystonetest.Option) {
 			answer(w, req)
 		}
 	}))
-	r.Config.ErrorLog = log.New(io.Discard, "", 0)
-	r.StartTLS()
-	t.Cleanup(r.Close)
+	return r, reached(t, r.Server)
+}
+
+// reached starts a server over https, and returns the settings under which Keystone
+// reaches it.
+func reached(t *testing.T, server *httptest.Server) keystonetest.Option {
+	t.Helper()
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
 	file := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.Certificate().Raw}), 0o600); err != nil {
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return r, keystonetest.WithSettings(map[string]string{"OUTBOUND_ALLOW": "127.0.0.1", "OUTBOUND_CA_FILE": file})
+	return keystonetest.WithSettings(map[string]string{"OUTBOUND_ALLOW": "127.0.0.1", "OUTBOUND_CA_FILE": file})
 }
 
 func (r *receiver) got(path string) []string {

@@ -16,7 +16,7 @@ var pages = []struct{ method, path, limit string }{
 	{"GET", "/logout", "PAGE"}, {"POST", "/logout", "PAGE"},
 	{"GET", "/setup", "PAGE"}, {"POST", "/setup", "PAGE"}, {"GET", "/reset", "PAGE"}, {"POST", "/reset", "LOGIN"},
 	{"GET", "/register", "PAGE"}, {"POST", "/register", "REGISTER"},
-	{"GET", "/device", "PAGE"}, {"POST", "/device", "LOGIN"},
+	{"GET", "/device", "PAGE"}, {"POST", "/device", "LOGIN"}, {"POST", "/requests", "PAGE"},
 }
 
 // wantsErrorPage fails unless people can read what went wrong.

@@ -52,7 +52,7 @@ var profiles = []Profile{
 
 var (
 	fapiMethods = []string{AuthPrivateKeyJWT, AuthTLS, AuthSelfSignedTLS}
-	fapiGrants  = []string{GrantAuthorizationCode, GrantClientCredentials, GrantRefreshToken, "urn:openid:params:grant-type:ciba"}
+	fapiGrants  = []string{GrantAuthorizationCode, GrantClientCredentials, GrantRefreshToken, GrantCIBA}
 )
 
 // Profiles lists every profile, the default first.
@@ -154,11 +154,12 @@ func (s ClientSettings) validateProfile(c Client, f fields) {
 		f["token_endpoint_auth_method"] = "The profile asks for private_key_jwt, or for a TLS client certificate: a client that proves itself by a key of its own."
 	}
 	if p.Grants != nil && !Subset(c.Grants, SortedSet(p.Grants)) {
-		f["grants"] = "The profile has the grant types authorization_code, client_credentials and refresh_token."
+		f["grants"] = "The profile has the grant types authorization_code, client_credentials, refresh_token and " + GrantCIBA + "."
 	}
 	for field, alg := range map[string]string{
 		"token_endpoint_auth_signing_alg": s.AuthSigningAlg, "request_object_signing_alg": s.RequestObjectAlg, "authorization_signed_response_alg": s.ResponseAlg,
 		"id_token_signed_response_alg": s.IDTokenAlg, "userinfo_signed_response_alg": s.UserinfoAlg, "introspection_signed_response_alg": s.IntrospectionAlg,
+		"backchannel_authentication_request_signing_alg": s.BackchannelAlg,
 	} {
 		if alg != "" && p.Algs != nil && !slices.Contains(p.Algs, alg) {
 			f[field] = "The profile has the algorithms PS256, ES256 and EdDSA."

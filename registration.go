@@ -64,7 +64,7 @@ type RegistrationPolicy struct {
 
 // registrableGrants are those that a policy may allow. Token exchange is not among
 // them: its rules name other clients, which is an administrator's to do.
-var registrableGrants = []string{GrantAuthorizationCode, GrantRefreshToken, GrantDeviceCode, GrantClientCredentials}
+var registrableGrants = []string{GrantAuthorizationCode, GrantRefreshToken, GrantDeviceCode, GrantCIBA, GrantClientCredentials}
 
 // WithDefaults fills what is left out: people sign in, and nothing else.
 func (p RegistrationPolicy) WithDefaults() RegistrationPolicy {
@@ -81,7 +81,7 @@ func (p RegistrationPolicy) validate(f fields) {
 	f.check("audiences", validAudiences("audiences", p.Audiences))
 	for _, g := range p.Grants {
 		if !slices.Contains(registrableGrants, g) {
-			f["grants"] = "Clients can register authorization_code, refresh_token, client_credentials and " + GrantDeviceCode + "."
+			f["grants"] = "Clients can register authorization_code, refresh_token, client_credentials, " + GrantDeviceCode + " and " + GrantCIBA + "."
 		}
 	}
 	if len(p.RedirectHosts) > maxAudiences {

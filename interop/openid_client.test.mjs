@@ -105,6 +105,30 @@ test('device', async () => {
   await client.fetchUserInfo(config, tokens.access_token, user.sub)
 })
 
+test('backchannel authentication (CIBA)', async () => {
+  const app = await makeClient({ redirect_uris: [], grants: ['urn:openid:params:grant-type:ciba', 'refresh_token'] })
+  const config = await client.discovery(new URL(issuer), app.client_id, undefined, client.ClientSecretBasic(app.client_secret))
+  const asked = await client.initiateBackchannelAuthentication(config, { scope, login_hint: user.username, binding_message: 'W4SCT' })
+  const browser = new Browser()
+  await browser.open(issuer + '/requests')
+  await browser.submit({ login: user.username, password: user.password })
+  assert.ok(browser.has('requests'), browser.body)
+  await browser.submit({})
+  assert.ok(browser.body.includes('W4SCT'), browser.body)
+  await browser.submit({ decision: 'allow' })
+  const tokens = await client.pollBackchannelAuthenticationGrant(config, { ...asked, interval: 1 })
+  assert.equal(tokens.claims().sub, user.sub)
+  await client.fetchUserInfo(config, tokens.access_token, user.sub)
+  await client.refreshTokenGrant(config, tokens.refresh_token)
+
+  const refused = await client.initiateBackchannelAuthentication(config, { scope: 'openid', id_token_hint: tokens.id_token })
+  await browser.open(issuer + '/requests')
+  await browser.submit({})
+  await browser.submit({ decision: 'deny' })
+  await assert.rejects(client.pollBackchannelAuthenticationGrant(config, { ...refused, interval: 1 }), { error: 'access_denied' })
+  await assert.rejects(client.initiateBackchannelAuthentication(config, { scope: 'openid', login_hint: 'nobody' }), { error: 'unknown_user_id' })
+})
+
 test('client credentials and token exchange', async () => {
   const app = await makeClient()
   const broker = await makeClient({

@@ -77,6 +77,7 @@ var clientColumns = []column[clientView]{
 	{name: "redirect URIs", cell: func(c clientView) string { return strings.Join(c.RedirectURIs, " ") }, wide: true},
 	{name: "after logout", cell: func(c clientView) string { return strings.Join(c.PostLogoutURIs, " ") }, wide: true},
 	{name: "when a session ends", cell: clientLogout, wide: true},
+	{name: "people elsewhere (CIBA)", cell: clientBackchannel, wide: true},
 	{name: "profile", cell: clientProfile, wide: true},
 	{name: "warnings", cell: func(c clientView) string { return strings.Join(c.Warnings, " ") }, wide: true},
 	{name: "PKCE", cell: clientPKCE, wide: true},

@@ -20,11 +20,12 @@ type clientFlags struct {
 	requirePAR                              bool
 	introspects                             []string
 	clientBoundFlags
-	ttl      time.Duration
-	logout   logoutFlags
-	exchange exchangeRules
-	auth     clientAuthFlags
-	issuers  clientIssuerFlags
+	ttl         time.Duration
+	logout      logoutFlags
+	backchannel backchannelFlags
+	exchange    exchangeRules
+	auth        clientAuthFlags
+	issuers     clientIssuerFlags
 	clientSigningFlags
 	about clientAboutFlags
 }
@@ -37,6 +38,7 @@ func (f *clientFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&f.requirePAR, "require-par", false, "refuses authorization requests that were not pushed (RFC 9126)")
 	f.clientBoundFlags.add(c)
 	f.logout.add(c)
+	f.backchannel.add(c)
 	c.Flags().Var(&f.exchange, "exchange-rule", "a rule client=ID,mode=delegation|impersonation[,audience=A]…[,scope=S]…: whose tokens it may exchange (RFC 8693; repeatable)")
 	f.auth.add(c)
 	f.issuers.add(c)
@@ -45,7 +47,7 @@ func (f *clientFlags) add(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.scopes, "scope", nil, "a scope it may ask for (repeatable)")
 	c.Flags().StringArrayVar(&f.audiences, "audience", nil, "a resource it may ask tokens for, besides Keystone itself (repeatable)")
 	c.Flags().StringArrayVar(&f.introspects, "introspection-audience", nil, "a resource it stands for: it may introspect all tokens meant for it (repeatable)")
-	c.Flags().StringArrayVar(&f.grants, "grant", nil, "a grant type it may use: client_credentials, authorization_code, refresh_token, "+keystone.GrantDeviceCode+", "+keystone.GrantTokenExchange+", "+keystone.GrantJWTBearer+" (repeatable; default: those of its kind)")
+	c.Flags().StringArrayVar(&f.grants, "grant", nil, "a grant type it may use: client_credentials, authorization_code, refresh_token, "+keystone.GrantDeviceCode+", "+keystone.GrantCIBA+", "+keystone.GrantTokenExchange+", "+keystone.GrantJWTBearer+" (repeatable; default: those of its kind)")
 	c.Flags().BoolVar(&f.firstParty, "first-party", false, "may sign users in through the JSON API and manage the account; spa and native only")
 	c.Flags().StringVar(&f.format, "access-token-format", keystone.FormatJWT, "jwt, or opaque: verified by introspection only")
 	c.Flags().DurationVar(&f.ttl, "access-token-ttl", 0, "life of its access tokens, 10s to 24h; 0: the server's setting")
@@ -61,6 +63,7 @@ func (f *clientFlags) apply(c *cobra.Command, client *keystone.Client) {
 	put(c, "require-par", &client.RequirePAR, f.requirePAR)
 	f.clientBoundFlags.apply(c, client)
 	f.logout.apply(c, client)
+	f.backchannel.apply(c, client)
 	put(c, "exchange-rule", &client.TokenExchange, []keystone.ExchangeRule(f.exchange))
 	f.auth.apply(c, client)
 	f.issuers.apply(c, client)
@@ -125,7 +128,7 @@ func clientUpdate(a *app) *cobra.Command {
 	var f clientFlags
 	c := &cobra.Command{Use: "update CLIENT_ID", Short: "Change a client; lists are replaced as a whole, an empty value empties one", Args: cobra.ExactArgs(1)}
 	f.add(c)
-	c.MarkFlagsOneRequired(slices.Concat(logoutFlagNames, signingFlagNames, certificateFlagNames, issuerFlagNames, clientAboutFlagNames, []string{"dpop-bound", "dpop-nonce", "name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce", "require-par", "introspection-audience", "exchange-rule", "auth-method", "auth-signing-alg", "assertion-audience", "jwks-file", "jwks-uri"})...)
+	c.MarkFlagsOneRequired(slices.Concat(logoutFlagNames, backchannelFlagNames, signingFlagNames, certificateFlagNames, issuerFlagNames, clientAboutFlagNames, []string{"dpop-bound", "dpop-nonce", "name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce", "require-par", "introspection-audience", "exchange-rule", "auth-method", "auth-signing-alg", "assertion-audience", "jwks-file", "jwks-uri"})...)
 	c.RunE = a.withDatabase(func(ctx context.Context, d database, args []string) error {
 		if err := f.auth.read(a.in); err != nil {
 			return err

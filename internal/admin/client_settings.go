@@ -34,6 +34,10 @@ type ClientSettings struct {
 	UserinfoAlg          *string  `json:"userinfo_signed_response_alg,omitempty" doc:"Makes userinfo answers signed JWTs; empty: plain JSON."`
 	IntrospectionAlg     *string  `json:"introspection_signed_response_alg,omitempty" doc:"Signs introspection answers where it asks for JWTs (RFC 9701); empty: RS256."`
 
+	BackchannelDelivery *string `json:"backchannel_token_delivery_mode,omitempty" enum:"poll,ping" doc:"How it learns that a person has answered a request of the CIBA grant."`
+	BackchannelNotify   *string `json:"backchannel_client_notification_endpoint,omitempty" maxLength:"2000" doc:"With ping: the https address where it is told; empty: none."`
+	BackchannelAlg      *string `json:"backchannel_authentication_request_signing_alg,omitempty" doc:"The only algorithm of its requests of the CIBA grant, which must then be signed; empty: they need not be."`
+
 	BackchannelLogoutURI      *string                 `json:"backchannel_logout_uri,omitempty" maxLength:"2000" doc:"An https address that gets a logout token when a session ends (OpenID Connect Back-Channel Logout); empty: none."`
 	BackchannelLogoutSession  *bool                   `json:"backchannel_logout_session_required,omitempty" doc:"The logout token must carry sid. Keystone's always do."`
 	FrontchannelLogoutURI     *string                 `json:"frontchannel_logout_uri,omitempty" maxLength:"2000" doc:"An https address, of the origin of a redirect URI, that the page after logging out loads in a frame; empty: none."`
@@ -93,6 +97,9 @@ func (b ClientSettings) apply(s *keystone.ClientSettings) {
 	set(&s.IDTokenAlg, b.IDTokenAlg)
 	set(&s.UserinfoAlg, b.UserinfoAlg)
 	set(&s.IntrospectionAlg, b.IntrospectionAlg)
+	set(&s.BackchannelDelivery, b.BackchannelDelivery)
+	set(&s.BackchannelNotify, b.BackchannelNotify)
+	set(&s.BackchannelAlg, b.BackchannelAlg)
 	set(&s.BackchannelLogoutURI, b.BackchannelLogoutURI)
 	set(&s.BackchannelLogoutSession, b.BackchannelLogoutSession)
 	set(&s.FrontchannelLogoutURI, b.FrontchannelLogoutURI)

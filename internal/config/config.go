@@ -89,7 +89,7 @@ type Config struct {
 	RateLimitClients  Rate `env:"RATE_LIMIT_CLIENT_REGISTRATION" default:"20/hour" example:"20/hour" help:"Registrations of clients, per source."`
 	RateLimitToken    Rate `env:"RATE_LIMIT_TOKEN" default:"30/minute" example:"30/minute" help:"Failed client authentications, per client and source and per source. Successful ones are not limited."`
 	RateLimitPage     Rate `env:"RATE_LIMIT_PAGE" default:"1000/minute" example:"1000/minute" help:"Steps of sign-ins in the browser, per source: about six requests for each, and a whole office may share one address. Passwords have RATE_LIMIT_LOGIN."`
-	PendingPerSource  int  `env:"PENDING_PER_SOURCE" default:"5000" min:"1" max:"10000000" example:"5000" help:"Sign-ins, pushed requests and device codes in progress that one source may start within their life (30 minutes, 90 seconds, 10 minutes), each. A client that has proved itself may ten times as many."`
+	PendingPerSource  int  `env:"PENDING_PER_SOURCE" default:"5000" min:"1" max:"10000000" example:"5000" help:"Sign-ins, pushed requests, device codes and requests to people who are somewhere else (CIBA) in progress that one source may start within their life (30 minutes, 90 seconds, 10 minutes, 10 minutes), each. A client that has proved itself may ten times as many."`
 	PendingTotal      int  `env:"PENDING_TOTAL" default:"1000000" min:"1" max:"1000000000" example:"1000000" help:"The same for all sources together. It bounds what strangers can fill the database with."`
 	RateLimitAPI      Rate `env:"RATE_LIMIT_API" default:"100/minute" example:"100/minute" help:"Calls of the JSON API, per actor."`
 

@@ -100,7 +100,7 @@ func (c *Client) fetch(ctx context.Context, address string) (Document, error) {
 		close(mine.done)
 	}()
 	// One caller's haste must not fail the others: the request has its own end.
-	mine.doc, _, mine.err = c.request(context.WithoutCancel(ctx), http.MethodGet, address, "", nil)
+	mine.doc, _, mine.err = c.request(context.WithoutCancel(ctx), http.MethodGet, address, nil, nil)
 	if mine.err != nil {
 		c.fails.Set(address, c.o.Now())
 		mine.doc, mine.err = c.stale(address)

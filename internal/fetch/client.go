@@ -116,15 +116,26 @@ var ErrFetch = keystone.Fail(keystone.Invalid, "The address could not be fetched
 // Post sends a body and returns the status of the answer, whatever it is. The
 // answer's body is not read. The error is ErrFetch or that of ctx.
 func (c *Client) Post(ctx context.Context, address, contentType string, body []byte) (status int, err error) {
+	return c.PostBearer(ctx, address, contentType, "", body)
+}
+
+// PostBearer is Post with a bearer value (RFC 6750 section 2.1) by which the
+// receiver knows who sends; empty: none.
+func (c *Client) PostBearer(ctx context.Context, address, contentType, bearer string, body []byte) (status int, err error) {
 	if len(body) > maxBody {
 		return 0, ErrFetch
 	}
-	_, status, err = c.request(ctx, http.MethodPost, address, contentType, body)
+	header := http.Header{"Content-Type": {contentType}}
+	if bearer != "" {
+		header.Set("Authorization", "Bearer "+bearer)
+	}
+	_, status, err = c.request(ctx, http.MethodPost, address, header, body)
 	return status, err
 }
 
-// request makes one request. For GET it reads the answer.
-func (c *Client) request(ctx context.Context, method, address, contentType string, body []byte) (d Document, status int, err error) {
+// request makes one request, with header or, where that is nil, with none of its
+// own. For GET it reads the answer.
+func (c *Client) request(ctx context.Context, method, address string, header http.Header, body []byte) (d Document, status int, err error) {
 	if problem := keystone.OutboundURLProblem(address); problem != "" {
 		c.o.Observe("blocked")
 		return d, 0, ErrFetch
@@ -136,10 +147,10 @@ func (c *Client) request(ctx context.Context, method, address, contentType strin
 		return d, 0, ErrFetch
 	}
 	req.URL.Fragment = ""
-	req.Header.Set("User-Agent", "Keystone")
-	if method == http.MethodPost {
-		req.Header.Set("Content-Type", contentType)
+	if header != nil {
+		req.Header = header
 	}
+	req.Header.Set("User-Agent", "Keystone")
 	release, err := c.slot(ctx, folded(req.URL.Host))
 	if err != nil {
 		return d, 0, c.failed(ctx, req.URL, "failed", err)

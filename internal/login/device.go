@@ -153,6 +153,7 @@ type elsewhereView struct {
 	Device  bool
 	Source  string
 	Asked   string
+	Until   string
 	Message string
 }
 
@@ -168,7 +169,8 @@ func (s *Slice) elsewhere(ctx context.Context, f keystone.Flow) (*elsewhereView,
 	if err != nil {
 		return nil, err
 	}
-	return &elsewhereView{p.Kind == store.PendingDevice, p.Source, p.CreatedAt.UTC().Format("15:04:05 MST"), p.Message}, nil
+	const clock = "15:04:05 MST"
+	return &elsewhereView{p.Kind == store.PendingDevice, p.Source, p.CreatedAt.UTC().Format(clock), p.ExpiresAt.UTC().Format(clock), p.Message}, nil
 }
 
 var errElsewhere = keystone.Fail(keystone.NotFound, "This request has expired, or was answered already. Start again where it came from.")

@@ -84,7 +84,8 @@ func (s *Slice) resume(w http.ResponseWriter, r *http.Request) error {
 		return s.page(w, r, gone(err))
 	}
 	c, err := s.Store.CachedClient(r.Context(), f.Request.ClientID)
-	if err != nil || !c.Enabled || f.Request.Pending == "" && !c.AllowsRedirect(f.Request.RedirectURI) {
+	stays := f.Request.Pending != "" || f.Request.Page != ""
+	if err != nil || !c.Enabled || !stays && !c.AllowsRedirect(f.Request.RedirectURI) {
 		return s.page(w, r, gone(err))
 	}
 	facts, err := s.Store.Facts(r.Context(), browser, &f, c, s.Idle)
@@ -101,7 +102,10 @@ func (s *Slice) resume(w http.ResponseWriter, r *http.Request) error {
 	} else if !ended {
 		return s.page(w, r, errFlowGone)
 	}
-	if f.Request.Pending != "" {
+	switch {
+	case f.Request.Page != "":
+		return redirect(w, "../"+f.Request.Page)
+	case f.Request.Pending != "":
 		return s.answerPending(w, r, f, c, step, facts)
 	}
 	if step.Kind == keystone.StepRefuse {

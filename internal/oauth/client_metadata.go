@@ -33,14 +33,15 @@ var registrable = map[string]string{
 	"id_token_signed_response_alg": "", "userinfo_signed_response_alg": "", "introspection_signed_response_alg": "", "authorization_signed_response_alg": "",
 	"id_token_encrypted_response_alg": "", "id_token_encrypted_response_enc": "", "userinfo_encrypted_response_alg": "", "userinfo_encrypted_response_enc": "",
 	"request_object_signing_alg": "", "require_signed_request_object": "",
+	"backchannel_token_delivery_mode": "", "backchannel_client_notification_endpoint": "", "backchannel_authentication_request_signing_alg": "",
 }
 
 // fixed are the values of metadata for which a client has no choice here. Another
 // value is refused: the client would rely on what it does not get.
 var fixed = map[string]any{
 	"subject_type": "public", "id_token_signed_response_alg": keystone.RS256, "require_signed_request_object": false, "require_auth_time": true,
-	"tls_client_certificate_bound_access_tokens": false,
-	"sector_identifier_uri":                      nil, "default_max_age": nil, "userinfo_signed_response_alg": nil, "introspection_signed_response_alg": nil, "authorization_signed_response_alg": nil,
+	"tls_client_certificate_bound_access_tokens": false, "backchannel_user_code_parameter": false,
+	"sector_identifier_uri": nil, "default_max_age": nil, "userinfo_signed_response_alg": nil, "introspection_signed_response_alg": nil, "authorization_signed_response_alg": nil,
 	"id_token_encrypted_response_alg": nil, "id_token_encrypted_response_enc": nil, "userinfo_encrypted_response_alg": nil, "userinfo_encrypted_response_enc": nil,
 	"request_object_signing_alg": nil, "request_object_encryption_alg": nil, "authorization_encrypted_response_alg": nil, "introspection_encrypted_response_alg": nil,
 }

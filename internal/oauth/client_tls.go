@@ -34,6 +34,7 @@ func (t TLSClients) aliases() map[string]string {
 		"introspection_endpoint":                t.URL + "/oauth2/introspect",
 		"pushed_authorization_request_endpoint": t.URL + "/oauth2/par",
 		"device_authorization_endpoint":         t.URL + "/oauth2/device_authorization",
+		"backchannel_authentication_endpoint":   t.URL + backchannelPath,
 		"userinfo_endpoint":                     t.URL + "/oauth2/userinfo",
 	}
 }

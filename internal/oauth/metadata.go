@@ -71,6 +71,11 @@ type Metadata struct {
 	FrontchannelLogout        bool   `json:"frontchannel_logout_supported"`
 	FrontchannelLogoutSession bool   `json:"frontchannel_logout_session_supported"`
 
+	BackchannelEndpoint string   `json:"backchannel_authentication_endpoint"`
+	BackchannelModes    []string `json:"backchannel_token_delivery_modes_supported"`
+	BackchannelAlgs     []string `json:"backchannel_authentication_request_signing_alg_values_supported"`
+	BackchannelUserCode bool     `json:"backchannel_user_code_parameter_supported"`
+
 	TLSBound   bool              `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 	TLSAliases map[string]string `json:"mtls_endpoint_aliases,omitempty" doc:"Where requests with a TLS client certificate go (RFC 8705 section 5)."`
 }
@@ -124,6 +129,9 @@ func (s *Slice) facts() Metadata {
 		BackchannelLogoutSession:   true,
 		FrontchannelLogout:         true,
 		FrontchannelLogoutSession:  true,
+		BackchannelEndpoint:        issuer + backchannelPath,
+		BackchannelModes:           []string{keystone.DeliveryPoll, keystone.DeliveryPing},
+		BackchannelAlgs:            keystone.AssertionAlgs(),
 		TLSBound:                   s.TLS.Served,
 		TLSAliases:                 s.TLS.aliases(),
 	}

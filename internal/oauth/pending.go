@@ -21,8 +21,8 @@ var (
 	errExpired   = keystone.Fail(keystone.Invalid, "The code has expired. Ask for another.").WithCode("expired_token")
 	errDenied    = keystone.Fail(keystone.Invalid, "The person refused.").WithCode("access_denied")
 	errPollCode  = keystone.Fail(keystone.Invalid, "The code is not valid (any more). Ask for another.").WithCode("invalid_grant")
-	errAnswered  = keystone.Fail(keystone.NotFound, "This request has expired, or was answered already. Start again on your device.")
-	errNoSuccess = keystone.Fail(keystone.Forbidden, "This request cannot be answered in this way. Start again on your device.")
+	errAnswered  = keystone.Fail(keystone.NotFound, "This request has expired, or was answered already. Start again where it came from.")
+	errNoSuccess = keystone.Fail(keystone.Forbidden, "This request cannot be answered in this way. Start again where it came from.")
 )
 
 // poll is a client asking for the outcome of an authorization that waits.

@@ -76,23 +76,33 @@ func (s *Slice) unfoldFrom(ctx context.Context, c keystone.Client, reference str
 
 // unfoldObject checks an object and returns the parameters in it.
 func (s *Slice) unfoldObject(ctx context.Context, c keystone.Client, raw string, params url.Values) (url.Values, error) {
-	if len(c.JWKS) == 0 && c.JWKSURI == "" {
-		return params, errNoObjectKeys
-	}
-	algs := keystone.AssertionAlgs()
-	if c.RequestObjectAlg != "" {
-		algs = []string{c.RequestObjectAlg}
-	}
-	t, err := jose.Parse(raw, c.Rules().Allows(algs), objectTypes...)
-	if err != nil {
-		return params, errObject
-	}
-	inside, err := s.readObject(c, t.Claims)
+	inside, err := s.signedObject(ctx, c, raw, c.RequestObjectAlg, s.readObject)
 	if err != nil {
 		return params, err
 	}
+	return inside, nil
+}
+
+// signedObject checks that the client made an object, by the algorithm alg or, where
+// that is empty, by any that it may use, and returns what read finds in it.
+func (s *Slice) signedObject(ctx context.Context, c keystone.Client, raw, alg string, read func(keystone.Client, jose.Claims) (url.Values, error)) (url.Values, error) {
+	if len(c.JWKS) == 0 && c.JWKSURI == "" {
+		return nil, errNoObjectKeys
+	}
+	algs := keystone.AssertionAlgs()
+	if alg != "" {
+		algs = []string{alg}
+	}
+	t, err := jose.Parse(raw, c.Rules().Allows(algs), objectTypes...)
+	if err != nil {
+		return nil, errObject
+	}
+	inside, err := read(c, t.Claims)
+	if err != nil {
+		return nil, err
+	}
 	if ok, err := s.Keys.Verify(ctx, c, t); err != nil || !ok {
-		return params, orElse(err, errObject)
+		return nil, orElse(err, errObject)
 	}
 	return inside, nil
 }

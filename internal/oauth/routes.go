@@ -28,6 +28,10 @@ type Slice struct {
 	// Start refuses where too much of a kind is in progress that lives so long: for a
 	// client that has proved itself, else for the source, or in all.
 	Start func(ctx context.Context, kind string, life time.Duration, clientID string) error
+	// Named counts that a client has named a person (1) who may turn out to be
+	// nobody, and takes it back (-1) where they are somebody. It refuses where there
+	// were too many nobodies.
+	Named func(ctx context.Context, clientID string, n int) error
 	// Poll counts a poll for a code and reports whether it came no earlier than
 	// interval after the one before; each that did adds five seconds.
 	Poll func(ctx context.Context, code string, interval time.Duration) bool
@@ -75,6 +79,13 @@ func (s *Slice) always() []httpio.Route {
 		httpio.Plain(http.MethodPost, "/oauth2/device_authorization", httpio.ClientAuth, httpio.LimitAPI,
 			"Ask for a code that a person types elsewhere (RFC 8628)", s.deviceAuthorization,
 			httpio.DocForm[deviceForm](), httpio.DocAnswer[deviceAnswer](http.StatusOK, "The codes.")),
+		httpio.Plain(http.MethodPost, backchannelPath, httpio.ClientAuth, httpio.LimitToken,
+			"Ask a person who is somewhere else (OpenID Connect CIBA section 7)", s.backchannelAuthentication,
+			httpio.DocForm[backchannelForm](), httpio.DocAnswer[backchannelAnswer](http.StatusOK, "The id of the request.")),
+		httpio.PageRoute(http.MethodGet, "/requests", httpio.Public, httpio.LimitPage,
+			"The page that lists what waits for a person's answer", s.requestsPage, httpio.DocContent(http.StatusOK, "text/html", "The page.")),
+		httpio.PageRoute(http.MethodPost, "/requests", httpio.Public, httpio.LimitPage,
+			"Begin to answer a request", s.requestsForm, httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
 		httpio.Plain(http.MethodPost, registerPath, httpio.ClientAuth, httpio.LimitClients,
 			"Register a client (RFC 7591)", s.register,
 			httpio.DocBody[RegistrationBody](), httpio.DocAnswer[registrationAnswer](http.StatusCreated, "The client.")),
@@ -133,6 +144,7 @@ var grants = map[string]grant{
 	keystone.GrantAuthorizationCode: (*Slice).authorizationCode,
 	keystone.GrantClientCredentials: (*Slice).clientCredentials,
 	keystone.GrantDeviceCode:        (*Slice).deviceCode,
+	keystone.GrantCIBA:              (*Slice).ciba,
 	keystone.GrantRefreshToken:      (*Slice).refreshToken,
 	keystone.GrantTokenExchange:     (*Slice).tokenExchange,
 	keystone.GrantJWTBearer:         (*Slice).jwtBearer,

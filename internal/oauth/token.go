@@ -26,7 +26,7 @@ func (r grantRequest) audiences() []string {
 
 // tokenForm documents the form of the token endpoint.
 type tokenForm struct {
-	GrantType    string   `json:"grant_type" enum:"authorization_code,client_credentials,refresh_token,urn:ietf:params:oauth:grant-type:device_code,urn:ietf:params:oauth:grant-type:token-exchange,urn:ietf:params:oauth:grant-type:jwt-bearer" doc:"What is shown to get the tokens."`
+	GrantType    string   `json:"grant_type" enum:"authorization_code,client_credentials,refresh_token,urn:ietf:params:oauth:grant-type:device_code,urn:openid:params:grant-type:ciba,urn:ietf:params:oauth:grant-type:token-exchange,urn:ietf:params:oauth:grant-type:jwt-bearer" doc:"What is shown to get the tokens."`
 	ClientID     string   `json:"client_id,omitempty" doc:"For a public client, or with client_secret. Confidential clients may use HTTP Basic instead."`
 	ClientSecret string   `json:"client_secret,omitempty"`
 	Scope        string   `json:"scope,omitempty" doc:"Scopes, separated by spaces. Everything that is allowed where it is left out."`
@@ -37,6 +37,7 @@ type tokenForm struct {
 	RedirectURI  string   `json:"redirect_uri,omitempty"`
 	CodeVerifier string   `json:"code_verifier,omitempty" doc:"RFC 7636 section 4.5."`
 	DeviceCode   string   `json:"device_code,omitempty" doc:"For a device that polls (RFC 8628 section 3.4)."`
+	AuthReqID    string   `json:"auth_req_id,omitempty" doc:"For a client that polls for a person's answer (OpenID Connect CIBA section 10.1)."`
 	Subject      string   `json:"subject_token,omitempty" doc:"For a token exchange (RFC 8693 section 2.1), with subject_token_type."`
 	SubjectType  string   `json:"subject_token_type,omitempty"`
 	Actor        string   `json:"actor_token,omitempty" doc:"Who acts, with actor_token_type. The client itself where it is left out."`

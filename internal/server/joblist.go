@@ -18,7 +18,8 @@ func (s *Server) jobList() []job {
 		{name: "key-rotation", every: time.Minute, leased: true, run: s.parts.Ring.Tick},
 		{name: "usage-flush", every: time.Second, run: s.parts.Issuer.FlushUsage},
 		{name: "trace-flush", every: time.Second, run: s.traces.flush},
-		{name: "logout-notices", every: time.Second, run: s.deliverNotices},
+		{name: "logout-notices", every: time.Second, run: s.deliverNotices(s.logoutNotices())},
+		{name: "backchannel-pings", every: time.Second, run: s.deliverNotices(s.pings())},
 		{name: "unblock", every: 10 * time.Second, run: func(context.Context) error {
 			s.limits.blocked.forget(s.limits.now())
 			return nil

@@ -202,6 +202,17 @@ func (l *Limits) Start(ctx context.Context, kind string, life time.Duration, cli
 	return nil
 }
 
+// Named takes from the bucket of a client for naming a person (1), and gives back
+// where there is such a person (-1): what is counted is how often it guessed wrong,
+// from everywhere. It is the limit of failed client authentications.
+func (l *Limits) Named(ctx context.Context, clientID string, n int) error {
+	rate := l.rates[httpio.LimitToken]
+	if v := l.counter.Take(ctx, "named:client:"+clientID, rate, n); !v.Allowed {
+		return l.refuse(ctx, httpio.LimitToken, v.RetryAfter, v.ResetAfter)
+	}
+	return nil
+}
+
 // Poll counts a poll for a code and reports whether it came no earlier than
 // interval after the one before. Each that came too early makes the interval five
 // seconds longer, up to a minute more (RFC 8628 section 3.5). It costs a look into

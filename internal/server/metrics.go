@@ -34,6 +34,7 @@ type metrics struct {
 	outbound  *prometheus.CounterVec
 	untraced  prometheus.Counter
 	notices   *prometheus.CounterVec
+	pings     *prometheus.CounterVec
 }
 
 // other stands for every value that is not on a label's list.
@@ -42,7 +43,7 @@ const other = "other"
 var (
 	classes    = []string{"1xx", "2xx", "3xx", "4xx", "5xx"}
 	grantTypes = []string{keystone.GrantClientCredentials, keystone.GrantRefreshToken, keystone.GrantAuthorizationCode, keystone.GrantSignIn,
-		keystone.GrantDeviceCode, keystone.GrantTokenExchange, other}
+		keystone.GrantDeviceCode, keystone.GrantCIBA, keystone.GrantTokenExchange, other}
 	tokenResult = []string{"issued", "refused", "failed", other}
 	signResults = []string{"succeeded", "refused", "limited", "invalid", "failed", other}
 )
@@ -59,6 +60,7 @@ func newMetrics(version string) *metrics {
 		panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "keystone_panics_total", Help: "Handlers and jobs that panicked."}),
 		outbound: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keystone_outbound_requests_total", Help: "Requests to other servers by result: ok, failed, blocked (not a public address)."}, []string{"result"}),
 		notices:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keystone_logout_notices_total", Help: "Attempts to tell a client of a session that has ended, by result."}, []string{"result"}),
+		pings:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keystone_backchannel_pings_total", Help: "Attempts to tell a client that a person has answered its request (CIBA), by result."}, []string{"result"}),
 		denials:  prometheus.NewCounter(prometheus.CounterOpts{Name: "keystone_access_denied_total", Help: "Requests of known actors that were refused for want of a right."}),
 		untraced: prometheus.NewCounter(prometheus.CounterOpts{Name: "keystone_traces_dropped_total", Help: "Refused requests that cannot be explained later: there were too many, or the database was away."}),
 		tokens:   map[[2]string]prometheus.Counter{}, signIns: map[string]prometheus.Counter{}, limited: map[httpio.Limit]prometheus.Counter{},
@@ -79,11 +81,12 @@ func newMetrics(version string) *metrics {
 	}
 	for _, r := range noticeResults {
 		m.notices.WithLabelValues(r)
+		m.pings.WithLabelValues(r)
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "keystone_build_info", Help: "Always 1; the labels say what runs.",
 		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()}})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.latency, m.batch, m.swept, m.jobs, m.panics, m.denials, m.untraced, m.outbound, m.notices, tokens, signIns, limited, build,
+	m.registry.MustRegister(m.requests, m.latency, m.batch, m.swept, m.jobs, m.panics, m.denials, m.untraced, m.outbound, m.notices, m.pings, tokens, signIns, limited, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.unmatched = m.resolve("none", other)
 	return m

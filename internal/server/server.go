@@ -46,7 +46,6 @@ type Server struct {
 	bounds       bounds
 	pace         *pace  // nil: the process is not ours
 	node         string // this process, in leases
-	notices      *oauth.LogoutNotices
 }
 
 // New builds everything once: it opens the database, brings its schema up, and
@@ -112,7 +111,6 @@ func New(ctx context.Context, c *config.Config, o Options) (*Server, error) {
 
 func (s *Server) build(ctx context.Context, o Options) (err error) {
 	s.authenticate = s.parts.Verifier.AuthenticatePresented
-	s.notices = &oauth.LogoutNotices{Store: s.parts.Store, Issuer: s.parts.Issuer, Post: s.parts.Fetch.Post}
 	s.metrics.watch(s.parts.Store, s.parts.Hasher.Stats)
 	if s.counter, err = ephemeral.Open(ephemeral.Options{
 		RedisURL: s.config.RedisURL.Reveal(), RedisPassword: s.config.RedisPassword.Reveal(), Now: o.Now, Log: s.log,

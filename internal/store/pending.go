@@ -61,23 +61,27 @@ func scanPending(scan func(...any) error) (p Pending, err error) {
 // the keyed hash of its user code (may be empty). Conflict: the user code is
 // taken; try another.
 func (s *Store) AddPending(ctx context.Context, by keystone.Actor, code, userCode string, p Pending) error {
-	request, err := json.Marshal(p.Request)
+	add, err := insertPending(code, s.hashUserCode(userCode), nil, p)
 	if err != nil {
 		return err
 	}
-	hash := secret.Hash(code)
-	w := &hotWrite{
-		lock: lockOnce(hash),
-		sql: `INSERT INTO pending_authorizations (id, kind, hash, user_code, client_id, user_id, request, source, message, status, approval, created_at, expires_at, decided_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', '', $10, $11, 0)`,
-		args: []any{p.ID, p.Kind, hash, s.hashUserCode(userCode), p.ClientID, p.UserID, string(request), p.Source, p.Message, micros(p.CreatedAt), micros(p.ExpiresAt)},
-	}
-	w.then = s.auditedWrite(by, func() keystone.AuditEvent {
-		return keystone.AuditEvent{Action: keystone.ActAuthorizationAsked, TargetKind: "authorization", TargetID: p.ID,
-			Detail: map[string]any{"kind": p.Kind, "user_id": p.UserID, "scopes": p.Request.Scopes}}
-	})
+	w := &hotWrite{lock: lockOnce(secret.Hash(code)), sql: add.sql, args: add.args}
+	w.then = s.auditedWrite(by, p.asked)
 	_, err = s.hot(ctx, w)
 	return s.fail("add pending authorization", err)
+}
+
+func insertPending(code string, userCode, notify any, p Pending) (addition, error) {
+	request, err := json.Marshal(p.Request)
+	return addition{`INSERT INTO pending_authorizations (id, kind, hash, user_code, client_id, user_id, request, source, message, notify, status, approval, created_at, expires_at, decided_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', '', $11, $12, 0)`,
+		[]any{p.ID, p.Kind, secret.Hash(code), userCode, p.ClientID, p.UserID, string(request), p.Source, p.Message, notify, micros(p.CreatedAt), micros(p.ExpiresAt)}}, err
+}
+
+// asked is the audit event of an authorization that begins to wait.
+func (p Pending) asked() keystone.AuditEvent {
+	return keystone.AuditEvent{Action: keystone.ActAuthorizationAsked, TargetKind: "authorization", TargetID: p.ID,
+		Detail: map[string]any{"kind": p.Kind, "user_id": p.UserID, "scopes": p.Request.Scopes}}
 }
 
 // hashUserCode is what is stored in place of a user code: it is short, so its
@@ -138,20 +142,25 @@ func (s *Store) AnswerPending(ctx context.Context, by keystone.Actor, id, userID
 		status, text, action = StateApproved, string(b), keystone.ActAuthorizationApproved
 		detail["scopes"], detail["client_id"] = approval.Scopes, approval.Request.ClientID
 	}
-	var hash []byte
+	var hash, notify []byte
+	var clientID string
+	var expires int64
 	now := s.now()
 	w := &hotWrite{
 		lock: lockOnce([]byte(id)),
 		sql: `UPDATE pending_authorizations SET status = $1, approval = $2, user_id = $3, decided_at = $4
-			WHERE id = $5 AND status = 'pending' AND expires_at > $4 AND (user_id = '' OR user_id = $3) RETURNING hash`,
+			WHERE id = $5 AND status = 'pending' AND expires_at > $4 AND (user_id = '' OR user_id = $3) RETURNING hash, notify, client_id, expires_at`,
 		args: []any{status, text, userID, micros(now), id},
-		dest: []any{&hash},
+		dest: []any{&hash, &notify, &clientID, &expires},
 	}
 	w.then = func(hit bool) []addition {
 		if !hit {
 			return nil
 		}
 		adds := []addition{s.auditRow(by, keystone.AuditEvent{Action: action, TargetKind: "authorization", TargetID: id, Detail: detail})}
+		if len(notify) > 0 {
+			adds = append(adds, ping(Ping{clientID, id, notify, moment(expires)}, now))
+		}
 		if approval != nil {
 			adds = append(adds, addition{`UPDATE browser_sessions SET last_used = $1 WHERE session_id = $2 AND last_used < $3`,
 				[]any{micros(now), approval.SessionID, micros(now.Add(-usedEvery))}})

@@ -1,0 +1,298 @@
+package keystone_test
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/keystonetest"
+)
+
+// cibaPlan is what the modules of fapi-ciba-id1-test-plan run against: clients of
+// the profile fapi2 that sign their requests, one that polls and one that is told.
+type cibaPlan struct {
+	fapiPlan
+	told *told
+	ping keystonetest.Client
+}
+
+func newCIBAPlan(t *testing.T) cibaPlan {
+	n, reach := newTold(t)
+	s := keystonetest.Start(t, keystonetest.WithTLS(), reach)
+	p := cibaPlan{fapiPlan: fapiPlan{T: t, s: s, key: newClientKey(t, "ES256", "e"), rsa: newClientKey(t, "RS256", "r"), twoKey: newClientKey(t, "ES256", "d")}, told: n}
+	client := func(key []byte, more ...func(*keystone.Client)) keystonetest.Client {
+		return bankClient(s, append(more, func(c *keystone.Client) {
+			c.Profile, c.AuthMethod, c.JWKS, c.BackchannelAlg = keystone.ProfileFAPI2, keystone.AuthPrivateKeyJWT, key, "ES256"
+		})...)
+	}
+	p.app, p.two = client(jwks(t, p.key, p.rsa)), client(jwks(t, p.twoKey))
+	p.ping = client(jwks(t, p.key), func(c *keystone.Client) {
+		c.BackchannelDelivery, c.BackchannelNotify = keystone.DeliveryPing, n.URL+"/told"
+	})
+	return p
+}
+
+// asks is a signed request of app, its claims changed by pairs.
+func (p cibaPlan) asks(pairs ...any) url.Values {
+	p.Helper()
+	now := p.s.Clock.Now()
+	claims := map[string]any{"iss": p.app.ID, "aud": p.s.Issuer, "exp": now.Add(5 * time.Minute).Unix(), "iat": now.Unix(), "nbf": now.Unix(), "jti": "j",
+		"scope": "openid profile", "login_hint": p.user.Username, "client_notification_token": notifyToken}
+	return url.Values{"request": {p.key.sign(p.T, "JWT", changed(claims, pairs))}}
+}
+
+func (p cibaPlan) begin(form url.Values) answered {
+	p.Helper()
+	return p.proof.post(p.s, "/oauth2/bc-authorize", p.assert(form))
+}
+
+func (p cibaPlan) begun(pairs ...any) string {
+	p.Helper()
+	got := p.begin(p.asks(pairs...))
+	id, _ := got.body["auth_req_id"].(string)
+	if got.status != http.StatusOK || id == "" || got.body["expires_in"].(float64) <= 0 {
+		p.Fatalf("%d %v", got.status, got.body)
+	}
+	return id
+}
+
+func (p cibaPlan) polls(id string, pairs ...any) answered {
+	p.Helper()
+	form := url.Values{"grant_type": {keystone.GrantCIBA}, "auth_req_id": {id}}
+	return p.proof.post(p.s, tokenPath, p.assert(form, pairs...), p.proof.proof(http.MethodPost, tokenPath))
+}
+
+func (p cibaPlan) flow(b *browser, pairs ...any) answered {
+	p.Helper()
+	id := p.begun(pairs...)
+	p.polls(id).is(p.T, http.StatusBadRequest, "authorization_pending")
+	b.look(p.user)
+	b.says("allow")
+	got := p.polls(id)
+	if got.status != http.StatusOK || got.body["token_type"] != "DPoP" {
+		p.Fatalf("%d %v", got.status, got.body)
+	}
+	claims := verifiedJWT(p.T, p.s, got.body["id_token"].(string), "PS256", "JWT")
+	if claims["sub"] != p.user.ID || claims["aud"] != p.app.ID {
+		p.Errorf("%v", claims)
+	}
+	p.proof.uses(p.s, http.MethodGet, "/oauth2/userinfo", got.body["access_token"]).is(p.T, http.StatusOK, "")
+	return got
+}
+
+func (p cibaPlan) refuses(pairs ...any) {
+	p.Helper()
+	p.begin(p.asks(pairs...)).is(p.T, http.StatusBadRequest, "invalid_request")
+}
+
+// notified is what is done where the client's address answers with a status.
+func (p cibaPlan) notified(b *browser, status, times int) {
+	p.Helper()
+	p.app = p.ping
+	p.told.mu.Lock()
+	p.told.answer = func(string) int { return status }
+	p.told.mu.Unlock()
+	before := len(p.told.got("/told"))
+	id := p.begun()
+	b.look(p.user)
+	b.says("allow")
+	if ids := p.told.wait(p.T, "/told", before+1); ids[before] != id {
+		p.Errorf("told of %v", ids)
+	}
+	time.Sleep(200 * time.Millisecond) // what is in flight is written down
+	p.s.Clock.Move(6 * time.Second)
+	time.Sleep(1500 * time.Millisecond) // a round of the job
+	if ids := p.told.got("/told"); len(ids) != before+times || slices.Contains(p.told.got("/elsewhere"), id) {
+		p.Errorf("told %d times", len(ids)-before)
+	}
+	p.polls(id).is(p.T, http.StatusOK, "")
+}
+
+type cibaModule struct {
+	name string
+	run  func(cibaPlan, *browser)
+}
+
+// TestFAPICIBAPlan goes through the modules of fapi-ciba-id1-test-plan (plain FAPI,
+// private_key_jwt, poll and ping) by the names of their classes, over https.
+func TestFAPICIBAPlan(t *testing.T) {
+	p := newCIBAPlan(t)
+	for i, module := range cibaModules {
+		p.Run(module.name, func(t *testing.T) {
+			p := p
+			p.T, p.proof, p.user = t, newProofKey(t, p.s), p.s.CreateUser("jane"+string(rune('a'+i/26))+string(rune('a'+i%26)))
+			module.run(p, newBrowser(t, p.s))
+		})
+	}
+}
+
+func refusesClaims(pairs ...any) func(cibaPlan, *browser) {
+	return func(p cibaPlan, _ *browser) { p.refuses(pairs...) }
+}
+
+// at is a time of the server's clock that claims are made of.
+func at(name string, ahead time.Duration) func(cibaPlan, *browser) {
+	return func(p cibaPlan, _ *browser) { p.refuses(name, p.s.Clock.Now().Add(ahead).Unix()) }
+}
+
+var cibaModules = []cibaModule{
+	{"DiscoveryEndpointVerification", func(p cibaPlan, _ *browser) {
+		var facts map[string]any
+		p.s.Call(http.MethodGet, "/.well-known/openid-configuration", "", nil, &facts)
+		for name, want := range map[string]string{"backchannel_token_delivery_modes_supported": "ping", "backchannel_authentication_request_signing_alg_values_supported": "PS256",
+			"grant_types_supported": keystone.GrantCIBA, "token_endpoint_auth_methods_supported": "private_key_jwt"} {
+			if list, _ := facts[name].([]any); !slices.Contains(list, any(want)) {
+				p.Errorf("%s lacks %s: %v", name, want, list)
+			}
+		}
+		if list, _ := facts["backchannel_token_delivery_modes_supported"].([]any); slices.Contains(list, any("push")) {
+			p.Error("push")
+		}
+		if facts["backchannel_authentication_endpoint"] != p.s.Issuer+"/oauth2/bc-authorize" || facts["backchannel_user_code_parameter_supported"] != false {
+			p.Errorf("%v", facts)
+		}
+	}},
+	{"FAPICIBAID1", func(p cibaPlan, b *browser) { p.flow(b) }},
+	{"UserRejectsAuthentication", func(p cibaPlan, b *browser) {
+		id := p.begun()
+		b.look(p.user)
+		b.says("deny")
+		p.polls(id).is(p.T, http.StatusBadRequest, "access_denied")
+	}},
+	{"MultipleCallToTokenEndpoint", func(p cibaPlan, b *browser) {
+		id := p.begun()
+		b.look(p.user)
+		b.says("allow")
+		p.polls(id).is(p.T, http.StatusOK, "")
+		p.polls(id).is(p.T, http.StatusBadRequest, "invalid_grant")
+	}},
+	{"AuthReqIdExpired", func(p cibaPlan, _ *browser) {
+		id := p.begun("requested_expiry", 30)
+		p.s.Clock.Move(31 * time.Second)
+		p.polls(id).is(p.T, http.StatusBadRequest, "expired_token")
+	}},
+	{"EnsureAuthorizationRequestWithBindingMessageSucceeds", func(p cibaPlan, b *browser) { p.flow(b, "binding_message", "1234") }},
+	{"EnsureOtherScopeOrderSucceeds", func(p cibaPlan, b *browser) { p.flow(b, "scope", "profile openid") }},
+	{"EnsureRequestedExpiryAsStringSucceeds", func(p cibaPlan, _ *browser) {
+		if got := p.begin(p.asks("requested_expiry", "45")); got.body["expires_in"] != 45.0 {
+			p.Errorf("%v", got.body)
+		}
+	}},
+	{"EnsureAuthorizationRequestWithPotentiallyBadBindingMessage", func(p cibaPlan, b *browser) {
+		const message = "1234 👍🏿 𝌆 品川 Lor"
+		p.begun("binding_message", message)
+		b.look(p.user)
+		if !strings.Contains(b.page.body, message) {
+			p.Errorf("%s", b.page.body)
+		}
+		p.begin(p.asks("binding_message", strings.Repeat(message, 10))).is(p.T, http.StatusBadRequest, "invalid_binding_message")
+	}},
+	{"EnsureRequestObjectMissingAudFails", refusesClaims("aud", nil)},
+	{"EnsureRequestObjectBadAudFails", refusesClaims("aud", "https://other.example")},
+	{"EnsureRequestObjectMissingIssFails", refusesClaims("iss", nil)},
+	{"EnsureRequestObjectBadIssFails", refusesClaims("iss", "other")},
+	{"EnsureRequestObjectMissingExpFails", refusesClaims("exp", nil)},
+	{"EnsureRequestObjectExpiredExpFails", at("exp", -5*time.Minute)},
+	{"EnsureRequestObjectExpIs70MinutesInFutureFails", at("exp", 70*time.Minute)},
+	{"EnsureRequestObjectMissingIatFails", refusesClaims("iat", nil)},
+	{"EnsureRequestObjectMissingNbfFails", refusesClaims("nbf", nil)},
+	{"EnsureRequestObjectNbfIs10MinutesInFutureFails", at("nbf", 10*time.Minute)},
+	{"EnsureRequestObjectNbfIs70MinutesInPastFails", at("nbf", -70*time.Minute)},
+	{"EnsureRequestObjectMissingJtiFails", refusesClaims("jti", nil)},
+	{"EnsureRequestObjectSignatureAlgorithmIsNoneFails", func(p cibaPlan, _ *browser) {
+		parts := strings.Split(p.asks().Get("request"), ".")
+		p.begin(url.Values{"request": {"eyJhbGciOiJub25lIn0." + parts[1] + "."}}).is(p.T, http.StatusBadRequest, "invalid_request")
+	}},
+	{"EnsureRequestObjectSignatureAlgorithmIsBadFails", func(p cibaPlan, _ *browser) {
+		parts := strings.Split(p.asks().Get("request"), ".")
+		p.begin(url.Values{"request": {"eyJhbGciOiJFUzM4NCJ9." + parts[1] + "." + parts[2]}}).is(p.T, http.StatusBadRequest, "invalid_request")
+	}},
+	{"EnsureRequestObjectSignatureAlgorithmIsRS256Fails", func(p cibaPlan, _ *browser) {
+		own := p.key
+		p.key = p.rsa
+		form := p.asks()
+		p.key = own
+		p.begin(form).is(p.T, http.StatusBadRequest, "invalid_request")
+	}},
+	{"EnsureRequestObjectSignedByOtherClientFails", func(p cibaPlan, _ *browser) {
+		own := p.key
+		p.key = p.twoKey
+		form := p.asks()
+		p.key = own
+		p.begin(form).is(p.T, http.StatusBadRequest, "invalid_request")
+	}},
+	{"EnsureAuthorizationRequestWithMultipleHintsFails", func(p cibaPlan, b *browser) {
+		p.refuses("id_token_hint", p.flow(b).body["id_token"])
+	}},
+	{"EnsureWrongAuthenticationRequestIdInTokenEndpointRequest", func(p cibaPlan, _ *browser) {
+		p.polls(p.begun()+"x").is(p.T, http.StatusBadRequest, "invalid_grant")
+	}},
+	{"EnsureDifferentClientIdAndIssuerInBackchannelAuthorizationRequest", func(p cibaPlan, _ *browser) {
+		form := withAssertion(p.twoKey.sign(p.T, "", assertionClaims(p.s, p.two.ID)), p.asks())
+		p.proof.post(p.s, "/oauth2/bc-authorize", form).is(p.T, http.StatusBadRequest, "invalid_request")
+	}},
+	{"EnsureWrongClientIdInTokenEndpointRequest", func(p cibaPlan, _ *browser) {
+		form := p.assert(url.Values{"grant_type": {keystone.GrantCIBA}, "auth_req_id": {p.begun()}, "client_id": {p.two.ID}})
+		if got := p.proof.post(p.s, tokenPath, form, p.proof.proof(http.MethodPost, tokenPath)); got.status < 400 || got.body["error"] != "invalid_client" && got.body["error"] != "invalid_request" {
+			p.Errorf("%d %v", got.status, got.body)
+		}
+	}},
+	{"EnsureWrongClientIdInBackchannelAuthorizationRequest", func(p cibaPlan, _ *browser) {
+		form := p.asks()
+		form.Set("client_id", p.two.ID)
+		if got := p.begin(form); got.status < 400 || got.body["error"] != "invalid_client" && got.body["error"] != "invalid_request" {
+			p.Errorf("%d %v", got.status, got.body)
+		}
+	}},
+	{"EnsureWithoutClientAssertionInTokenEndpointFails", func(p cibaPlan, _ *browser) {
+		form := url.Values{"grant_type": {keystone.GrantCIBA}, "auth_req_id": {p.begun()}, "client_id": {p.app.ID}}
+		p.proof.post(p.s, tokenPath, form, p.proof.proof(http.MethodPost, tokenPath)).is(p.T, http.StatusUnauthorized, "invalid_client")
+	}},
+	{"EnsureWithoutClientAssertionInBackchannelAuthorizationRequestFails", func(p cibaPlan, _ *browser) {
+		form := p.asks()
+		form.Set("client_id", p.app.ID)
+		p.proof.post(p.s, "/oauth2/bc-authorize", form).is(p.T, http.StatusUnauthorized, "invalid_client")
+	}},
+	{"EnsureClientAssertionSignatureAlgorithmInBackchannelAuthorizationRequestIsRS256Fails", func(p cibaPlan, _ *browser) {
+		p.proof.post(p.s, "/oauth2/bc-authorize", withAssertion(p.rsa.sign(p.T, "", assertionClaims(p.s, p.app.ID)), p.asks())).is(p.T, http.StatusUnauthorized, "invalid_client")
+	}},
+	{"EnsureClientAssertionSignatureAlgorithmInTokenEndpointRequestIsRS256Fails", func(p cibaPlan, _ *browser) {
+		form := withAssertion(p.rsa.sign(p.T, "", assertionClaims(p.s, p.app.ID)), url.Values{"grant_type": {keystone.GrantCIBA}, "auth_req_id": {p.begun()}})
+		p.proof.post(p.s, tokenPath, form, p.proof.proof(http.MethodPost, tokenPath)).is(p.T, http.StatusUnauthorized, "invalid_client")
+	}},
+	{"EnsureClientAssertionWithIssAudToTokenEndpointSucceeds", func(p cibaPlan, b *browser) {
+		id := p.begun()
+		b.look(p.user)
+		b.says("allow")
+		p.polls(id, "aud", p.s.Issuer).is(p.T, http.StatusOK, "")
+	}},
+	{"PingNotificationEndpointReturnsABody", func(p cibaPlan, b *browser) { p.notified(b, http.StatusOK, 1) }},
+	{"PingNotificationEndpointReturns401", func(p cibaPlan, b *browser) { p.notified(b, http.StatusUnauthorized, 1) }},
+	{"PingNotificationEndpointReturns403", func(p cibaPlan, b *browser) { p.notified(b, http.StatusForbidden, 1) }},
+	{"PingNotificationEndpointReturns401AndRequireServerDoesNotRetry", func(p cibaPlan, b *browser) { p.notified(b, http.StatusUnauthorized, 1) }},
+	{"PingNotificationEndpointReturnsRedirectRequest", func(p cibaPlan, b *browser) { p.notified(b, http.StatusFound, 1) }},
+	{"EnsureBackchannelAuthorizationRequestWithoutRequestFails", func(p cibaPlan, _ *browser) {
+		p.begin(url.Values{"scope": {"openid"}, "login_hint": {p.user.Username}}).is(p.T, http.StatusBadRequest, "invalid_request")
+	}},
+	{"RefreshToken", func(p cibaPlan, b *browser) {
+		tokens := p.flow(b, "scope", "openid offline_access")
+		refresh, _ := tokens.body["refresh_token"].(string)
+		form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}
+		p.proof.post(p.s, tokenPath, p.assert(form), p.proof.proof(http.MethodPost, tokenPath)).is(p.T, http.StatusOK, "")
+		form = withAssertion(p.twoKey.sign(p.T, "", assertionClaims(p.s, p.two.ID)), form)
+		p.proof.post(p.s, tokenPath, form, p.proof.proof(http.MethodPost, tokenPath)).is(p.T, http.StatusBadRequest, "invalid_grant")
+	}},
+	{"EnsureMTLSHolderOfKeyRequired", func(p cibaPlan, b *browser) {
+		id := p.begun()
+		b.look(p.user)
+		b.says("allow")
+		form := url.Values{"grant_type": {keystone.GrantCIBA}, "auth_req_id": {id}}
+		if got := p.proof.post(p.s, tokenPath, p.assert(form)); got.status != http.StatusBadRequest || got.body["access_token"] != nil {
+			p.Errorf("without a key: %d %v", got.status, got.body)
+		}
+	}},
+}
