@@ -85,3 +85,21 @@ func TestBranding(t *testing.T) {
 		t.Error(facts)
 	}
 }
+
+// TestTemplateFails: a page that names what is not there gives an error and not
+// half a page, and the rest goes on.
+func TestTemplateFails(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "device.html"), []byte(`{{define "title"}}x{{end}}{{define "content"}}<p>half</p>{{.Data.Nothing}}{{end}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := keystonetest.Start(t, keystonetest.WithSettings(map[string]string{"TEMPLATE_DIR": dir}))
+	got := as(s, "").json(t, "GET", "/device", nil)
+	got.wantsErrorPage(t, http.StatusInternalServerError, "a broken page")
+	if strings.Contains(got.body, "half") || strings.Contains(got.body, "Nothing") {
+		t.Error(got.body)
+	}
+	b := newBrowser(t, s)
+	b.open(authorizeURL(s, webClient(s)))
+	b.at("login")
+}

@@ -48,7 +48,7 @@ func TestGerman(t *testing.T) {
 		b := newBrowser(t, s).speaking("de-AT,de;q=0.9,en;q=0.5")
 		b.open(authorizeURL(s, app))
 		b.in("de", "<h1>Anmelden</h1>")
-		b.in("de", "um weiter zu <strong>Orders</strong> zu gehen")
+		b.in("de", "um zu <strong>Orders</strong> zu gelangen")
 		b.submit(map[string]string{"login": "jane", "password": "wrong"})
 		b.in("de", "Name oder Passwort stimmt nicht.")
 		b.in("de", "<title>Fehler: Anmelden")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 
 	"github.com/keystone-auth/keystone/keystonetest"
@@ -36,12 +37,13 @@ func packages(t *testing.T) {
 	}
 }
 
-// run runs tests of Node, with these settings, against a server over https.
-func run(t *testing.T, settings []string, files ...string) {
+// run runs tests of Node, with these settings, against a server over https that has
+// those of the option besides.
+func run(t *testing.T, settings []string, more keystonetest.Option, files ...string) {
 	t.Helper()
 	node := needs(t, "node")
 	packages(t)
-	s := keystonetest.Start(t, keystonetest.WithTLS(), keystonetest.WithSettings(map[string]string{"CLIENT_REGISTRATION": "token", "SESSION_IFRAME": "true"}))
+	s := keystonetest.Start(t, keystonetest.WithTLS(), keystonetest.WithSettings(map[string]string{"CLIENT_REGISTRATION": "token", "SESSION_IFRAME": "true"}), more)
 	jane := s.CreateUser("jane")
 	facts, err := json.Marshal(map[string]any{
 		"issuer": s.Issuer, "admin": s.Admin(),
@@ -60,9 +62,41 @@ func run(t *testing.T, settings []string, files ...string) {
 }
 
 // TestNodeClients: relying parties from npm sign people in by discovery alone.
-func TestNodeClients(t *testing.T) { run(t, nil, "openid_client.test.mjs", "oauth4webapi.test.mjs") }
+func TestNodeClients(t *testing.T) {
+	run(t, nil, plain, "openid_client.test.mjs", "oauth4webapi.test.mjs")
+}
 
 // TestChromium: the pages in a real browser, with script and without it.
 func TestChromium(t *testing.T) {
-	run(t, []string{"TEST_CHROMIUM=" + needs(t, "chromium", "chromium-browser", "google-chrome")}, "chromium.test.mjs")
+	run(t, chromium(t), plain, "chromium.test.mjs")
 }
+
+// TestChromiumBranded: the pages with an operator's logo, with colours that nobody
+// could read, and with a language of their own.
+func TestChromiumBranded(t *testing.T) {
+	dir := t.TempDir()
+	logo := filepath.Join(dir, "logo.svg")
+	for name, text := range map[string]string{
+		logo:                                   `<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64" viewBox="0 0 8 8"><style>path{fill:#e0b000}</style><script>document.title = "run"</script><path d="M4 0l4 8H0z"/></svg>`,
+		filepath.Join(dir, "pages", "fr.json"): `{"sign_in.title": "Connexion", "sign_in.submit": "Se connecter", "flow.to": "pour continuer vers {client}", "form.password": "Mot de passe", "sign_in.login": "Identifiant", "sign_in.register": "Créer un compte"}`,
+	} {
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, color := range []string{"#ffe14d", "#101010", "#8a2be2"} {
+		run(t, append(chromium(t), "COLOR="+color), keystonetest.WithSettings(map[string]string{
+			"APP_NAME": "Example Accounts", "BRAND_LOGO": logo, "BRAND_COLOR": color, "TEMPLATE_DIR": filepath.Join(dir, "pages"),
+		}), "branded.test.mjs")
+	}
+}
+
+func chromium(t *testing.T) []string {
+	return []string{"TEST_CHROMIUM=" + needs(t, "chromium", "chromium-browser", "google-chrome")}
+}
+
+// plain is a server as it comes.
+func plain(*keystonetest.Server) {}
