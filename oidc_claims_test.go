@@ -93,7 +93,7 @@ func TestClaimsByName(t *testing.T) {
 // TestInitiate: the browser goes to the registered address and nowhere else
 // (oidcc-3rd_party-init-login, oidcc-3rd_party-init-login-nohttps).
 func TestInitiate(t *testing.T) {
-	s := keystonetest.Start(t, keystonetest.WithTLS())
+	s := keystonetest.Start(t, keystonetest.WithTLS(), registering("token"))
 	app := s.CreateClient(keystone.Client{Name: "App", Kind: keystone.ClientWeb, RedirectURIs: []string{callback}, Scopes: []string{"openid"},
 		ClientSettings: keystone.ClientSettings{InitiateLoginURI: "https://app.example/login?x=1"}})
 	b := newBrowser(t, s)
@@ -112,6 +112,16 @@ func TestInitiate(t *testing.T) {
 			t.Errorf("%s: %d", uri, status)
 		}
 	}
+	// A client that registered itself has one where somebody vouches for it.
+	initial := initialToken(t, s, m{"uses": 2, "scopes": []string{"openid"}}).text("registration_token")
+	reg := registers(t, s, initial, "initiate_login_uri", "https://app.example/begin")
+	reg.wants(t, http.StatusCreated, "with an initial access token")
+	b.open(s.URL + "/oauth2/initiate?client_id=" + reg.client().ID)
+	if b.page.url.Host+b.page.url.Path != "app.example/begin" {
+		t.Errorf("%d %s", b.page.status, b.page.url)
+	}
+	registers(t, s, initial, "initiate_login_uri", "http://app.example/begin").wants(t, http.StatusBadRequest, "oidcc-3rd_party-init-login-nohttps")
+
 	s.Call(http.MethodPatch, "/api/v1/admin/clients/"+app.ID, s.Admin(), map[string]any{"enabled": false}, nil)
 	s.Clock.Move(2 * time.Second)
 	b.open(s.URL + "/oauth2/initiate?client_id=" + app.ID)

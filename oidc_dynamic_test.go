@@ -3,6 +3,7 @@ package keystone_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -97,7 +98,17 @@ func refusedMetadata(code string, pairs ...any) func(dynamicPlan, *browser) {
 // their names, over https.
 func TestDynamicPlan(t *testing.T) {
 	var keys atomic.Pointer[json.RawMessage]
-	site, ca := tlsSite(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(*keys.Load()) })
+	var request atomic.Value
+	site, ca := tlsSite(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/sector":
+			_, _ = io.WriteString(w, `["https://other.example/", "`+callback+`"]`)
+		case "/request":
+			_, _ = io.WriteString(w, request.Load().(string))
+		default:
+			_, _ = w.Write(*keys.Load())
+		}
+	})
 	s := keystonetest.Start(t, keystonetest.WithTLS(), registering("token", "JWT_ALGORITHM", "RS256", "OUTBOUND_ALLOW", "127.0.0.1", "OUTBOUND_CA_FILE", ca))
 	p := dynamicPlan{basicPlan: basicPlan{T: t, s: s, user: s.CreateUser("jane")}}
 	p.initial = initialToken(t, s, m{"uses": 100, "scopes": []string{"openid", "profile", "email", "offline_access"}, "pkce_optional": true}).text("registration_token")
@@ -200,6 +211,67 @@ func TestDynamicPlan(t *testing.T) {
 			form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens["refresh_token"].(string)}}
 			if status, tokens := app.byKey(fresh, form); status != http.StatusOK || tokens["access_token"] == nil {
 				p.Errorf("%d %v", status, tokens)
+			}
+		}},
+		{"oidcc-registration-sector-uri", func(p dynamicPlan, _ *browser) {
+			subs := map[string]any{}
+			for name, pairs := range map[string][]any{"one": {"sector_identifier_uri", site.URL + "/sector"}, "sister": {"sector_identifier_uri", site.URL + "/sector"}, "alone": nil} {
+				app := p.registers(append(pairs, "subject_type", "pairwise")...)
+				_, tokens := app.post("/oauth2/token", app.app, app.codeForm(newBrowser(p.T, p.s)))
+				if subs[name] = idClaims(p.T, tokens["id_token"])["sub"]; subs[name] == nil || subs[name] == p.user.ID {
+					p.Errorf("%s: %v", name, subs[name])
+				}
+				if access, _ := tokens["access_token"].(string); strings.HasPrefix(access, "eyJ") {
+					p.Errorf("%s: a JWT tells the user's id", name)
+				}
+			}
+			if subs["one"] != subs["sister"] || subs["one"] == subs["alone"] {
+				p.Errorf("%v", subs)
+			}
+		}},
+		{"oidcc-registration-sector-bad", func(p dynamicPlan, b *browser) {
+			for _, pairs := range [][]any{
+				{"redirect_uris", []string{callback, "https://stranger.example/cb"}, "sector_identifier_uri", site.URL + "/sector"},
+				{"sector_identifier_uri", site.URL + "/keys"},
+				{"sector_identifier_uri", "http" + strings.TrimPrefix(site.URL, "https") + "/sector"},
+				{"sector_identifier_uri", "https://169.254.169.254/sector"},
+			} {
+				refusedMetadata("invalid_client_metadata", append([]any{"subject_type", "pairwise"}, pairs...)...)(p, b)
+			}
+		}},
+		{"oidcc-request-uri-signed-rs256", func(p dynamicPlan, b *browser) {
+			k := newClientKey(p.T, "RS256", "r")
+			at := site.URL + "/request"
+			app := p.registers("request_uris", []string{at}, "request_object_signing_alg", "RS256", "jwks", jwks(p.T, k))
+			request.Store(k.sign(p.T, objectType, objectClaims(p.s, app.app.ID, "state", "inside")))
+			b.open(p.s.URL + "/oauth2/authorize?" + url.Values{"client_id": {app.app.ID}, "request_uri": {at}, "redirect_uri": {callback}, "response_type": {"code"}, "scope": {"openid"}}.Encode())
+			b.signIn(p.user)
+			b.submit(map[string]string{"decision": "allow"})
+			if got := b.answer(); got.Get("code") == "" || got.Get("state") != "inside" {
+				p.Errorf("%v", got)
+			}
+		}},
+		{"oidcc-request-uri-unsigned", func(p dynamicPlan, b *browser) { // refused by choice: without a signature anybody could have written it
+			k := newClientKey(p.T, "RS256", "u")
+			at := site.URL + "/request"
+			app := p.registers("request_uris", []string{at}, "jwks", jwks(p.T, k))
+			head, body := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)), strings.Split(k.sign(p.T, objectType, objectClaims(p.s, app.app.ID)), ".")[1]
+			request.Store(head + "." + body + ".")
+			p.s.Clock.Move(2 * time.Hour) // what was fetched before is forgotten
+			b.open(p.s.URL + "/oauth2/authorize?" + url.Values{"client_id": {app.app.ID}, "request_uri": {at}, "redirect_uri": {callback}, "response_type": {"code"}, "scope": {"openid"}}.Encode())
+			if got := b.answer(); got.Get("error") != "invalid_request_object" || got.Has("code") {
+				p.Errorf("%v", got)
+			}
+		}},
+		{"oidcc-ensure-request-object-with-redirect-uri", func(p dynamicPlan, b *browser) {
+			k := newClientKey(p.T, "RS256", "o")
+			app := p.registers("redirect_uris", []string{callback, callback + "/second"}, "request_object_signing_alg", "RS256", "jwks", jwks(p.T, k))
+			raw := k.sign(p.T, objectType, objectClaims(p.s, app.app.ID, "redirect_uri", callback+"/second"))
+			b.open(p.s.URL + "/oauth2/authorize?" + url.Values{"client_id": {app.app.ID}, "request": {raw}, "redirect_uri": {callback}, "response_type": {"code"}, "scope": {"openid"}}.Encode())
+			b.signIn(p.user)
+			b.submit(map[string]string{"decision": "allow"})
+			if got := b.answer(); got.Get("code") == "" || b.page.url.Path != "/cb/second" {
+				p.Errorf("%s", b.page.url)
 			}
 		}},
 		{"oidcc-refresh-token", func(p dynamicPlan, b *browser) {

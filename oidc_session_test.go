@@ -334,6 +334,22 @@ func TestLogout(t *testing.T) {
 		if status := s.Call(http.MethodGet, "/oauth2/userinfo", tokens["access_token"].(string), nil, nil); status != http.StatusUnauthorized {
 			t.Errorf("access token after logout: %d", status)
 		}
+		// Without an address to go back to, the page says that it is done
+		// (oidcc-rp-initiated-logout-no-post-logout-redirect-uri, …-only-state).
+		for _, asks := range []bool{false, true} {
+			b = signedIn(t, s, jane, app)
+			_, tokens = redeem(t, s, app, b.code(app))
+			if asks {
+				b.open(address("state", "s"))
+				b.at("logout-confirm")
+				b.submit(nil)
+			} else {
+				b.open(address("id_token_hint", tokens["id_token"].(string), "state", "s"))
+			}
+			if b.page.status != http.StatusOK || b.page.header.Get("Location") != "" || strings.Contains(b.page.body, "logout-confirm") || alive() {
+				t.Errorf("asks %t: %d at %s", asks, b.page.status, b.page.url)
+			}
+		}
 		// With the ID token of this very session, nobody is asked; by form too.
 		for _, byForm := range []bool{false, true} {
 			b = newBrowser(t, s)

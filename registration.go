@@ -60,6 +60,7 @@ type RegistrationPolicy struct {
 	Grants        []string `json:"grants" doc:"Grant types that they may register."`
 	RedirectHosts []string `json:"redirect_hosts" doc:"Hosts that their redirect URIs may have; none: any."`
 	PKCEOptional  bool     `json:"pkce_optional" doc:"Confidential ones may leave PKCE out, which weakens their sign-ins."`
+	Stranger      bool     `json:"stranger" doc:"Nobody vouches for the clients: they name no address to which Keystone sends browsers for them, or that it fetches at a sign-in."`
 }
 
 // registrableGrants are those that a policy may allow. Token exchange is not among
@@ -122,6 +123,12 @@ func (p RegistrationPolicy) Apply(c Client) (Client, error) {
 		if u, err := url.Parse(uri); len(p.RedirectHosts) > 0 && (err != nil || !slices.Contains(p.RedirectHosts, strings.ToLower(u.Hostname()))) {
 			f["redirect_uris"] = "The host of a redirect URI is not one of those that may be registered here."
 		}
+	}
+	if p.Stranger && c.InitiateLoginURI != "" {
+		f["initiate_login_uri"] = "Keystone sends people there only for clients that came with an initial access token."
+	}
+	if p.Stranger && len(c.RequestURIs) > 0 {
+		f["request_uris"] = "Keystone fetches request objects only for clients that came with an initial access token."
 	}
 	c.Audiences, c.PKCEOptional, c.FirstParty = p.Audiences, p.PKCEOptional, false
 	return c, f.err()

@@ -21,8 +21,7 @@ const codeMetadata = "invalid_client_metadata" // RFC 7591 section 3.2.2
 
 // registrable names the settings of a client that it may register by itself, and
 // under which metadata. What is not here is an administrator's: whose tokens it may
-// exchange or introspect, what is loosened for it, where Keystone sends browsers on its
-// word (initiate_login_uri) and what it fetches at a sign-in (request_uris). Names that keystone.ClientSettings
+// exchange or introspect, what is loosened for it. Names that keystone.ClientSettings
 // does not have stand for what is not served.
 var registrable = map[string]string{
 	"token_endpoint_auth_method": "", "token_endpoint_auth_signing_alg": "", "jwks": "", "jwks_uri": "",
@@ -32,16 +31,17 @@ var registrable = map[string]string{
 	"tls_client_auth_subject_dn": "", "tls_client_auth_san_dns": "", "tls_client_auth_san_uri": "", "tls_client_auth_san_ip": "", "tls_client_auth_san_email": "",
 	"id_token_signed_response_alg": "", "userinfo_signed_response_alg": "", "introspection_signed_response_alg": "", "authorization_signed_response_alg": "",
 	"id_token_encrypted_response_alg": "", "id_token_encrypted_response_enc": "", "userinfo_encrypted_response_alg": "", "userinfo_encrypted_response_enc": "",
-	"request_object_signing_alg": "", "require_signed_request_object": "",
+	"request_object_signing_alg": "", "require_signed_request_object": "", "request_uris": "", "initiate_login_uri": "",
+	"subject_type": "", "sector_identifier_uri": "",
 	"backchannel_token_delivery_mode": "", "backchannel_client_notification_endpoint": "", "backchannel_authentication_request_signing_alg": "",
 }
 
 // fixed are the values of metadata for which a client has no choice here. Another
 // value is refused: the client would rely on what it does not get.
 var fixed = map[string]any{
-	"subject_type": "public", "id_token_signed_response_alg": keystone.RS256, "require_signed_request_object": false, "require_auth_time": true,
+	"id_token_signed_response_alg": keystone.RS256, "require_signed_request_object": false, "require_auth_time": true,
 	"tls_client_certificate_bound_access_tokens": false, "backchannel_user_code_parameter": false,
-	"sector_identifier_uri": nil, "default_max_age": nil, "userinfo_signed_response_alg": nil, "introspection_signed_response_alg": nil, "authorization_signed_response_alg": nil,
+	"default_max_age": nil, "userinfo_signed_response_alg": nil, "introspection_signed_response_alg": nil, "authorization_signed_response_alg": nil,
 	"id_token_encrypted_response_alg": nil, "id_token_encrypted_response_enc": nil, "userinfo_encrypted_response_alg": nil, "userinfo_encrypted_response_enc": nil,
 	"request_object_signing_alg": nil, "request_object_encryption_alg": nil, "authorization_encrypted_response_alg": nil, "introspection_encrypted_response_alg": nil,
 }
@@ -126,6 +126,9 @@ func (m clientMetadata) client(c keystone.Client) (keystone.Client, error) {
 	}
 	if c.Name == "" {
 		c.Name = nameless(c)
+	}
+	if c.SubjectType == keystone.SubjectPairwise {
+		c.AccessTokenFormat = keystone.FormatOpaque // a JWT would tell it the user's id
 	}
 	return c.WithDefaults(), nil
 }

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -81,9 +82,15 @@ func (s *Slice) clientOf(ctx context.Context, id string, letIn bool) (keystone.C
 	if at, ok := s.Documents.taken.GetIfPresent(id); known && ok && at.Equal(doc.FetchedAt) {
 		return c, nil
 	}
-	c, err = s.Store.KeepDocument(ctx, httpio.Actor(ctx), id, s.Documents.Strangers, func(before keystone.Client) (keystone.Client, error) {
-		return documentClient(id, doc.Body, s.Documents.Strangers.Policy, before)
-	})
+	m := clientMetadata{}
+	if json.Unmarshal(doc.Body, &m) != nil || len(doc.Body) > maxMetadata {
+		return keystone.Client{}, errDocument
+	}
+	if err = s.checkSector(ctx, m); err == nil {
+		c, err = s.Store.KeepDocument(ctx, httpio.Actor(ctx), id, s.Documents.Strangers, func(before keystone.Client) (keystone.Client, error) {
+			return documentClient(id, m, s.Documents.Strangers.Policy, before)
+		})
+	}
 	switch keystone.KindOf(err) {
 	case keystone.Invalid:
 		keystone.Fact(ctx, "why", err.Error())
@@ -99,11 +106,8 @@ func (s *Slice) clientOf(ctx context.Context, id string, letIn bool) (keystone.C
 // documentClient is the client that a document describes, made of the one before. A
 // document is written for
 // many servers, so grant types that are not for its client here are left out.
-func documentClient(id string, body []byte, policy keystone.RegistrationPolicy, before keystone.Client) (c keystone.Client, err error) {
-	m := clientMetadata{}
-	if json.Unmarshal(body, &m) != nil || len(body) > maxMetadata {
-		return c, errDocument
-	}
+func documentClient(id string, said clientMetadata, policy keystone.RegistrationPolicy, before keystone.Client) (c keystone.Client, err error) {
+	m := maps.Clone(said)
 	if named, err := m.text("client_id"); err != nil || named != id || m.has("client_secret") || m.has("client_secret_expires_at") {
 		return c, errDocument
 	}

@@ -34,6 +34,9 @@ func (s *Slice) register(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	m, statement, err := s.withStatement(r.Context(), m, "")
+	if err == nil {
+		err = s.checkSector(r.Context(), m)
+	}
 	if err != nil {
 		return err
 	}
@@ -83,6 +86,9 @@ func (s *Slice) replaceRegistration(w http.ResponseWriter, r *http.Request) erro
 		return err
 	}
 	m, statement, err := s.withStatement(ctx, m, before.Statement)
+	if err == nil {
+		err = s.checkSector(ctx, m)
+	}
 	if err != nil {
 		return err
 	}

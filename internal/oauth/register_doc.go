@@ -24,6 +24,10 @@ type RegistrationBody struct {
 	SoftwareID        string          `json:"software_id,omitempty"`
 	SoftwareVersion   string          `json:"software_version,omitempty"`
 	SoftwareStatement string          `json:"software_statement,omitempty" doc:"A JWT of an issuer that is trusted here; what it says goes over the rest."`
+	SubjectType       string          `json:"subject_type,omitempty" enum:"public,pairwise"`
+	SectorURI         string          `json:"sector_identifier_uri,omitempty" doc:"With pairwise: a list of redirect URIs, fetched and compared."`
+	RequestURIs       []string        `json:"request_uris,omitempty" doc:"With an initial access token."`
+	InitiateLoginURI  string          `json:"initiate_login_uri,omitempty" doc:"With an initial access token."`
 	PostLogoutURIs    []string        `json:"post_logout_redirect_uris,omitempty"`
 	RequirePAR        bool            `json:"require_pushed_authorization_requests,omitempty"`
 	DPoPBound         bool            `json:"dpop_bound_access_tokens,omitempty"`

@@ -34,6 +34,7 @@ func registrationOf(c *config.Config) (oauth.Registration, error) {
 }
 
 func strangers(c *config.Config, policy keystone.RegistrationPolicy) store.Strangers {
+	policy.Stranger = true
 	return store.Strangers{Policy: policy, Most: c.ClientRegistrationMost, PerPeer: max(5, c.ClientRegistrationMost/20)}
 }
 
