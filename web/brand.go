@@ -145,5 +145,5 @@ func parseColor(hex string) (int, bool) {
 		return 0, false
 	}
 	rgb, err := strconv.ParseUint(hex[1:], 16, 32)
-	return int(rgb), err == nil //nolint:gosec // 24 bits
+	return int(rgb), err == nil
 }

@@ -63,7 +63,8 @@ func (l *language) say(key string) string {
 	}
 	var said []string
 	for rest := key; rest != ""; {
-		end, text := len(rest), ""
+		end := len(rest)
+		var text string
 		for ; ; end = strings.LastIndex(rest[:end-1], ". ") + 1 {
 			if end == 0 { // not known: one sentence as it is
 				if end = strings.Index(rest, ". ") + 1; end == 0 {

@@ -267,3 +267,27 @@ func TestPagesInEveryLanguage(t *testing.T) {
 		}
 	}
 }
+
+// FuzzTexts: whatever a request says of languages and whatever a text is, a page
+// comes out, in a language that there is, with nothing in it that is not text.
+func FuzzTexts(f *testing.F) {
+	p, err := web.New(web.Options{AppName: "Keystone"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("de-AT en", "de;q=0.9,*;q=0.1", "Use at least 9 characters. Add a digit. {id}")
+	f.Add("", "-,;=q", "0.0. 1. . #")
+	f.Add("i-klingon x-de", "en-"+strings.Repeat("a-", 200), `"><script>`)
+	f.Fuzz(func(t *testing.T, locales, accept, text string) {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header["Accept-Language"] = []string{accept}
+		w := httptest.NewRecorder()
+		page := web.Page{Locales: locales, Data: web.Message{Title: "problem.title", Lines: []web.Text{web.Say(text), web.Say("problem.request", "id", text)}}}
+		if err := p.Render(w, r, http.StatusOK, "message", page); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(p.Languages(), w.Header().Get("Content-Language")) || strings.Contains(strings.ToLower(w.Body.String()), "<script") {
+			t.Errorf("%v %s", w.Header(), w.Body)
+		}
+	})
+}
