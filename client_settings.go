@@ -41,6 +41,8 @@ type ClientSettings struct {
 	UserinfoAlg          string   `json:"userinfo_signed_response_alg,omitempty" doc:"Makes userinfo answers JWTs that are signed so (OpenID Connect Core section 5.3.2). Left out: plain JSON."`
 	IntrospectionAlg     string   `json:"introspection_signed_response_alg,omitempty" doc:"How Keystone signs introspection answers where the client asks for JWTs (RFC 9701). Left out: RS256."`
 
+	DetailTypes []string `json:"authorization_details_types,omitempty" doc:"The types of authorization details that it may ask people for (RFC 9396). Left out: none."`
+
 	BackchannelDelivery string `json:"backchannel_token_delivery_mode,omitempty" doc:"How it learns that a person has answered a request of the CIBA grant: poll, also where it is left out, or ping: Keystone tells it when to poll."`
 	BackchannelNotify   string `json:"backchannel_client_notification_endpoint,omitempty" doc:"With ping: the https address where it is told."`
 	BackchannelAlg      string `json:"backchannel_authentication_request_signing_alg,omitempty" doc:"The only algorithm of its signed requests of the CIBA grant, which must then be signed. Left out: they need not be."`
@@ -84,6 +86,7 @@ func (s ClientSettings) validate(c Client, f fields) {
 	}
 	s.validateLogout(c, f)
 	s.validateBackchannel(f)
+	s.validateDetails(c, f)
 	if why := httpsProblem(s.InitiateLoginURI, c.Kind != ClientService); why != "" {
 		f["initiate_login_uri"] = why
 	}
@@ -177,6 +180,17 @@ func (s ClientSettings) validateLogout(c Client, f fields) {
 	}
 	if why != "" {
 		f["frontchannel_logout_uri"] = why
+	}
+}
+
+// validateDetails checks the types that a client may ask for. Whether they are
+// declared is asked when it does: declarations come and go with the settings.
+func (s ClientSettings) validateDetails(c Client, f fields) {
+	switch {
+	case len(s.DetailTypes) > maxDetailTypes || slices.ContainsFunc(s.DetailTypes, func(name string) bool { return !IsDetailType(name) }):
+		f["authorization_details_types"] = "Name at most 50 types, each of at most 100 characters of printable ASCII without spaces and quotes."
+	case len(s.DetailTypes) > 0 && c.Kind == ClientService:
+		f["authorization_details_types"] = errNobody
 	}
 }
 

@@ -44,7 +44,8 @@ type AuthRequest struct {
 	ACREssential  bool     `json:"acr_essential,omitempty"`   // without one of them, no answer
 	IDTokenClaims []string `json:"id_token_claims,omitempty"` // asked for by name, sorted; the same of userinfo
 	InfoClaims    []string `json:"userinfo_claims,omitempty"`
-	ClaimScopes   []string `json:"claim_scopes,omitempty"` // which open those claims and were not asked for: consent covers them, tokens do not carry them
+	ClaimScopes   []string `json:"claim_scopes,omitempty"`          // which open those claims and were not asked for: consent covers them, tokens do not carry them
+	Details       Details  `json:"authorization_details,omitempty"` // RFC 9396
 	UILocales     string   `json:"ui_locales,omitempty"`
 	PushedAs      string   `json:"pushed_as,omitempty"` // request_uri, used up when the code is issued (RFC 9126)
 	Pending       string   `json:"pending,omitempty"`   // the pending authorization that the answer goes to, in place of a redirect URI
@@ -173,6 +174,8 @@ func (f Flow) needsConsent(a Facts) bool {
 	case slices.Contains(f.Request.Prompt, PromptConsent):
 		return true
 	case f.Request.Pending != "": // whoever asked is somewhere else, and may be a stranger: a click is always needed (RFC 8628 section 5.4)
+		return true
+	case len(f.Request.Details) > 0: // they are of this one time: nothing allowed before covers them (RFC 9396 section 4)
 		return true
 	case a.Trusted:
 		return false

@@ -1,6 +1,7 @@
 package keystone_test
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 	"time"
@@ -57,6 +58,9 @@ func TestFlowNext(t *testing.T) {
 		{"nobody is here", plain, fresh, nobody, signIn},
 		{"somebody is, and never allowed this client", plain, fresh, jane, consent},
 		{"somebody who did", plain, fresh, knows(jane), done},
+		{"allowed the same in detail before", keystone.AuthRequest{Details: keystone.Details{json.RawMessage(`{"type":"x"}`)}}, fresh, knows(jane), consent},
+		{"asked in detail by us", keystone.AuthRequest{Details: keystone.Details{json.RawMessage(`{"type":"x"}`)}}, fresh, ofUs(knows(jane)), consent},
+		{"allowed in detail now", keystone.AuthRequest{Details: keystone.Details{json.RawMessage(`{"type":"x"}`)}}, by("jane", fresh), knows(jane), done},
 		{"allowed less than is asked now", plain, fresh, allowed(jane, "openid"), consent},
 		{"allowed more than is asked now", plain, fresh, allowed(jane, "email", "openid", "profile"), done},
 		{"a scope that the user lacks is not offered, so not asked about for ever", plain, fresh, offers(allowed(jane, "openid"), "openid"), done},

@@ -13,6 +13,7 @@ type Grant struct {
 	SessionID  string
 	Scopes     []string // the most that may be asked for, sorted
 	Audiences  []string
+	Details    Details   // the most that may be asked for (RFC 9396)
 	Claims     []string  // of userinfo, asked for by name besides those of the scopes, sorted
 	Generation uint32    // of the newest refresh token
 	RotatedAt  time.Time // when that one was first handed out

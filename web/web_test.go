@@ -33,7 +33,7 @@ var pages = map[string]any{
 	}, "SubmitID": ""},
 	"choose": map[string]any{"Flow": evil, "Client": evil, "Accounts": []map[string]string{{"Session": evil, "Username": evil}, {"Session": evil, "Username": evil}}},
 	"device": web.Form{Action: "device", Problems: []string{evil}, Submit: "Continue", Fields: []web.Field{{Name: "user-code", Label: "Code", Type: "text", Value: evil, MaxLength: 20, Hints: []string{evil}}}},
-	"consent": map[string]any{"Flow": evil, "Elsewhere": map[string]any{"Device": true, "Source": evil, "Asked": evil, "Until": evil, "Message": evil}, "Client": evil, "Username": evil, "Session": evil, "Scope": evil, "ReturnTo": evil,
+	"consent": map[string]any{"Flow": evil, "Elsewhere": map[string]any{"Device": true, "Source": evil, "Asked": evil, "Until": evil, "Message": evil}, "Client": evil, "Username": evil, "Session": evil, "Scope": evil, "ReturnTo": evil, "Details": []map[string]any{{"Text": evil, "Lines": []map[string]string{{"Label": evil, "Value": evil}}}},
 		"Scopes": []map[string]string{{"Name": evil, "Description": evil}, {"Name": evil, "Description": ""}}},
 	"logout": map[string]any{"All": "all", "Hidden": map[string]string{"state": evil}, "Accounts": []map[string]string{{"Session": evil, "Username": evil}, {"Session": evil, "Username": evil}}},
 	"requests": map[string]any{"Accounts": evil, "Requests": []map[string]string{

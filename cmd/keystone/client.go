@@ -74,6 +74,7 @@ var clientColumns = []column[clientView]{
 	{name: "scopes", cell: func(c clientView) string { return strings.Join(c.Scopes, " ") }, wide: true},
 	{name: "audiences", cell: func(c clientView) string { return strings.Join(c.Audiences, " ") }, wide: true},
 	{name: "introspects", cell: func(c clientView) string { return strings.Join(c.IntrospectionAudiences, " ") }, wide: true},
+	{name: "asks in detail for", cell: func(c clientView) string { return strings.Join(c.DetailTypes, " ") }, wide: true},
 	{name: "redirect URIs", cell: func(c clientView) string { return strings.Join(c.RedirectURIs, " ") }, wide: true},
 	{name: "after logout", cell: func(c clientView) string { return strings.Join(c.PostLogoutURIs, " ") }, wide: true},
 	{name: "when a session ends", cell: clientLogout, wide: true},

@@ -18,7 +18,7 @@ type clientFlags struct {
 	postLogoutURIs                          []string
 	firstParty, rotate, withoutPKCE         bool
 	requirePAR                              bool
-	introspects                             []string
+	introspects, details                    []string
 	clientBoundFlags
 	ttl         time.Duration
 	logout      logoutFlags
@@ -46,6 +46,7 @@ func (f *clientFlags) add(c *cobra.Command) {
 	f.about.add(c)
 	c.Flags().StringArrayVar(&f.scopes, "scope", nil, "a scope it may ask for (repeatable)")
 	c.Flags().StringArrayVar(&f.audiences, "audience", nil, "a resource it may ask tokens for, besides Keystone itself (repeatable)")
+	c.Flags().StringArrayVar(&f.details, "authorization-details-type", nil, "a type of authorization details that it may ask people for (RFC 9396; repeatable)")
 	c.Flags().StringArrayVar(&f.introspects, "introspection-audience", nil, "a resource it stands for: it may introspect all tokens meant for it (repeatable)")
 	c.Flags().StringArrayVar(&f.grants, "grant", nil, "a grant type it may use: client_credentials, authorization_code, refresh_token, "+keystone.GrantDeviceCode+", "+keystone.GrantCIBA+", "+keystone.GrantTokenExchange+", "+keystone.GrantJWTBearer+" (repeatable; default: those of its kind)")
 	c.Flags().BoolVar(&f.firstParty, "first-party", false, "may sign users in through the JSON API and manage the account; spa and native only")
@@ -71,6 +72,7 @@ func (f *clientFlags) apply(c *cobra.Command, client *keystone.Client) {
 	f.about.apply(c, client)
 	put(c, "scope", &client.Scopes, withoutEmpty(f.scopes))
 	put(c, "audience", &client.Audiences, withoutEmpty(f.audiences))
+	put(c, "authorization-details-type", &client.DetailTypes, withoutEmpty(f.details))
 	put(c, "introspection-audience", &client.IntrospectionAudiences, withoutEmpty(f.introspects))
 	put(c, "grant", &client.Grants, withoutEmpty(f.grants))
 	put(c, "first-party", &client.FirstParty, f.firstParty)
@@ -128,7 +130,7 @@ func clientUpdate(a *app) *cobra.Command {
 	var f clientFlags
 	c := &cobra.Command{Use: "update CLIENT_ID", Short: "Change a client; lists are replaced as a whole, an empty value empties one", Args: cobra.ExactArgs(1)}
 	f.add(c)
-	c.MarkFlagsOneRequired(slices.Concat(logoutFlagNames, backchannelFlagNames, signingFlagNames, certificateFlagNames, issuerFlagNames, clientAboutFlagNames, []string{"dpop-bound", "dpop-nonce", "name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce", "require-par", "introspection-audience", "exchange-rule", "auth-method", "auth-signing-alg", "assertion-audience", "jwks-file", "jwks-uri"})...)
+	c.MarkFlagsOneRequired(slices.Concat(logoutFlagNames, backchannelFlagNames, signingFlagNames, certificateFlagNames, issuerFlagNames, clientAboutFlagNames, []string{"dpop-bound", "dpop-nonce", "name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce", "require-par", "introspection-audience", "authorization-details-type", "exchange-rule", "auth-method", "auth-signing-alg", "assertion-audience", "jwks-file", "jwks-uri"})...)
 	c.RunE = a.withDatabase(func(ctx context.Context, d database, args []string) error {
 		if err := f.auth.read(a.in); err != nil {
 			return err

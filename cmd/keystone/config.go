@@ -38,6 +38,9 @@ func configCheck(a *app) *cobra.Command {
 			if _, err := server.Pages(cfg); err != nil {
 				return err
 			}
+			if _, err := server.DetailTypes(cfg); err != nil {
+				return err
+			}
 			if a.json {
 				return a.document(struct {
 					OK       bool     `json:"ok"`

@@ -34,6 +34,8 @@ type ClientSettings struct {
 	UserinfoAlg          *string  `json:"userinfo_signed_response_alg,omitempty" doc:"Makes userinfo answers signed JWTs; empty: plain JSON."`
 	IntrospectionAlg     *string  `json:"introspection_signed_response_alg,omitempty" doc:"Signs introspection answers where it asks for JWTs (RFC 9701); empty: RS256."`
 
+	DetailTypes []string `json:"authorization_details_types,omitempty" maxItems:"50" doc:"The types of authorization details that it may ask people for (RFC 9396). All of them from now on."`
+
 	BackchannelDelivery *string `json:"backchannel_token_delivery_mode,omitempty" enum:"poll,ping" doc:"How it learns that a person has answered a request of the CIBA grant."`
 	BackchannelNotify   *string `json:"backchannel_client_notification_endpoint,omitempty" maxLength:"2000" doc:"With ping: the https address where it is told; empty: none."`
 	BackchannelAlg      *string `json:"backchannel_authentication_request_signing_alg,omitempty" doc:"The only algorithm of its requests of the CIBA grant, which must then be signed; empty: they need not be."`
@@ -97,6 +99,7 @@ func (b ClientSettings) apply(s *keystone.ClientSettings) {
 	set(&s.IDTokenAlg, b.IDTokenAlg)
 	set(&s.UserinfoAlg, b.UserinfoAlg)
 	set(&s.IntrospectionAlg, b.IntrospectionAlg)
+	setList(&s.DetailTypes, b.DetailTypes)
 	set(&s.BackchannelDelivery, b.BackchannelDelivery)
 	set(&s.BackchannelNotify, b.BackchannelNotify)
 	set(&s.BackchannelAlg, b.BackchannelAlg)

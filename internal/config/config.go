@@ -61,6 +61,8 @@ type Config struct {
 	DPoPNonce          bool          `env:"DPOP_NONCE" default:"false" example:"true" help:"Every DPoP proof must carry a nonce of this server (RFC 9449 section 8); else only those of clients with dpop_nonce. Costs clients a second request now and then, and protects against proofs that were made in advance."`
 	JWKSMaxAge         time.Duration `env:"JWKS_MAX_AGE_SECONDS" unit:"1s" default:"300" min:"1" max:"86400" example:"300" help:"How long verifiers may cache /oauth2/jwks; a new key is published at least that long before use."`
 
+	AuthorizationDetailsFile string `env:"AUTHORIZATION_DETAILS_FILE" example:"/etc/keystone/authorization-details.json" help:"The types of authorization details that clients may ask people for (RFC 9396), as JSON: see OIDC.md. Without it there are none."`
+
 	PasswordProfile          string `env:"PASSWORD_PROFILE" group:"Passwords" default:"modern" oneof:"modern|nist|seed" example:"modern" help:"modern: 12 characters or more, no composition, breached and common ones refused. nist: 15, or 8 where a second factor is enforced. seed: 8 and all four composition rules. The settings below override single rules."`
 	PasswordMinLength        *int   `env:"PASSWORD_MIN_LENGTH" auto:"by PASSWORD_PROFILE" min:"8" max:"64" example:"12" help:"Fewest characters."`
 	PasswordRequireUppercase *bool  `env:"PASSWORD_REQUIRE_UPPERCASE" auto:"by PASSWORD_PROFILE" example:"false" help:"An upper-case letter is required."`

@@ -96,6 +96,7 @@ type consentView struct {
 	Loopback bool
 	About    []link   // what the client says of itself
 	Contacts []string // whom to ask about it
+	Details  []keystone.ShownDetail
 	// Elsewhere is where the client asked from; nil: in this browser.
 	Elsewhere *elsewhereView
 }
@@ -133,6 +134,7 @@ func (s *Slice) consentPage(w http.ResponseWriter, r *http.Request, v visit) err
 	if view.Elsewhere, err = s.elsewhere(r.Context(), v.flow); err != nil {
 		return s.problem(w, r, err)
 	}
+	view.Details = s.Issuer.DetailTypes.Show(v.flow.Request.Details)
 	for _, name := range v.facts.Offered {
 		sc, err := s.Store.Scope(r.Context(), name)
 		if err != nil {

@@ -15,7 +15,8 @@ import (
 type allowed struct {
 	grantType string
 	what      store.Code
-	gone      error // the answer where it does not hold any more
+	details   string // those of the authorization details that are asked for now (RFC 9396 section 6); empty: all
+	gone      error  // the answer where it does not hold any more
 	// redeem uses it and begins its grant, in one transaction; false: it was used.
 	redeem func(context.Context, keystone.Actor, keystone.Grant) (bool, error)
 	// again returns the answer where it was used before.
@@ -27,6 +28,17 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 	what := a.what
 	if err := s.mayEncrypt(ctx, c); err != nil {
 		return token.Response{}, err
+	}
+	keystone.Checking(ctx, "authorization_details")
+	details, err := s.Issuer.DetailTypes.Parse(a.details, c.DetailTypes)
+	if err == nil && !what.Request.Details.Cover(details) {
+		err = token.ErrDetails
+	}
+	if err != nil {
+		return token.Response{}, err
+	}
+	if details == nil {
+		details = what.Request.Details
 	}
 	keystone.Checking(ctx, "session")
 	st, err := s.Store.Standing(ctx, what.SessionID, c.ID)
@@ -54,10 +66,11 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 	by.Kind, by.ID, by.Name, by.ClientID, by.SessionID = keystone.ActorUser, u.ID, u.Username, c.ID, what.SessionID
 	claims := userClaims(u.User, nil, opened(what.Request.IDTokenClaims, what.Scopes))
 	resp, err := s.Issuer.Issue(ctx, by, token.Request{
-		GrantType: a.grantType, Client: c, UserID: what.UserID, Within: keystone.Intersect(what.Scopes, what.Request.Scopes), Audiences: what.Request.Audiences,
+		GrantType: a.grantType, Client: c, UserID: what.UserID, Within: keystone.Intersect(what.Scopes, what.Request.Scopes), Audiences: what.Request.Audiences, Details: details,
 		ID: &token.IDToken{Nonce: what.Request.Nonce, AuthTime: what.AuthTime, AMR: what.AMR, ACR: what.ACR, Claims: claims},
 		Write: func(ctx context.Context, d token.Decision) (token.Written, error) {
 			family, refresh := s.Issuer.CodeFamily(d, what, c.ID, st.Session.ExpiresAt)
+			family.Details = what.Request.Details
 			family.Claims = opened(what.Request.InfoClaims, what.Scopes)
 			ok, err := a.redeem(ctx, by, family)
 			if err != nil {

@@ -72,6 +72,10 @@ func (s *Slice) fillRequest(ctx context.Context, c keystone.Client, req *keyston
 			return err
 		}
 	}
+	keystone.Checking(ctx, "authorization_details")
+	if req.Details, err = s.Issuer.DetailTypes.Parse(params.Get("authorization_details"), c.DetailTypes); err != nil {
+		return err
+	}
 	keystone.Checking(ctx, "claims")
 	if err := fillClaims(c, req, params.Get("claims")); err != nil {
 		return err

@@ -40,7 +40,7 @@ var registrable = map[string]string{
 // value is refused: the client would rely on what it does not get.
 var fixed = map[string]any{
 	"id_token_signed_response_alg": keystone.RS256, "require_signed_request_object": false, "require_auth_time": true,
-	"tls_client_certificate_bound_access_tokens": false, "backchannel_user_code_parameter": false,
+	"tls_client_certificate_bound_access_tokens": false, "backchannel_user_code_parameter": false, "authorization_details_types": nil,
 	"default_max_age": nil, "userinfo_signed_response_alg": nil, "introspection_signed_response_alg": nil, "authorization_signed_response_alg": nil,
 	"id_token_encrypted_response_alg": nil, "id_token_encrypted_response_enc": nil, "userinfo_encrypted_response_alg": nil, "userinfo_encrypted_response_enc": nil,
 	"request_object_signing_alg": nil, "request_object_encryption_alg": nil, "authorization_encrypted_response_alg": nil, "introspection_encrypted_response_alg": nil,

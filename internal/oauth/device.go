@@ -26,6 +26,7 @@ type deviceForm struct {
 	ClientSecret string   `json:"client_secret,omitempty"`
 	Scope        string   `json:"scope,omitempty" doc:"Scopes, separated by spaces."`
 	Resource     []string `json:"resource,omitempty" doc:"Whom the token is for (RFC 8707). May repeat."`
+	Details      string   `json:"authorization_details,omitempty" doc:"What exactly is asked for, as a JSON array (RFC 9396)."`
 }
 
 // deviceAnswer is the answer of RFC 8628 section 3.2.
@@ -100,6 +101,9 @@ func (s *Slice) pendingRequest(c keystone.Client, form url.Values) (keystone.Aut
 		return req, errScopeNotForClient
 	}
 	req.Scopes = scopes
+	if req.Details, err = s.Issuer.DetailTypes.Parse(form.Get("authorization_details"), c.DetailTypes); err != nil {
+		return req, err
+	}
 	if resources := form["resource"]; len(resources) > 0 {
 		req.Audiences, err = c.Audience(resources, s.Issuer.Options.Issuer)
 	}

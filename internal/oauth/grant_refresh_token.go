@@ -20,5 +20,10 @@ func (s *Slice) refreshToken(ctx context.Context, r grantRequest) (token.Respons
 	if err != nil {
 		return token.Response{}, err
 	}
-	return s.Issuer.Refresh(ctx, httpio.Actor(ctx), r.client, presented, scopes, r.audiences())
+	keystone.Checking(ctx, "authorization_details")
+	details, err := s.Issuer.DetailTypes.Parse(r.form.Get("authorization_details"), r.client.DetailTypes)
+	if err != nil {
+		return token.Response{}, err
+	}
+	return s.Issuer.Refresh(ctx, httpio.Actor(ctx), r.client, presented, scopes, r.audiences(), details...)
 }

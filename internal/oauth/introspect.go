@@ -22,21 +22,22 @@ type introspectForm struct {
 
 // introspection is the answer of RFC 7662 section 2.2.
 type introspection struct {
-	Active    bool       `json:"active"`
-	Scope     string     `json:"scope,omitempty"`
-	ClientID  string     `json:"client_id,omitempty"`
-	Username  string     `json:"username,omitempty"`
-	TokenType string     `json:"token_type,omitempty"`
-	Expires   int64      `json:"exp,omitempty"`
-	Issued    int64      `json:"iat,omitempty"`
-	NotBefore int64      `json:"nbf,omitempty"`
-	Subject   string     `json:"sub,omitempty"`
-	Audience  []string   `json:"aud,omitempty"`
-	Issuer    string     `json:"iss,omitempty"`
-	JTI       string     `json:"jti,omitempty"`
-	SessionID string     `json:"sid,omitempty"`
-	Bound     *confirm   `json:"cnf,omitempty"`
-	Act       *token.Act `json:"act,omitempty" doc:"Who acts for the subject (RFC 8693 section 4.1)."`
+	Active    bool             `json:"active"`
+	Scope     string           `json:"scope,omitempty"`
+	ClientID  string           `json:"client_id,omitempty"`
+	Username  string           `json:"username,omitempty"`
+	TokenType string           `json:"token_type,omitempty"`
+	Expires   int64            `json:"exp,omitempty"`
+	Issued    int64            `json:"iat,omitempty"`
+	NotBefore int64            `json:"nbf,omitempty"`
+	Subject   string           `json:"sub,omitempty"`
+	Audience  []string         `json:"aud,omitempty"`
+	Issuer    string           `json:"iss,omitempty"`
+	JTI       string           `json:"jti,omitempty"`
+	SessionID string           `json:"sid,omitempty"`
+	Bound     *confirm         `json:"cnf,omitempty"`
+	Details   keystone.Details `json:"authorization_details,omitempty" doc:"What the person allowed in detail (RFC 9396 section 9.2)."`
+	Act       *token.Act       `json:"act,omitempty" doc:"Who acts for the subject (RFC 8693 section 4.1)."`
 }
 
 // confirm is cnf: the key that the token is bound to (RFC 9449 section 6.2, RFC
@@ -137,6 +138,9 @@ func (a *introspection) appendJSON(b []byte) []byte {
 	if a.Act != nil {
 		b = a.Act.AppendJSON(append(b, `,"act":`...))
 	}
+	if len(a.Details) > 0 {
+		b = a.Details.AppendJSON(append(b, `,"authorization_details":`...))
+	}
 	return append(b, '}', '\n')
 }
 
@@ -168,7 +172,7 @@ func (s *Slice) inspect(ctx context.Context, c keystone.Client, raw string) (int
 	a := introspection{
 		Active: true, Scope: keystone.FormatScope(t.Scopes), ClientID: t.ClientID, TokenType: token.TokenType(t.Bound),
 		Expires: t.ExpiresAt.Unix(), Issued: t.IssuedAt.Unix(), NotBefore: t.IssuedAt.Unix(),
-		Subject: t.Subject, Audience: t.Audiences, Issuer: t.Issuer, JTI: t.JTI, SessionID: t.SessionID, Bound: confirmation(t.Bound), Act: t.Act,
+		Subject: t.Subject, Audience: t.Audiences, Issuer: t.Issuer, JTI: t.JTI, SessionID: t.SessionID, Bound: confirmation(t.Bound), Act: t.Act, Details: t.Details,
 	}
 	switch {
 	case t.UserID() == "":
@@ -201,5 +205,5 @@ func (s *Slice) inspectRefresh(ctx context.Context, c keystone.Client, raw strin
 		name = ""
 	}
 	return introspection{Active: true, Scope: keystone.FormatScope(g.Scopes), ClientID: g.ClientID, Username: name,
-		Expires: g.ExpiresAt.Unix(), Issued: g.RotatedAt.Unix(), Subject: s.Ring.Subject(c, g.UserID), Audience: g.Audiences, Issuer: s.Issuer.Options.Issuer, SessionID: g.SessionID, Bound: confirmation(g.Bound)}, nil
+		Expires: g.ExpiresAt.Unix(), Issued: g.RotatedAt.Unix(), Subject: s.Ring.Subject(c, g.UserID), Audience: g.Audiences, Issuer: s.Issuer.Options.Issuer, SessionID: g.SessionID, Bound: confirmation(g.Bound), Details: s.Issuer.DetailTypes.Allowed(c, g.Details)}, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/token"
 )
 
@@ -32,7 +33,12 @@ func TestIntrospectionJSON(t *testing.T) {
 				f.Set(reflect.ValueOf(&token.Act{Subject: "s<", ClientID: "c", Act: &token.Act{Subject: "t"}}))
 			}
 		case reflect.Slice:
-			f.Set(reflect.ValueOf([]string{"one", `t"wo`}))
+			switch f.Interface().(type) {
+			case keystone.Details:
+				f.Set(reflect.ValueOf(keystone.Details{json.RawMessage(`{"type":"a\u003c"}`), json.RawMessage(`{"type":"b"}`)}))
+			default:
+				f.Set(reflect.ValueOf([]string{"one", `t"wo`}))
+			}
 		default:
 			t.Fatalf("a field of kind %s: write it in appendJSON, and fill it here", f.Kind())
 		}

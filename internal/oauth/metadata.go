@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -70,6 +71,8 @@ type Metadata struct {
 	BackchannelLogoutSession  bool   `json:"backchannel_logout_session_supported"`
 	FrontchannelLogout        bool   `json:"frontchannel_logout_supported"`
 	FrontchannelLogoutSession bool   `json:"frontchannel_logout_session_supported"`
+
+	DetailTypes []string `json:"authorization_details_types_supported,omitempty"`
 
 	BackchannelEndpoint string   `json:"backchannel_authentication_endpoint"`
 	BackchannelModes    []string `json:"backchannel_token_delivery_modes_supported"`
@@ -138,6 +141,7 @@ func (s *Slice) facts() Metadata {
 	if s.Registration.On {
 		m.RegistrationEndpoint = issuer + registerPath
 	}
+	m.DetailTypes = slices.Sorted(maps.Keys(s.Issuer.DetailTypes))
 	m.ClientDocuments = s.Documents != nil
 	if s.SessionFrame {
 		m.CheckSessionFrame = issuer + framePath

@@ -40,6 +40,7 @@ type pushForm struct {
 	Nonce               string `json:"nonce,omitempty"`
 	CodeChallenge       string `json:"code_challenge,omitempty"`
 	CodeChallengeMethod string `json:"code_challenge_method,omitempty" enum:"S256"`
+	Details             string `json:"authorization_details,omitempty" doc:"What exactly is asked for, as a JSON array (RFC 9396)."`
 	Request             string `json:"request,omitempty" doc:"All of this as a JWT that the client signed (RFC 9101); what stands beside it is then ignored."`
 	DPoPKey             string `json:"dpop_jkt,omitempty" doc:"Thumbprint of the DPoP key that must redeem the code (RFC 9449 section 10); a DPoP header does the same."`
 }

@@ -179,6 +179,9 @@ func paramOf(name string, raw json.RawMessage) ([]string, error) {
 	case float64, bool, map[string]any:
 		return []string{string(raw)}, nil
 	case []any:
+		if name == "authorization_details" { // which is a list as JSON in a form too (RFC 9396 section 2)
+			return []string{string(raw)}, nil
+		}
 		var list []string
 		if name != "resource" || json.Unmarshal(raw, &list) != nil { // the one parameter that may repeat (RFC 8707)
 			return nil, errObjectInside

@@ -43,6 +43,7 @@ type tokenForm struct {
 	Actor        string   `json:"actor_token,omitempty" doc:"Who acts, with actor_token_type. The client itself where it is left out."`
 	ActorType    string   `json:"actor_token_type,omitempty"`
 	WantedType   string   `json:"requested_token_type,omitempty"`
+	Details      string   `json:"authorization_details,omitempty" doc:"Some of the authorization details that were granted, as a JSON array (RFC 9396 section 6). All where it is left out."`
 	Assertion    string   `json:"assertion,omitempty" doc:"What another issuer says of a person (RFC 7523 section 2.1)."`
 }
 
@@ -50,6 +51,12 @@ var (
 	errNoGrantType = keystone.Fail(keystone.Invalid, "Send grant_type.")
 	errGrantType   = keystone.Fail(keystone.Invalid, "This grant_type is not served. The metadata at /.well-known/oauth-authorization-server lists those that are.").WithCode("unsupported_grant_type")
 )
+
+// withoutDetails are the grant types by which nobody is asked, and so nothing that
+// only a person can allow is given (RFC 9396 section 6).
+var withoutDetails = []string{keystone.GrantClientCredentials, keystone.GrantTokenExchange, keystone.GrantJWTBearer}
+
+var errDetailsHere = keystone.Fail(keystone.Invalid, "By this grant type nobody is asked: authorization_details are given by those through which a person allows them.").WithCode("invalid_authorization_details")
 
 // token serves POST /oauth2/token.
 func (s *Slice) token(w http.ResponseWriter, r *http.Request) error {
@@ -67,6 +74,9 @@ func (s *Slice) token(w http.ResponseWriter, r *http.Request) error {
 		keystone.Fact(r.Context(), "grant_type sent", grantType)
 		return errGrantType
 	}
+	if form.Has("authorization_details") && slices.Contains(withoutDetails, grantType) {
+		return errDetailsHere
+	}
 	ctx, err := s.sender(w, r, c)
 	if err != nil {
 		return err
@@ -80,7 +90,7 @@ func (s *Slice) token(w http.ResponseWriter, r *http.Request) error {
 }
 
 // writeTokens is WriteJSON of a token.TokenResponse for the hot path: every value is
-// printable ASCII without quotes or backslashes, so none needs escaping.
+// printable ASCII without quotes or backslashes, or JSON, so none needs escaping.
 func writeTokens(w http.ResponseWriter, t token.Response) {
 	b := make([]byte, 0, len(t.AccessToken)+len(t.RefreshToken)+320)
 	b = append(append(b, `{"access_token":"`...), t.AccessToken...)
@@ -104,5 +114,9 @@ func writeTokens(w http.ResponseWriter, t token.Response) {
 	if t.IssuedType != "" {
 		b = append(append(b, `","issued_token_type":"`...), t.IssuedType...)
 	}
-	httpio.WriteRaw(w, http.StatusOK, "", append(b, `"}`...))
+	b = append(b, '"')
+	if len(t.Details) > 0 {
+		b = t.Details.AppendJSON(append(b, `,"authorization_details":`...))
+	}
+	httpio.WriteRaw(w, http.StatusOK, "", append(b, '}'))
 }

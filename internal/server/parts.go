@@ -98,9 +98,13 @@ func (p *Parts) build(ctx context.Context, o Options) (err error) {
 	}); err != nil {
 		return err
 	}
+	details, err := DetailTypes(c)
+	if err != nil {
+		return err
+	}
 	p.Issuer = token.NewIssuer(token.Options{
 		Issuer: c.Issuer, AccessTTL: c.AccessTokenExpire, RefreshTTL: c.RefreshTokenExpire, Grace: c.RefreshGrace,
-		Idle: c.SessionIdle, MaxSession: c.SessionMax,
+		Idle: c.SessionIdle, MaxSession: c.SessionMax, DetailTypes: details,
 	}, p.Store, p.Ring, p.Master, o.Observe)
 	p.Proofs = token.NewProofs(p.Store, p.Master, c.DPoPNonce, c.Issuer, c.Aliases()...)
 	p.Verifier = token.NewVerifier(p.Store, p.Ring, c.Issuer, p.Proofs)

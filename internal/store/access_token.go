@@ -17,6 +17,7 @@ type AccessToken struct {
 	GrantID   string
 	Scopes    []string
 	Audiences []string
+	Details   string // authorization details (RFC 9396), as a JSON array; empty: none
 	Act       string // who acts for the user, as JSON; empty: nobody else
 	IssuedAt  time.Time
 	ExpiresAt time.Time
@@ -28,9 +29,9 @@ type AccessToken struct {
 func (s *Store) SaveAccessToken(ctx context.Context, by keystone.Actor, hash []byte, t AccessToken) error {
 	w := &hotWrite{
 		alike: true,
-		sql: `INSERT INTO access_tokens (hash, jti, user_id, client_id, session_id, grant_id, scopes, audiences, issued_at, expires_at, jkt, x5t, act)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-		args: []any{hash, t.JTI, t.UserID, t.ClientID, t.SessionID, t.GrantID, words(t.Scopes), encodeList(t.Audiences), micros(t.IssuedAt), micros(t.ExpiresAt), t.Bound.JKT, t.Bound.X5T, t.Act},
+		sql: `INSERT INTO access_tokens (hash, jti, user_id, client_id, session_id, grant_id, scopes, audiences, issued_at, expires_at, jkt, x5t, act, details)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+		args: []any{hash, t.JTI, t.UserID, t.ClientID, t.SessionID, t.GrantID, words(t.Scopes), encodeList(t.Audiences), micros(t.IssuedAt), micros(t.ExpiresAt), t.Bound.JKT, t.Bound.X5T, t.Act, t.Details},
 	}
 	w.trail = s.auditRow(by, keystone.AuditEvent{Action: keystone.ActTokenIssued, TargetKind: "client", TargetID: t.ClientID, Detail: map[string]any{"jti": t.JTI}}).args
 	_, err := s.hot(ctx, w)
@@ -40,7 +41,7 @@ func (s *Store) SaveAccessToken(ctx context.Context, by keystone.Actor, hash []b
 // AccessTokenByHash returns an opaque access token, at most a second old.
 func (s *Store) AccessTokenByHash(ctx context.Context, hash []byte) (AccessToken, error) {
 	t, err := cached(ctx, s, s.cache.opaque, string(hash), func(ctx context.Context) (AccessToken, error) {
-		list, err := all(ctx, s, scanAccessToken, `SELECT jti, user_id, client_id, session_id, grant_id, scopes, audiences, issued_at, expires_at, jkt, x5t, act,
+		list, err := all(ctx, s, scanAccessToken, `SELECT jti, user_id, client_id, session_id, grant_id, scopes, audiences, issued_at, expires_at, jkt, x5t, act, details,
 			EXISTS (SELECT 1 FROM revoked_tokens r WHERE r.jti = a.jti) FROM access_tokens a WHERE a.hash = $1`, hash)
 		if err != nil {
 			return AccessToken{}, err
@@ -56,7 +57,7 @@ func (s *Store) AccessTokenByHash(ctx context.Context, hash []byte) (AccessToken
 func scanAccessToken(scan func(...any) error) (t AccessToken, err error) {
 	var scopes, audiences string
 	var issued, expires int64
-	if err = scan(&t.JTI, &t.UserID, &t.ClientID, &t.SessionID, &t.GrantID, &scopes, &audiences, &issued, &expires, &t.Bound.JKT, &t.Bound.X5T, &t.Act, &t.Revoked); err != nil {
+	if err = scan(&t.JTI, &t.UserID, &t.ClientID, &t.SessionID, &t.GrantID, &scopes, &audiences, &issued, &expires, &t.Bound.JKT, &t.Bound.X5T, &t.Act, &t.Details, &t.Revoked); err != nil {
 		return t, err
 	}
 	t.Scopes, t.IssuedAt, t.ExpiresAt = unwords(scopes), moment(issued), moment(expires)

@@ -81,7 +81,17 @@ func (s *Store) RedeemCode(ctx context.Context, by keystone.Actor, value string,
 		args:  []any{micros(s.now()), SingleUseCode, hash},
 		also:  beginGrant(g, trusted),
 	}
-	w.trail = s.auditRow(by, keystone.AuditEvent{Action: keystone.ActCodeRedeemed, TargetKind: "grant", TargetID: g.ID, Detail: map[string]any{"scopes": g.Scopes}}).args
+	w.trail = s.auditRow(by, keystone.AuditEvent{Action: keystone.ActCodeRedeemed, TargetKind: "grant", TargetID: g.ID, Detail: redeemed(g)}).args
 	hit, err := s.hot(ctx, w)
 	return hit, s.fail("redeem code", err)
+}
+
+// redeemed is what the trail says of a grant that begins. Of authorization details
+// it has the types: what they say is the person's.
+func redeemed(g keystone.Grant) map[string]any {
+	detail := map[string]any{"scopes": g.Scopes}
+	if types := g.Details.Types(); len(types) > 0 {
+		detail["authorization_details_types"] = types
+	}
+	return detail
 }

@@ -7,12 +7,12 @@ import (
 	"github.com/keystone-auth/keystone"
 )
 
-const grantColumns = `id, user_id, client_id, session_id, scopes, audiences, generation, rotated_at, created_at, expires_at, ends_at, revoked_at, reason, jkt, x5t, claims`
+const grantColumns = `id, user_id, client_id, session_id, scopes, audiences, generation, rotated_at, created_at, expires_at, ends_at, revoked_at, reason, jkt, x5t, claims, details`
 
 func scanGrant(scan func(...any) error) (g keystone.Grant, err error) {
-	var scopes, audiences, claims string
+	var scopes, audiences, claims, details string
 	var generation, rotated, created, expires, ends, revoked int64
-	err = scan(&g.ID, &g.UserID, &g.ClientID, &g.SessionID, &scopes, &audiences, &generation, &rotated, &created, &expires, &ends, &revoked, &g.Reason, &g.Bound.JKT, &g.Bound.X5T, &claims)
+	err = scan(&g.ID, &g.UserID, &g.ClientID, &g.SessionID, &scopes, &audiences, &generation, &rotated, &created, &expires, &ends, &revoked, &g.Reason, &g.Bound.JKT, &g.Bound.X5T, &claims, &details)
 	if err != nil {
 		return g, err
 	}
@@ -21,14 +21,17 @@ func scanGrant(scan func(...any) error) (g keystone.Grant, err error) {
 		g.Claims = unwords(claims)
 	}
 	g.RotatedAt, g.CreatedAt, g.ExpiresAt, g.EndsAt, g.RevokedAt = moment(rotated), moment(created), moment(expires), moment(ends), moment(revoked)
+	if g.Details, err = keystone.DetailsOf(details); err != nil {
+		return g, err
+	}
 	g.Audiences, err = decodeList(audiences)
 	return g, err
 }
 
 func insertGrant(g keystone.Grant) addition {
-	return addition{`INSERT INTO grants (` + grantColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, '', $12, $13, $14)`,
+	return addition{`INSERT INTO grants (` + grantColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, '', $12, $13, $14, $15)`,
 		[]any{g.ID, g.UserID, g.ClientID, g.SessionID, words(g.Scopes), encodeList(g.Audiences), int64(g.Generation),
-			micros(g.RotatedAt), micros(g.CreatedAt), micros(g.ExpiresAt), micros(g.EndsAt), g.Bound.JKT, g.Bound.X5T, words(g.Claims)}}
+			micros(g.RotatedAt), micros(g.CreatedAt), micros(g.ExpiresAt), micros(g.EndsAt), g.Bound.JKT, g.Bound.X5T, words(g.Claims), g.Details.Text()}}
 }
 
 // beginGrant is what redeeming adds to its transaction: the grant, where the
@@ -38,7 +41,7 @@ func insertGrant(g keystone.Grant) addition {
 func beginGrant(g keystone.Grant, trusted bool) *addition {
 	a := insertGrant(g)
 	a.sql = `INSERT INTO grants (` + grantColumns + `) SELECT $1, $2, $3, $4, $5, $6, CAST($7 AS BIGINT), CAST($8 AS BIGINT), CAST($9 AS BIGINT),
-		CAST($10 AS BIGINT), CAST($11 AS BIGINT), 0, '', $12, $13, $14
+		CAST($10 AS BIGINT), CAST($11 AS BIGINT), 0, '', $12, $13, $14, $15
 		WHERE EXISTS (SELECT 1 FROM sessions WHERE id = $4 AND ended_at = 0 AND expires_at > $9` + forShare + `)`
 	if !trusted {
 		a.sql += ` AND EXISTS (SELECT 1 FROM consents WHERE user_id = $2 AND client_id = $3` + forShare + `)`

@@ -223,7 +223,7 @@ func TestRevokeGrant(t *testing.T) {
 		u := newUser(t, s, "jane")
 		g := signIn(t, s, u)
 		browser := newFamily(s, u.ID) // a family of another client than its session's
-		if _, err := s.Raw(ctx, `INSERT INTO grants SELECT CAST($2 AS TEXT), user_id, 'other', session_id, scopes, audiences, generation, rotated_at, created_at, expires_at, ends_at, revoked_at, reason, jkt, x5t, claims FROM grants WHERE id = $1`, g.ID, browser.ID); err != nil {
+		if _, err := s.Raw(ctx, `INSERT INTO grants SELECT CAST($2 AS TEXT), user_id, 'other', session_id, scopes, audiences, generation, rotated_at, created_at, expires_at, ends_at, revoked_at, reason, jkt, x5t, claims, details FROM grants WHERE id = $1`, g.ID, browser.ID); err != nil {
 			t.Fatal(err)
 		}
 		ok(t, s.RevokeGrant(ctx, operator, browser.ID, keystone.EndTokenRevoked))

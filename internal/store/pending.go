@@ -186,7 +186,7 @@ func (s *Store) RedeemPending(ctx context.Context, by keystone.Actor, code strin
 		args:  []any{hash, micros(s.now())},
 		also:  beginGrant(g, trusted),
 	}
-	w.trail = s.auditRow(by, keystone.AuditEvent{Action: keystone.ActAuthorizationRedeemed, TargetKind: "grant", TargetID: g.ID, Detail: map[string]any{"scopes": g.Scopes}}).args
+	w.trail = s.auditRow(by, keystone.AuditEvent{Action: keystone.ActAuthorizationRedeemed, TargetKind: "grant", TargetID: g.ID, Detail: redeemed(g)}).args
 	hit, err := s.hot(ctx, w)
 	s.cache.pending.Invalidate(hex.EncodeToString(hash))
 	return hit, s.fail("redeem pending authorization", err)

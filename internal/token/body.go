@@ -9,20 +9,21 @@ import (
 
 // TokenResponse is the JSON answer with tokens (RFC 6749 section 5.1).
 type TokenResponse struct {
-	AccessToken  string `json:"access_token" doc:"Send it as Authorization: token_type, a space, and this."`
-	RefreshToken string `json:"refresh_token,omitempty" doc:"Good once: each use answers with the next one."`
-	IDToken      string `json:"id_token,omitempty" doc:"Who signed in (OpenID Connect Core section 2)."`
-	TokenType    string `json:"token_type" enum:"Bearer,DPoP" doc:"DPoP where the access token is bound to the key of a proof (RFC 9449 section 5)."`
-	ExpiresIn    int64  `json:"expires_in" doc:"Seconds until the access token expires."`
-	Scope        string `json:"scope" doc:"The granted scopes, separated by spaces."`
-	JTI          string `json:"jti" doc:"Id of the access token."`
-	IssuedType   string `json:"issued_token_type,omitempty" doc:"Of a token exchange (RFC 8693 section 2.2.1)."`
+	AccessToken  string           `json:"access_token" doc:"Send it as Authorization: token_type, a space, and this."`
+	RefreshToken string           `json:"refresh_token,omitempty" doc:"Good once: each use answers with the next one."`
+	IDToken      string           `json:"id_token,omitempty" doc:"Who signed in (OpenID Connect Core section 2)."`
+	TokenType    string           `json:"token_type" enum:"Bearer,DPoP" doc:"DPoP where the access token is bound to the key of a proof (RFC 9449 section 5)."`
+	ExpiresIn    int64            `json:"expires_in" doc:"Seconds until the access token expires."`
+	Scope        string           `json:"scope" doc:"The granted scopes, separated by spaces."`
+	Details      keystone.Details `json:"authorization_details,omitempty" doc:"The granted authorization details (RFC 9396 section 7)."`
+	JTI          string           `json:"jti" doc:"Id of the access token."`
+	IssuedType   string           `json:"issued_token_type,omitempty" doc:"Of a token exchange (RFC 8693 section 2.2.1)."`
 }
 
 // Body returns the answer's JSON form.
 func (r Response) Body() TokenResponse {
 	return TokenResponse{AccessToken: r.AccessToken, RefreshToken: r.RefreshToken, IDToken: r.IDToken, TokenType: r.TokenType(),
-		ExpiresIn: int64(r.ExpiresIn / time.Second), Scope: keystone.FormatScope(r.Scopes), JTI: r.JTI, IssuedType: r.IssuedType}
+		ExpiresIn: int64(r.ExpiresIn / time.Second), Scope: keystone.FormatScope(r.Scopes), JTI: r.JTI, IssuedType: r.IssuedType, Details: r.Details}
 }
 
 // TokenType is token_type (RFC 6749 section 7.1, RFC 9449 section 5).

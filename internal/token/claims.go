@@ -16,10 +16,11 @@ type Claims struct {
 	Audiences []string
 	Subject   string // user id, or the client's own id
 	ClientID  string
-	Scopes    []string // sorted
-	SessionID string   // sid; empty for a client's own token
-	GrantID   string   // gid: the refresh token family that ends it; empty for a client's own token
-	Act       *Act     // who acts for the subject; nil: nobody else
+	Scopes    []string         // sorted
+	SessionID string           // sid; empty for a client's own token
+	GrantID   string           // gid: the refresh token family that ends it; empty for a client's own token
+	Details   keystone.Details // RFC 9396 section 9.1
+	Act       *Act             // who acts for the subject; nil: nobody else
 	JTI       string
 	IssuedAt  time.Time
 	ExpiresAt time.Time
@@ -66,6 +67,9 @@ func (c Claims) appendJSON(b []byte) []byte {
 	}
 	if c.Act != nil {
 		b = c.Act.AppendJSON(append(b, `,"act":`...))
+	}
+	if len(c.Details) > 0 {
+		b = c.Details.AppendJSON(append(b, `,"authorization_details":`...))
 	}
 	return append(b, '}')
 }
@@ -127,7 +131,8 @@ type claimsJSON struct {
 		JKT string `json:"jkt"`
 		X5T string `json:"x5t#S256"`
 	} `json:"cnf"`
-	Act *Act `json:"act"`
+	Act     *Act             `json:"act"`
+	Details keystone.Details `json:"authorization_details"`
 }
 
 // audience is a string or a list of strings (RFC 7519 section 4.1.3), and

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -11,6 +12,10 @@ import (
 
 // errRefresh answers every refresh token that is not good (RFC 6749 section 5.2).
 var errRefresh = keystone.Fail(keystone.Invalid, "The refresh token is not valid any more. Sign in again.").WithCode("invalid_grant")
+
+// ErrDetails answers a request for more than the person allowed (RFC 9396 section
+// 6).
+var ErrDetails = keystone.Fail(keystone.Invalid, "authorization_details can only be some of those that were granted, to the letter. Ask the person for others.").WithCode("invalid_authorization_details")
 
 // NewFamily returns a refresh token family for a session that begins at d.Now,
 // and its first refresh token. The caller stores it with the session.
@@ -51,8 +56,9 @@ func (i *Issuer) Family(ctx context.Context, raw string) (g keystone.Grant, gene
 }
 
 // Refresh uses a refresh token for the client that presents it (RFC 6749 section
-// 6). Scopes and audiences may only narrow what was granted.
-func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Client, raw string, scopes, audiences []string) (Response, error) {
+// 6). Scopes, audiences and authorization details (none: all of them, RFC 9396
+// section 6) may only narrow what was granted.
+func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Client, raw string, scopes, audiences []string, details ...json.RawMessage) (Response, error) {
 	keystone.Checking(ctx, "refresh token")
 	g, generation, err := i.Family(ctx, raw)
 	if err != nil {
@@ -84,6 +90,13 @@ func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Clie
 	if len(audiences) == 0 {
 		audiences = g.Audiences
 	}
+	if !g.Details.Cover(details) {
+		i.observe(keystone.GrantRefreshToken, "refused")
+		return Response{}, ErrDetails
+	}
+	if len(details) == 0 {
+		details = g.Details
+	}
 	u, err := i.store.UserState(ctx, g.UserID) // for the trail; whether they may is decided by the door
 	if err != nil && keystone.KindOf(err) != keystone.NotFound {
 		i.observe(keystone.GrantRefreshToken, result(err))
@@ -95,7 +108,7 @@ func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Clie
 		within = []string{}
 	}
 	return i.Issue(ctx, by, Request{
-		GrantType: keystone.GrantRefreshToken, Client: c, UserID: g.UserID, Within: within, Scopes: scopes, Audiences: audiences,
+		GrantType: keystone.GrantRefreshToken, Client: c, UserID: g.UserID, Within: within, Scopes: scopes, Audiences: audiences, Details: details,
 		Write: func(ctx context.Context, _ Decision) (Written, error) {
 			next, err := i.store.Rotate(ctx, by, g.ID, generation, store.Rotation{
 				TTL: i.RefreshTTL, Idle: i.Idle, Grace: i.Grace, Rotate: c.Rotates(),

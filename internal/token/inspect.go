@@ -66,8 +66,12 @@ func (v *Verifier) claims(ctx context.Context, raw string) (Claims, *store.Acces
 	if err != nil {
 		return Claims{}, nil, err
 	}
+	details, err := keystone.DetailsOf(t.Details)
+	if err != nil {
+		return Claims{}, nil, err
+	}
 	c := Claims{Issuer: v.issuer, Audiences: t.Audiences, Subject: t.UserID, ClientID: t.ClientID, Scopes: t.Scopes,
-		SessionID: t.SessionID, GrantID: t.GrantID, JTI: t.JTI, IssuedAt: t.IssuedAt, ExpiresAt: t.ExpiresAt, Bound: t.Bound, Act: act}
+		SessionID: t.SessionID, GrantID: t.GrantID, JTI: t.JTI, IssuedAt: t.IssuedAt, ExpiresAt: t.ExpiresAt, Bound: t.Bound, Act: act, Details: details}
 	if c.Subject == "" {
 		c.Subject = c.ClientID
 	}

@@ -21,6 +21,8 @@ type Options struct {
 	Grace      time.Duration // in which the refresh token before the newest still answers
 	Idle       time.Duration // longest pause between two uses of a session
 	MaxSession time.Duration // longest life of a session
+
+	DetailTypes keystone.DetailTypes // that are declared (RFC 9396)
 }
 
 // Issuer is the door through which every token leaves.
@@ -49,13 +51,14 @@ func NewIssuer(o Options, s *store.Store, ring *Ring, master secret.MasterKey, o
 // who: whether they get anything is decided here.
 type Request struct {
 	GrantType string
-	Client    keystone.Client // authenticated, or public and named
-	UserID    string          // empty: the client asks for itself
-	Within    []string        // the scopes of the grant that is used; nil: no such bound
-	Scopes    []string        // asked for, sorted; nil: everything
-	Audiences []string        // asked for; nil: Keystone itself
-	Act       *Act            // who acts for the user; nil: nobody else
-	NotAfter  time.Time       // the access token ends then at the latest; zero: no such bound
+	Client    keystone.Client  // authenticated, or public and named
+	UserID    string           // empty: the client asks for itself
+	Within    []string         // the scopes of the grant that is used; nil: no such bound
+	Scopes    []string         // asked for, sorted; nil: everything
+	Audiences []string         // asked for; nil: Keystone itself
+	Details   keystone.Details // that the person allowed, or those of them that are asked for; nil: none
+	Act       *Act             // who acts for the user; nil: nobody else
+	NotAfter  time.Time        // the access token ends then at the latest; zero: no such bound
 	// Write makes the state durable before anything leaves: it starts the session
 	// or rotates the refresh token. It runs after every check, so that a refusal
 	// leaves all as it was. A user's token always has one.
@@ -70,6 +73,7 @@ type Decision struct {
 	Now       time.Time
 	Scopes    []string
 	Audiences []string
+	Details   keystone.Details
 	Bound     keystone.Confirmation // what the access token is bound to
 	Family    keystone.Confirmation // what the refresh tokens are bound to
 }
@@ -88,6 +92,7 @@ type Response struct {
 	IDToken      string // empty: none
 	ExpiresIn    time.Duration
 	Scopes       []string
+	Details      keystone.Details // RFC 9396 section 7
 	JTI          string
 	Bound        keystone.Confirmation // what the access token is bound to
 	IssuedType   string                // of a token exchange (RFC 8693 section 2.2.1); empty: another grant
@@ -177,6 +182,7 @@ func (i *Issuer) decide(ctx context.Context, r Request) (Decision, error) {
 		keystone.Fact(ctx, "scope held", keystone.FormatScope(held))
 		return d, err
 	}
+	d.Details = i.DetailTypes.Allowed(r.Client, r.Details) // as it is now: what was taken from the client is not given
 	keystone.Checking(ctx, "audience")
 	if d.Audiences, err = r.Client.Audience(r.Audiences, i.Options.Issuer); err != nil {
 		keystone.Fact(ctx, "audience asked for", strings.Join(r.Audiences, " "))
@@ -195,18 +201,18 @@ func (i *Issuer) mint(ctx context.Context, by keystone.Actor, r Request, d Decis
 		ttl = min(ttl, r.NotAfter.Sub(d.Now))
 	}
 	c := Claims{
-		Issuer: i.Options.Issuer, Audiences: d.Audiences, Subject: r.UserID, ClientID: r.Client.ID, Scopes: d.Scopes,
+		Issuer: i.Options.Issuer, Audiences: d.Audiences, Subject: r.UserID, ClientID: r.Client.ID, Scopes: d.Scopes, Details: d.Details,
 		SessionID: w.SessionID, GrantID: w.GrantID, Act: r.Act, JTI: r.Client.TokenID(d.Now), IssuedAt: d.Now, ExpiresAt: d.Now.Add(ttl), Bound: d.Bound,
 	}
 	if r.UserID == "" {
 		c.Subject = r.Client.ID
 	}
-	resp := Response{RefreshToken: w.Refresh, ExpiresIn: ttl, Scopes: d.Scopes, JTI: c.JTI, Bound: d.Bound}
+	resp := Response{RefreshToken: w.Refresh, ExpiresIn: ttl, Scopes: d.Scopes, Details: d.Details, JTI: c.JTI, Bound: d.Bound}
 	if r.Client.AccessTokenFormat == keystone.FormatOpaque {
 		resp.AccessToken = secret.New(secret.AccessToken)
 		err := i.store.SaveAccessToken(ctx, by, secret.Hash(resp.AccessToken), store.AccessToken{
 			JTI: c.JTI, UserID: r.UserID, ClientID: c.ClientID, SessionID: c.SessionID, GrantID: c.GrantID,
-			Scopes: c.Scopes, Audiences: c.Audiences, IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt, Bound: c.Bound, Act: c.Act.text(),
+			Scopes: c.Scopes, Audiences: c.Audiences, IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt, Bound: c.Bound, Act: c.Act.text(), Details: c.Details.Text(),
 		})
 		if err != nil {
 			return resp, err

@@ -128,6 +128,6 @@ func (v *Verifier) check(ctx context.Context, raw string) (found verified, err e
 	}
 	return verified{kid: header.Kid, claims: Claims{
 		Issuer: c.Issuer, Audiences: c.Audiences, Subject: c.Subject, ClientID: c.ClientID, Scopes: keystone.SortedSet(c.Scopes),
-		SessionID: c.SessionID, GrantID: c.GrantID, JTI: c.JTI, IssuedAt: time.Unix(c.Issued, 0).UTC(), ExpiresAt: time.Unix(c.Expires, 0).UTC(), Bound: bound, Act: c.Act,
+		SessionID: c.SessionID, GrantID: c.GrantID, JTI: c.JTI, IssuedAt: time.Unix(c.Issued, 0).UTC(), ExpiresAt: time.Unix(c.Expires, 0).UTC(), Bound: bound, Act: c.Act, Details: c.Details,
 	}}, nil
 }
