@@ -95,6 +95,9 @@ func TestDetailsCompared(t *testing.T) {
 	if !granted.Cover(same) || !granted.Cover(nil) || !granted.Cover(granted) || same.Cover(granted) {
 		t.Error("the same in another spelling is not the same")
 	}
+	if shown := types.Show(parse(`[{"type":"payment_initiation","creditor":"{amount.amount}{creditor}","amount":{"currency":"EUR","amount":"consent.allow"}}]`)); shown[0].Text != "Pay consent.allow EUR to {amount.amount}{creditor}" {
+		t.Errorf("a value is not a place for another: %s", shown[0].Text)
+	}
 	if granted.Cover(parse(`[{"type":"payment_initiation","creditor":"Merchant A","amount":{"currency":"EUR","amount":"123.51"}}]`)) {
 		t.Error("another amount is covered")
 	}

@@ -359,6 +359,31 @@ func TestCIBAStrangers(t *testing.T) {
 		if his.page.status != http.StatusNotFound {
 			t.Errorf("her flow in his browser: %d", his.page.status)
 		}
+		// Joe, in her browser and in her flow, is not who is asked, signed in or chosen.
+		for _, fields := range []map[string]string{{"login": "joe", "password": joe.Password}, {"account": ""}} {
+			hers.page = question
+			hers.page.body = `<form method="post" action="login"><input name="flow" value="` + flow + `"></form>`
+			if _, choosing := fields["account"]; choosing {
+				hers.open(s.URL + "/logout")
+				for _, m := range regexp.MustCompile(`value="([0-9a-f-]{36})">Log out joe<`).FindAllStringSubmatch(hers.page.body, -1) {
+					fields["account"] = m[1]
+				}
+				if fields["account"] == "" {
+					t.Fatalf("he is not signed in here:\n%s", hers.page.body)
+				}
+				hers.page.url, hers.page.body = question.url, `<form method="post" action="login"><input name="flow" value="`+flow+`"></form>`
+			}
+			hers.submit(fields)
+			hers.at("password")
+			if strings.Contains(hers.page.body, "consent-allow") {
+				t.Errorf("%v is asked:\n%s", fields, hers.page.body)
+			}
+			hers.open(s.URL + "/oauth2/resume?flow=" + flow)
+			hers.at("password")
+			hers.submit(map[string]string{"login": "jane", "password": jane.Password})
+			hers.at("consent-allow")
+			question = hers.page
+		}
 		hers.open(s.URL + "/oauth2/resume?flow=" + flow) // around the question
 		hers.at("consent-allow")
 		a.wants("authorization_pending")

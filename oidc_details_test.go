@@ -226,6 +226,11 @@ func TestDetailsRefused(t *testing.T) {
 			}
 		}
 	})
+	registers := keystonetest.Start(t, withDetails(t), keystonetest.WithSettings(map[string]string{"CLIENT_REGISTRATION": "open", "CLIENT_REGISTRATION_SCOPES": "openid"}))
+	var refused map[string]any
+	if status := registers.Call(http.MethodPost, "/oauth2/register", "", map[string]any{"redirect_uris": []string{callback}, "authorization_details_types": []string{"payment_initiation"}}, &refused); status != http.StatusBadRequest || refused["error"] != "invalid_client_metadata" {
+		t.Errorf("a stranger registers a type: %d %v", status, refused)
+	}
 	s := keystonetest.Start(t) // where nothing is declared
 	app := shopClient(s)
 	b := newBrowser(t, s)
@@ -249,10 +254,22 @@ func TestDetailsTakenBack(t *testing.T) {
 		b.open(authorizeURL(s, app, "scope", "openid", "authorization_details", "["+onePaid+"]"))
 		b.submit(map[string]string{"decision": "allow"})
 		code := b.answer().Get("code")
+		// Somebody who exchanges the token gets a token without them (RFC 8693).
+		broker := s.CreateClient(keystone.Client{Name: "Broker", Kind: keystone.ClientService, Grants: []string{keystone.GrantTokenExchange}, Scopes: []string{"openid"},
+			ClientSettings: keystone.ClientSettings{TokenExchange: []keystone.ExchangeRule{{ClientID: app.ID, Mode: keystone.ExchangeDelegation}}}})
+		exchange := []string{"grant_type", keystone.GrantTokenExchange, "subject_token", tokens["access_token"].(string), "subject_token_type", "urn:ietf:params:oauth:token-type:access_token"}
+		status, exchanged := postForm(t, s, "/oauth2/token", credentials(broker, exchange...))
+		if status != http.StatusOK {
+			t.Fatalf("%d %v", status, exchanged)
+		}
+		carried(t, s, broker, exchanged, "")
+		if status, answer := postForm(t, s, "/oauth2/token", credentials(broker, append(exchange, "authorization_details", "["+onePaid+"]")...)); status != http.StatusBadRequest || answer["error"] != "invalid_authorization_details" {
+			t.Errorf("asked for in an exchange: %d %v", status, answer)
+		}
 		s.Call(http.MethodPatch, "/api/v1/admin/clients/"+app.ID, s.Admin(), map[string]any{"authorization_details_types": []string{}}, nil)
 		s.Clock.Move(2 * time.Second)
-		status, late := redeem(t, s, app, code)
-		if status != http.StatusOK {
+		var late map[string]any
+		if status, late = redeem(t, s, app, code); status != http.StatusOK {
 			t.Fatalf("%d %v", status, late)
 		}
 		carried(t, s, app, late, "")

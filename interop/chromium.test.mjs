@@ -153,6 +153,27 @@ for (const look of Object.keys(looks)) {
     const tokens = await oidc.pollDeviceAuthorizationGrant(tv, { ...device, interval: 1 })
     await oidc.fetchUserInfo(tv, tokens.access_token, user.sub)
 
+    const desk = await makeClient({ name: 'Bank desk', redirect_uris: [], grants: ['urn:openid:params:grant-type:ciba'], authorization_details_types: ['payment'] })
+    const bank = await oidc.discovery(new URL(issuer), desk.client_id, undefined, oidc.ClientSecretBasic(desk.client_secret))
+    const asked = await oidc.initiateBackchannelAuthentication(bank, {
+      scope: 'openid', login_hint: user.username, binding_message: 'W4SCT',
+      authorization_details: JSON.stringify([{ type: 'payment', amount: '123.50 EUR', creditor: 'Merchant A' }]),
+    })
+    await page.goto(issuer + '/requests')
+    await page.waitForSelector('#requests')
+    await seen(me, 'requests')
+    await page.click('#requests button')
+    await page.waitForSelector('#consent-allow')
+    assert.match(await page.textContent('#authorization-details'), /Pay 123\.50 EUR to Merchant A/)
+    await seen(me, 'requests-consent')
+    await page.click('#consent-allow')
+    await page.waitForLoadState()
+    const paid = await oidc.pollBackchannelAuthenticationGrant(bank, { ...asked, interval: 1 })
+    assert.deepEqual(paid.authorization_details, [{ amount: '123.50 EUR', creditor: 'Merchant A', type: 'payment' }])
+    await page.goto(issuer + '/requests')
+    await page.waitForSelector('#no-requests')
+    await seen(me, 'requests-none')
+
     await page.goto(rp.address({ redirect_uri: 'https://evil.example/' }))
     await page.waitForSelector('#error')
     await seen(me, 'error')

@@ -43,7 +43,7 @@ func run(t *testing.T, settings []string, more keystonetest.Option, files ...str
 	t.Helper()
 	node := needs(t, "node")
 	packages(t)
-	s := keystonetest.Start(t, keystonetest.WithTLS(), keystonetest.WithSettings(map[string]string{"CLIENT_REGISTRATION": "token", "SESSION_IFRAME": "true"}), more)
+	s := keystonetest.Start(t, keystonetest.WithTLS(), keystonetest.WithSettings(map[string]string{"CLIENT_REGISTRATION": "token", "SESSION_IFRAME": "true", "AUTHORIZATION_DETAILS_FILE": "details.json"}), more)
 	jane := s.CreateUser("jane")
 	facts, err := json.Marshal(map[string]any{
 		"issuer": s.Issuer, "admin": s.Admin(),
