@@ -2,6 +2,7 @@ package keystone_test
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -64,7 +65,8 @@ func TestDetails(t *testing.T) {
 		if (err == nil) != test.ok {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err != nil && (keystone.KindOf(err) != keystone.Invalid || err.(*keystone.Error).Code != "invalid_authorization_details") {
+		var refused *keystone.Error
+		if err != nil && (!errors.As(err, &refused) || refused.Kind != keystone.Invalid || refused.Code != "invalid_authorization_details") {
 			t.Errorf("%s: %v", name, err)
 		}
 		// What comes out survives the ways it is stored.

@@ -256,8 +256,8 @@ func TestCIBAClients(t *testing.T) {
 		"an address":     {"web", map[string]any{"backchannel_client_notification_endpoint": at}, 400},
 		"push":           {"web", map[string]any{"backchannel_token_delivery_mode": "push", "backchannel_client_notification_endpoint": at}, 422},
 		"signed":         {"web", map[string]any{"backchannel_authentication_request_signing_alg": "ES256"}, 400},
-		"signed by none": {"web", map[string]any{"backchannel_authentication_request_signing_alg": "none", "jwks": json.RawMessage(jwks(t, newClientKey(t, "ES256", "a")))}, 400},
-		"signed, keys":   {"web", map[string]any{"backchannel_authentication_request_signing_alg": "ES256", "jwks": json.RawMessage(jwks(t, newClientKey(t, "ES256", "a")))}, 201},
+		"signed by none": {"web", map[string]any{"backchannel_authentication_request_signing_alg": "none", "jwks": jwks(t, newClientKey(t, "ES256", "a"))}, 400},
+		"signed, keys":   {"web", map[string]any{"backchannel_authentication_request_signing_alg": "ES256", "jwks": jwks(t, newClientKey(t, "ES256", "a"))}, 201},
 		"a service":      {"service", nil, 400},
 		"public":         {"spa", nil, 400},
 	} {
