@@ -561,7 +561,7 @@ func TestTLSMetadata(t *testing.T) {
 	s := keystonetest.Start(t, keystonetest.WithTLS(), inSettings("TLS_CLIENT_CERTS", "true", "CLIENT_CA_FILE", ca.file(), "MTLS_URL", "https://mtls.example:8443"))
 	on := facts(s)
 	aliases, _ := on["mtls_endpoint_aliases"].(map[string]any)
-	if !has(on, keystone.AuthTLS) || !has(on, keystone.AuthSelfSignedTLS) || len(aliases) != 6 || aliases["token_endpoint"] != "https://mtls.example:8443/oauth2/token" {
+	if !has(on, keystone.AuthTLS) || !has(on, keystone.AuthSelfSignedTLS) || len(aliases) != 7 || aliases["backchannel_authentication_endpoint"] != "https://mtls.example:8443/oauth2/bc-authorize" || aliases["token_endpoint"] != "https://mtls.example:8443/oauth2/token" {
 		t.Errorf("on: %v", on)
 	}
 	for host, want := range map[string]bool{"mtls.example": true, "MTLS.example": true, "id.example": false, "": false} {
