@@ -59,6 +59,10 @@ func openPostgres(ctx context.Context, url string, o Options) (*postgres, error)
 	}
 	if err := pool.Ping(ctx); err != nil {
 		pool.Close()
+		if strings.Contains(err.Error(), "unsupported startup parameter") {
+			return nil, fmt.Errorf("what answers at %s:%d is a pooler that refuses Keystone's settings for its connections; docs/DEPLOYMENT.md says under PgBouncer how to set it up: %w",
+				cfg.ConnConfig.Host, cfg.ConnConfig.Port, err)
+		}
 		return nil, fmt.Errorf("PostgreSQL does not answer at %s:%d; check DATABASE_URL and that the server runs: %w",
 			cfg.ConnConfig.Host, cfg.ConnConfig.Port, err)
 	}
