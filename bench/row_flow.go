@@ -99,8 +99,31 @@ func codeFlow(app func(*fixture) credentials) func(context.Context, *bench, row)
 		if err != nil {
 			return err
 		}
+		if err := in.settleFlows(ctx, f, b.mode.scale(counts)); err != nil {
+			return err
+		}
 		return b.rate(ctx, r, in.server, func(int) (load.Plan, error) { return f.plan(), nil })
 	}
+}
+
+// settleFlows runs flows for a while, and then lets the planner know the tables
+// that they fill: until autovacuum has been there, it takes them for empty.
+func (in *installation) settleFlows(ctx context.Context, f *flows, d time.Duration) error {
+	plan := f.plan()
+	plan.Addr, plan.Conns, plan.For = in.server.addr, len(f.each), d
+	r, err := load.Run(ctx, plan)
+	if err != nil {
+		return err
+	}
+	if r.Errors > 0 {
+		return fmt.Errorf("flows: %d errors, the first: %w", r.Errors, r.First)
+	}
+	db, err := openBulk(ctx, in.fixture)
+	if err != nil {
+		return err
+	}
+	defer db.close(ctx)
+	return db.settle(ctx)
 }
 
 // flood measures a cheap endpoint alone, then while 32 connections run code flows

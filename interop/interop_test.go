@@ -52,7 +52,7 @@ func run(t *testing.T, settings []string, more keystonetest.Option, files ...str
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command(node, append([]string{"--test", "--test-reporter=spec", "--test-timeout=120000"}, files...)...)
+	c := exec.Command(node, append([]string{"--test", "--test-reporter=spec", "--test-timeout=600000"}, files...)...)
 	c.Env = append(append(os.Environ(), settings...), "KEYSTONE="+string(facts), "NODE_EXTRA_CA_CERTS="+s.CertificateFile())
 	out, err := c.CombinedOutput()
 	if err != nil {

@@ -42,7 +42,7 @@ func (s *Store) AddBackchannel(ctx context.Context, by keystone.Actor, code stri
 		}
 		var total, each int
 		if _, err := tx.row(ctx, `SELECT COUNT(*), COUNT(CASE WHEN client_id = $1 THEN 1 END) FROM pending_authorizations
-			WHERE user_id = $2 AND kind = $3 AND status IN ('pending', 'denied') AND expires_at > $4`,
+			WHERE user_id = $2 AND kind = $3 AND status IN ('pending', 'denied') AND expires_at + 0 > $4`,
 			[]any{p.ClientID, p.UserID, PendingBackchannel, micros(tx.now())}, &total, &each); err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ func (s *Store) AddBackchannel(ctx context.Context, by keystone.Actor, code stri
 // WaitingFor lists what waits for a user's answer, oldest first.
 func (s *Store) WaitingFor(ctx context.Context, userID string) ([]Pending, error) {
 	list, err := all(ctx, s, scanPending, `SELECT `+pendingColumns+` FROM pending_authorizations
-		WHERE user_id = $1 AND kind = $2 AND status = 'pending' AND expires_at > $3 ORDER BY id LIMIT $4`,
+		WHERE user_id = $1 AND kind = $2 AND status = 'pending' AND expires_at + 0 > $3 ORDER BY id LIMIT $4`,
 		userID, PendingBackchannel, micros(s.now()), backchannelAll)
 	return list, s.fail("list waiting authorizations", err)
 }

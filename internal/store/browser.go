@@ -40,7 +40,7 @@ func (s *Store) browserSessions(ctx context.Context, browser, clientID string, i
 	}, `SELECT s.id, s.user_id, u.username, s.amr, s.created_at, s.expires_at, b.auth_time, b.last_used, k.scopes
 		FROM browser_sessions b JOIN sessions s ON s.id = b.session_id JOIN users u ON u.id = s.user_id
 		LEFT JOIN consents k ON k.user_id = s.user_id AND k.client_id = $4
-		WHERE b.browser = $1 AND s.ended_at = 0 AND s.expires_at > $2 AND b.last_used > $3 AND u.enabled ORDER BY b.auth_time DESC, s.id`,
+		WHERE b.browser = $1 AND s.ended_at = 0 AND s.expires_at + 0 > $2 AND b.last_used > $3 AND u.enabled ORDER BY b.auth_time DESC, s.id`,
 		secret.Hash(browser), micros(now), micros(now.Add(-idle)), clientID)
 	return list, s.fail("read browser sessions", err)
 }
@@ -109,7 +109,7 @@ func (s *Store) RenewSession(ctx context.Context, by keystone.Actor, sessionID s
 	now := s.now()
 	w := &hotWrite{
 		lock: lockSession(sessionID),
-		sql: `UPDATE sessions SET last_seen = $1 WHERE id = $2 AND user_id = $3 AND ended_at = 0 AND expires_at > $1
+		sql: `UPDATE sessions SET last_seen = $1 WHERE id = $2 AND user_id = $3 AND ended_at = 0 AND expires_at + 0 > $1
 			AND EXISTS (SELECT 1 FROM users u WHERE u.id = $3 AND u.enabled AND u.password_at = $4)`,
 		args: []any{micros(now), sessionID, login.UserID, micros(login.ChangedAt)},
 	}

@@ -77,7 +77,7 @@ func (s *Store) RedeemCode(ctx context.Context, by keystone.Actor, value string,
 	w := &hotWrite{
 		alike: true,
 		lock:  lockRedeemed(g.SessionID, hash),
-		sql:   `UPDATE single_use SET used_at = $1 WHERE kind = $2 AND hash = $3 AND used_at = 0 AND expires_at > $1`,
+		sql:   `UPDATE single_use SET used_at = $1 WHERE kind = $2 AND hash = $3 AND used_at = 0 AND expires_at + 0 > $1`,
 		args:  []any{micros(s.now()), SingleUseCode, hash},
 		also:  beginGrant(g, trusted),
 	}

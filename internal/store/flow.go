@@ -43,7 +43,7 @@ func (s *Store) Flow(ctx context.Context, browser, id string) (keystone.Flow, er
 	if !keystone.IsID(id) {
 		return keystone.Flow{}, notFound("sign-in")
 	}
-	list, err := all(ctx, s, scanFlow, `SELECT `+flowColumns+` FROM flows WHERE id = $1 AND browser = $2 AND expires_at > $3`, id, secret.Hash(browser), micros(s.now()))
+	list, err := all(ctx, s, scanFlow, `SELECT `+flowColumns+` FROM flows WHERE id = $1 AND browser = $2 AND expires_at + 0 > $3`, id, secret.Hash(browser), micros(s.now()))
 	if err != nil {
 		return keystone.Flow{}, s.fail("read flow", err)
 	}

@@ -42,7 +42,7 @@ func beginGrant(g keystone.Grant, trusted bool) *addition {
 	a := insertGrant(g)
 	a.sql = `INSERT INTO grants (` + grantColumns + `) SELECT $1, $2, $3, $4, $5, $6, CAST($7 AS BIGINT), CAST($8 AS BIGINT), CAST($9 AS BIGINT),
 		CAST($10 AS BIGINT), CAST($11 AS BIGINT), 0, '', $12, $13, $14, $15
-		WHERE EXISTS (SELECT 1 FROM sessions WHERE id = $4 AND ended_at = 0 AND expires_at > $9` + forShare + `)`
+		WHERE EXISTS (SELECT 1 FROM sessions WHERE id = $4 AND ended_at = 0 AND expires_at + 0 > $9` + forShare + `)`
 	if !trusted {
 		a.sql += ` AND EXISTS (SELECT 1 FROM consents WHERE user_id = $2 AND client_id = $3` + forShare + `)`
 	}
@@ -98,7 +98,7 @@ func (s *Store) Rotate(ctx context.Context, by keystone.Actor, id string, presen
 		lock:  lockGrant(id),
 		sql: `UPDATE grants SET generation = generation + $1, rotated_at = $2,
 			expires_at = CASE WHEN ends_at < $3 THEN ends_at ELSE $3 END
-			WHERE id = $4 AND generation = $5 AND revoked_at = 0 AND expires_at > $2 AND ends_at > $2 AND rotated_at > $6`,
+			WHERE id = $4 AND generation = $5 AND revoked_at = 0 AND expires_at > $2 AND ends_at + 0 > $2 AND rotated_at > $6`,
 		args: []any{step, micros(now), micros(now.Add(r.TTL)), id, int64(presented), micros(now.Add(-r.Idle))},
 	}
 	w.trail = s.auditRow(by, keystone.AuditEvent{Action: keystone.ActTokenRefreshed, TargetKind: "grant", TargetID: id}).args

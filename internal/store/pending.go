@@ -106,13 +106,13 @@ func (s *Store) PendingByCode(ctx context.Context, code string) (Pending, error)
 
 // PendingByUserCode returns the authorization that waits under a user code.
 func (s *Store) PendingByUserCode(ctx context.Context, letters string) (Pending, error) {
-	p, err := s.onePending(ctx, `user_code = $1 AND status = 'pending' AND expires_at > $2`, s.hashUserCode(letters), micros(s.now()))
+	p, err := s.onePending(ctx, `user_code = $1 AND status = 'pending' AND expires_at + 0 > $2`, s.hashUserCode(letters), micros(s.now()))
 	return p, s.fail("read pending authorization", err)
 }
 
 // Pending returns an authorization that waits for an answer.
 func (s *Store) Pending(ctx context.Context, id string) (Pending, error) {
-	p, err := s.onePending(ctx, `id = $1 AND status = 'pending' AND expires_at > $2`, id, micros(s.now()))
+	p, err := s.onePending(ctx, `id = $1 AND status = 'pending' AND expires_at + 0 > $2`, id, micros(s.now()))
 	return p, s.fail("read pending authorization", err)
 }
 
@@ -149,7 +149,7 @@ func (s *Store) AnswerPending(ctx context.Context, by keystone.Actor, id, userID
 	w := &hotWrite{
 		lock: lockOnce([]byte(id)),
 		sql: `UPDATE pending_authorizations SET status = $1, approval = $2, user_id = $3, decided_at = $4
-			WHERE id = $5 AND status = 'pending' AND expires_at > $4 AND (user_id = '' OR user_id = $3) RETURNING hash, notify, client_id, expires_at`,
+			WHERE id = $5 AND status = 'pending' AND expires_at + 0 > $4 AND (user_id = '' OR user_id = $3) RETURNING hash, notify, client_id, expires_at`,
 		args: []any{status, text, userID, micros(now), id},
 		dest: []any{&hash, &notify, &clientID, &expires},
 	}
@@ -182,7 +182,7 @@ func (s *Store) RedeemPending(ctx context.Context, by keystone.Actor, code strin
 	w := &hotWrite{
 		alike: true,
 		lock:  lockRedeemed(g.SessionID, hash),
-		sql:   `UPDATE pending_authorizations SET status = 'redeemed' WHERE hash = $1 AND status = 'approved' AND expires_at > $2`,
+		sql:   `UPDATE pending_authorizations SET status = 'redeemed' WHERE hash = $1 AND status = 'approved' AND expires_at + 0 > $2`,
 		args:  []any{hash, micros(s.now())},
 		also:  beginGrant(g, trusted),
 	}

@@ -108,7 +108,7 @@ func (s *Store) useRegistrationToken(ctx context.Context, value string) (t keyst
 		return t, false, nil
 	}
 	list, err := all(ctx, s, scanRegistrationToken, `UPDATE registration_tokens SET uses = uses - 1, last_used = $1
-		WHERE hash = $2 AND uses > 0 AND expires_at > $1 RETURNING `+registrationTokenColumns, micros(s.now()), secret.Hash(value))
+		WHERE hash = $2 AND uses > 0 AND expires_at + 0 > $1 RETURNING `+registrationTokenColumns, micros(s.now()), secret.Hash(value))
 	if err != nil || len(list) == 0 {
 		return t, false, err
 	}

@@ -32,7 +32,7 @@ func (s *Store) UseOnce(ctx context.Context, kind, value string) (payload string
 	hash := secret.Hash(value)
 	w := &hotWrite{
 		lock: lockOnce(hash),
-		sql:  `UPDATE single_use SET used_at = $1 WHERE kind = $2 AND hash = $3 AND used_at = 0 AND expires_at > $1 RETURNING payload`,
+		sql:  `UPDATE single_use SET used_at = $1 WHERE kind = $2 AND hash = $3 AND used_at = 0 AND expires_at + 0 > $1 RETURNING payload`,
 		args: []any{micros(s.now()), kind, hash},
 		dest: []any{&payload},
 	}
@@ -54,7 +54,7 @@ func (s *Store) UseUp(ctx context.Context, kind, value string) (bool, error) {
 // ReadOnce returns the payload of an item that could be used now, without using
 // it.
 func (s *Store) ReadOnce(ctx context.Context, kind, value string) (payload string, ok bool, err error) {
-	ok, err = s.row(ctx, `SELECT payload FROM single_use WHERE kind = $1 AND hash = $2 AND used_at = 0 AND expires_at > $3`,
+	ok, err = s.row(ctx, `SELECT payload FROM single_use WHERE kind = $1 AND hash = $2 AND used_at = 0 AND expires_at + 0 > $3`,
 		[]any{kind, secret.Hash(value), micros(s.now())}, &payload)
 	return payload, ok, s.fail("read single-use item", err)
 }
@@ -62,7 +62,7 @@ func (s *Store) ReadOnce(ctx context.Context, kind, value string) (payload strin
 // PeekOnce reports whether an item could be used now, without using it.
 func (s *Store) PeekOnce(ctx context.Context, kind, value string) (bool, error) {
 	var one int
-	found, err := s.row(ctx, `SELECT 1 FROM single_use WHERE kind = $1 AND hash = $2 AND used_at = 0 AND expires_at > $3`,
+	found, err := s.row(ctx, `SELECT 1 FROM single_use WHERE kind = $1 AND hash = $2 AND used_at = 0 AND expires_at + 0 > $3`,
 		[]any{kind, secret.Hash(value), micros(s.now())}, &one)
 	return found, s.fail("look at single-use item", err)
 }

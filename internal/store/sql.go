@@ -9,6 +9,11 @@ import (
 	"unicode/utf8"
 )
 
+// Where a key finds a row, a condition on its end is written expires_at + 0 > $1:
+// the index over ends is for the sweeper. A plan that PostgreSQL made while the
+// table was empty could as well go by that index, through every row that has not
+// ended, and it is kept while the table grows.
+
 // forShare ends a subquery whose row must stay as it was read until the
 // transaction has ended: whoever changes it waits, or is seen. PostgreSQL alone
 // needs it.

@@ -88,7 +88,7 @@ func (s *Store) revoked(ctx context.Context, t TokenRef) (bool, error) {
 func (s *Store) grantAlive(ctx context.Context, id string) (bool, error) {
 	return cached(ctx, s, s.cache.alive, id, func(ctx context.Context) (bool, error) {
 		var one int
-		return s.row(ctx, `SELECT 1 FROM grants WHERE id = $1 AND revoked_at = 0 AND ends_at > $2`, []any{id, micros(s.now())}, &one)
+		return s.row(ctx, `SELECT 1 FROM grants WHERE id = $1 AND revoked_at = 0 AND ends_at + 0 > $2`, []any{id, micros(s.now())}, &one)
 	})
 }
 
@@ -123,7 +123,7 @@ const (
 	selectUserRow = `SELECT ` + userFacts + ` FROM users u WHERE u.id = $1`
 
 	selectUserAndToken = `SELECT ` + userFacts + `, EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = $2),
-		EXISTS (SELECT 1 FROM grants WHERE id = $3 AND revoked_at = 0 AND ends_at > $4) FROM users u WHERE u.id = $1`
+		EXISTS (SELECT 1 FROM grants WHERE id = $3 AND revoked_at = 0 AND ends_at + 0 > $4) FROM users u WHERE u.id = $1`
 )
 
 // readUserRow is the one statement behind a token that was never seen.
