@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestConfigCheckDetails(t *testing.T) {
 	m := newMachine(t, "")
@@ -9,6 +12,9 @@ func TestConfigCheckDetails(t *testing.T) {
 		t.Error(v)
 	}
 	m.with("AUTHORIZATION_DETAILS_FILE="+bad).refused("there is no member {amount}", "config", "check")
+	if r := m.with("AUTHORIZATION_DETAILS_FILE="+bad).run("", "doctor"); r.code != exitRefused || !strings.Contains(r.out, "there is no member {amount}") {
+		t.Errorf("doctor: %+v", r)
+	}
 	m.with("AUTHORIZATION_DETAILS_FILE="+good+"x").refused("AUTHORIZATION_DETAILS_FILE", "config", "check")
 	c := m.object("client", "create", "--name", "Shop", "--kind", "web", "--authorization-details-type", "payment")
 	if list, _ := c["authorization_details_types"].([]any); len(list) != 1 || list[0] != "payment" {

@@ -97,6 +97,10 @@ func (d *doctor) settings() {
 		d.fail("settings", "%v", err)
 		return
 	}
+	if _, err := server.DetailTypes(d.cfg); err != nil {
+		d.fail("settings", "%v", err)
+		return
+	}
 	for _, w := range d.cfg.Warnings {
 		d.warn("settings", "%s", w)
 	}

@@ -4,9 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
-	"net/url"
 	"strings"
 
+	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/secret"
 )
@@ -26,25 +26,11 @@ func (s *Slice) checkSession(w http.ResponseWriter, r *http.Request) error {
 // origin can have it compared.
 func (s *Slice) sessionState(w http.ResponseWriter, r *http.Request, clientID, redirectURI string) string {
 	browser := s.Cookies.Browser(r)
-	origin := originOf(redirectURI)
+	origin := strings.ToLower(keystone.Origin(redirectURI)) // as browsers write it
 	if origin == "" || !s.Cookies.ShowState(w, r, browser) {
 		return ""
 	}
 	salt := secret.Salt()
 	sum := sha256.Sum256([]byte(strings.Join([]string{clientID, origin, httpio.State(browser), salt}, " ")))
 	return base64.RawURLEncoding.EncodeToString(sum[:]) + "." + salt
-}
-
-// originOf is the origin of an address as browsers write it (RFC 6454 section
-// 6.2), or "" where it has none.
-func originOf(address string) string {
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" {
-		return ""
-	}
-	host := strings.ToLower(u.Host)
-	if port := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]; strings.HasSuffix(host, port) {
-		host = strings.TrimSuffix(host, port)
-	}
-	return u.Scheme + "://" + host
 }

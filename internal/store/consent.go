@@ -16,15 +16,8 @@ type Consent struct {
 	UpdatedAt  time.Time
 }
 
-// Consented returns the scopes that the user allowed the client, sorted, and
-// whether they allowed it anything: no scope is something too.
-func (s *Store) Consented(ctx context.Context, userID, clientID string) (list []string, found bool, err error) {
-	var scopes string
-	found, err = s.row(ctx, `SELECT scopes FROM consents WHERE user_id = $1 AND client_id = $2`, []any{userID, clientID}, &scopes)
-	return unwords(scopes), found, s.fail("read consent", err)
-}
-
-// consented reads the scopes of a consent that may not be there.
+// consented reads the scopes of a consent that may not be there: no scope is
+// something too.
 func consented(scopes *string) (list []string, found bool) {
 	if scopes == nil {
 		return nil, false
@@ -36,12 +29,13 @@ func consented(scopes *string) (list []string, found bool) {
 // those they allowed before.
 func (s *Store) AddConsent(ctx context.Context, by keystone.Actor, userID string, c keystone.Client, scopes []string) error {
 	err := s.InTx(ctx, func(tx *Store) error {
-		before, _, err := tx.Consented(ctx, userID, c.ID)
-		if err != nil {
+		var text string
+		if _, err := tx.row(ctx, `SELECT scopes FROM consents WHERE user_id = $1 AND client_id = $2`, []any{userID, c.ID}, &text); err != nil {
 			return err
 		}
+		before := unwords(text)
 		after := keystone.SortedSet(append(keystone.SortedSet(before), scopes...))
-		_, err = tx.q.exec(ctx, `INSERT INTO consents (user_id, client_id, scopes, created_at, updated_at) VALUES ($1, $2, $3, $4, $4)
+		_, err := tx.q.exec(ctx, `INSERT INTO consents (user_id, client_id, scopes, created_at, updated_at) VALUES ($1, $2, $3, $4, $4)
 			ON CONFLICT (user_id, client_id) DO UPDATE SET scopes = excluded.scopes, updated_at = excluded.updated_at`, userID, c.ID, words(after), micros(tx.now()))
 		if err != nil {
 			return err

@@ -65,14 +65,15 @@ func (i *Issuer) mintID(ctx context.Context, r Request, d Decision, w Written, a
 	if err != nil {
 		return "", err
 	}
-	return i.signID(ctx, s, payload)
+	return i.sign(ctx, s, payload)
 }
 
-var errSigning = keystone.Fail(keystone.Unavailable, "More ID tokens are to be signed than this server can sign. Start again in a moment.")
+var errSigning = keystone.Fail(keystone.Unavailable, "More is to be signed than this server can sign. Start again in a moment.")
 
-// signID signs an ID token. A signature with RSA takes as long as dozens of other
-// requests, so those of ID tokens leave one processor to everything else.
-func (i *Issuer) signID(ctx context.Context, s *signer, payload []byte) (string, error) {
+// sign signs everything but access tokens: ID tokens, logout tokens and signed
+// answers. A signature with RSA takes as long as dozens of other requests, so these
+// leave one processor to everything else.
+func (i *Issuer) sign(ctx context.Context, s *signer, payload []byte) (string, error) {
 	if _, slow := s.key.(*rsa.PrivateKey); !slow {
 		return s.sign(payload)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // TestSignersLeaveRoom: where all room for slow signatures is taken, an RSA
-// signature of an ID token waits no longer than its caller does, and a fast one
+// signature waits no longer than its caller does, and a fast one
 // does not wait.
 func TestSignersLeaveRoom(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -23,14 +23,14 @@ func TestSignersLeaveRoom(t *testing.T) {
 	i.slowSigners <- struct{}{}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if _, err := i.signID(ctx, slow, []byte("{}")); keystone.KindOf(err) != keystone.Unavailable {
+	if _, err := i.sign(ctx, slow, []byte("{}")); keystone.KindOf(err) != keystone.Unavailable {
 		t.Errorf("%v", err)
 	}
-	if _, err := i.signID(t.Context(), newSigner(keystone.HS256, "k", "JWT", []byte("secret")), []byte("{}")); err != nil {
+	if _, err := i.sign(t.Context(), newSigner(keystone.HS256, "k", "JWT", []byte("secret")), []byte("{}")); err != nil {
 		t.Error(err)
 	}
 	<-i.slowSigners
-	if _, err := i.signID(t.Context(), slow, []byte("{}")); err != nil || len(i.slowSigners) != 0 {
+	if _, err := i.sign(t.Context(), slow, []byte("{}")); err != nil || len(i.slowSigners) != 0 {
 		t.Errorf("%v, %d places taken", err, len(i.slowSigners))
 	}
 }

@@ -34,7 +34,7 @@ type Issuer struct {
 	usage   usage
 	observe func(grantType, result string)
 
-	slowSigners chan struct{} // has room for as many as may sign with RSA at once, see signID
+	slowSigners chan struct{} // has room for as many as may sign with RSA at once, see sign
 }
 
 // NewIssuer returns the door. observe (may be nil) is told of every token and

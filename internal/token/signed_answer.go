@@ -55,5 +55,5 @@ func (i *Issuer) signAs(ctx context.Context, alg, typ string, payload []byte) (s
 	if err != nil {
 		return "", err
 	}
-	return newSigner(alg, kid, typ, s.private[kid]).sign(payload)
+	return i.sign(ctx, newSigner(alg, kid, typ, s.private[kid]), payload)
 }
