@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -85,16 +86,20 @@ func (w *hotWrite) additions() []addition {
 
 const (
 	groupMost    = 128  // hot writes in one transaction
+	groupShared  = 64   // waiting writes that a second writer shares
 	groupWaiting = 4096 // hot writes that may wait; beyond, callers wait to enqueue until their deadline
 	groupTimeout = 10 * time.Second
 )
 
 // groupWriter lets concurrent hot writes share one transaction and one flush to
 // disk. A caller is answered only after its transaction is durable. There is no
-// timer: while one group commits, the next one gathers.
+// timer: while one group commits, the next one gathers. One writer makes larger
+// groups than two, and a large group costs the database less for each write; the
+// others only help where more wait than a group of one should have to take.
 type groupWriter struct {
 	db      database
 	queue   chan *hotWrite
+	help    chan struct{}
 	mu      sync.RWMutex
 	closed  bool
 	running sync.WaitGroup
@@ -102,9 +107,10 @@ type groupWriter struct {
 }
 
 func newGroupWriter(db database) *groupWriter {
-	g := &groupWriter{db: db, queue: make(chan *hotWrite, groupWaiting), observe: func(int) {}}
-	for range db.groupWriters() {
-		g.running.Go(g.run)
+	g := &groupWriter{db: db, queue: make(chan *hotWrite, groupWaiting), help: make(chan struct{}), observe: func(int) {}}
+	g.running.Go(g.run)
+	for range db.groupWriters() - 1 {
+		g.running.Go(g.assist)
 	}
 	return g
 }
@@ -177,23 +183,44 @@ func (g *groupWriter) submit(ctx context.Context, w *hotWrite) error {
 }
 
 func (g *groupWriter) run() {
+	defer close(g.help)
 	group := make([]*hotWrite, 0, groupMost)
 	for first := range g.queue {
-		group = append(group[:0], first)
-	gather:
-		for len(group) < groupMost {
+		runtime.Gosched() // who is ready to run may be about to write, too
+		if len(g.queue) >= groupShared {
 			select {
-			case w, open := <-g.queue:
-				if !open {
-					break gather
-				}
-				group = append(group, w)
-			default:
-				break gather
+			case g.help <- struct{}{}:
+			default: // all are busy
 			}
 		}
+		group = g.gather(append(group[:0], first))
 		g.commit(group)
 	}
+}
+
+func (g *groupWriter) assist() {
+	group := make([]*hotWrite, 0, groupMost)
+	for range g.help {
+		if group = g.gather(group[:0]); len(group) > 0 {
+			g.commit(group)
+		}
+	}
+}
+
+// gather adds what waits, up to a full group.
+func (g *groupWriter) gather(group []*hotWrite) []*hotWrite {
+	for len(group) < groupMost {
+		select {
+		case w, open := <-g.queue:
+			if !open {
+				return group
+			}
+			group = append(group, w)
+		default:
+			return group
+		}
+	}
+	return group
 }
 
 // commit runs the group in one transaction. Where that fails, each write is
