@@ -92,6 +92,82 @@ func TestAttackJ6_GuessesAreCounted(t *testing.T) {
 	}, keystonetest.WithSettings(map[string]string{"TRUSTED_PROXIES": "127.0.0.1/32"}))
 }
 
+// J7: guesses from everywhere, even while they go on, do not keep the owner out
+// where they signed in before, on the API and on the page.
+func TestAttackJ7_OwnerGetsIn(t *testing.T) {
+	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+		u := s.CreateUser("owner")
+		login := func(from, pass string) answer {
+			return as(s, "").with("X-Forwarded-For", from).json(t, "POST", "/api/v1/auth/login", m{"username": u.Username, "password": pass})
+		}
+		login("198.51.100.9", u.Password).wants(t, 200, "the owner at home")
+		for i := range 26 {
+			for range 4 {
+				login(fmt.Sprintf("192.0.2.%d", i), "guess")
+			}
+		}
+		login("203.0.113.77", u.Password).wants(t, 429, "a stranger with the right password")
+		for range 3 {
+			login("198.51.100.9", u.Password).wants(t, 200, "the owner at home, during the guess")
+			login("192.0.2.200", "guess")
+		}
+	}, keystonetest.WithSettings(map[string]string{"TRUSTED_PROXIES": "127.0.0.1/32", "RATE_LIMIT_LOGIN": "5/minute"}))
+}
+
+// J8: one password on every account, from as many addresses, is slowed down;
+// people who signed in before are not.
+func TestAttackJ8_Spray(t *testing.T) {
+	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+		u := s.CreateUser("regular")
+		login := func(from, name, pass string) answer {
+			return as(s, "").with("X-Forwarded-For", from).json(t, "POST", "/api/v1/auth/login", m{"username": name, "password": pass})
+		}
+		login("198.51.100.9", u.Username, u.Password).wants(t, 200, "the first time")
+		got := map[int]int{}
+		for i := range 60 {
+			got[login(fmt.Sprintf("2001:db8:%x::1", i), fmt.Sprintf("account%d", i), "Summer-2026-now").status]++
+		}
+		if got[401] < 20 || got[401] > 25 || got[429] != 60-got[401] { // the bucket refills while the test runs
+			t.Errorf("answers: %v, want about 20 times 401", got)
+		}
+		a := login("203.0.113.5", u.Username, u.Password)
+		a.wants(t, 429, "a new place during the spray")
+		if a.header.Get("Retry-After") == "" {
+			t.Error("nobody is told how long to wait")
+		}
+		login("198.51.100.9", u.Username, u.Password).wants(t, 200, "where they signed in before")
+	}, keystonetest.WithSettings(map[string]string{"TRUSTED_PROXIES": "127.0.0.1/32", "RATE_LIMIT_GUESSES": "20/hour"}))
+}
+
+// J1: a right password that is refused for what else was asked leaves its trace.
+func TestAttackJ1_RightPasswordLeavesATrace(t *testing.T) {
+	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+		u := s.CreateUser("silent")
+		admin := s.SignIn(s.CreateUser("boss", keystone.RoleAdmin)).AccessToken
+		as(s, "").json(t, "POST", "/api/v1/auth/login", m{"username": u.Username, "password": u.Password, "scope": "no.such.scope"}).wants(t, 400, "a scope that is not there")
+		list := as(s, admin).json(t, "GET", "/api/v1/admin/audit?action=sign_in.failed", nil)
+		if !strings.Contains(list.body, u.ID) || !strings.Contains(list.body, `"reason":"request"`) {
+			t.Errorf("the trail does not tell: %s", list.body)
+		}
+	})
+}
+
+// J3, J6: names and addresses can be tried three times an hour, as at registration,
+// and the password that goes with an address has the limit of sign-in.
+func TestAttackJ3_ChangeOfNames(t *testing.T) {
+	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+		s.CreateUser("ada")
+		token := s.SignIn(s.CreateUser("curious")).AccessToken
+		change := func(fields m) answer { return as(s, token).json(t, "PATCH", "/api/v1/users/me", fields) }
+		change(m{"username": "ada"}).wants(t, 409, "the first guess")
+		change(m{"email": "ada@example.com", "current_password": "wrong"}).wants(t, 403, "the second")
+		change(m{"username": "ada"}).wants(t, 409, "the third")
+		change(m{"username": "ada"}).wants(t, 429, "the fourth")
+		change(m{"email": "ada@example.com", "current_password": "wrong"}).wants(t, 429, "the fifth, of an address")
+		change(m{"first_name": "Curious"}).wants(t, 200, "another field")
+	}, keystonetest.WithSettings(map[string]string{"REGISTRATION": "closed", "RATE_LIMIT_REGISTER": "3/hour"}))
+}
+
 // G9: a stranger at the same address cannot stop the sign-ins of a public client.
 func TestAttackG9_PublicClientIsNotStopped(t *testing.T) {
 	s := keystonetest.Start(t, keystonetest.WithSettings(map[string]string{"RATE_LIMIT_TOKEN": "5/minute"}))

@@ -47,7 +47,7 @@ func Start(t testing.TB, opts ...Option) *Server {
 		t: t, admin: &administrator{}, hashing: password.Params{Memory: 64, Time: 1, Lanes: 1},
 		settings: map[string]string{
 			"DATA_DIR": dir, "SHUTDOWN_TIMEOUT": "1s", "LOG_LEVEL": "warn", "LOG_FORMAT": "text",
-			"RATE_LIMIT_LOGIN": "off", "RATE_LIMIT_REGISTER": "off", "RATE_LIMIT_TOKEN": "off", "RATE_LIMIT_CLIENT_REGISTRATION": "off", "RATE_LIMIT_API": "off", "RATE_LIMIT_PAGE": "off",
+			"RATE_LIMIT_LOGIN": "off", "RATE_LIMIT_GUESSES": "off", "RATE_LIMIT_REGISTER": "off", "RATE_LIMIT_TOKEN": "off", "RATE_LIMIT_CLIENT_REGISTRATION": "off", "RATE_LIMIT_API": "off", "RATE_LIMIT_PAGE": "off",
 		},
 	}
 	s.boot(opts)

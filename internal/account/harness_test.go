@@ -65,7 +65,7 @@ func newWorld(t testing.TB, s *store.Store, clock *storetest.Clock) *world {
 	w := &world{t: t, store: s, clock: clock, mux: http.NewServeMux(), actors: map[string]keystone.Actor{}}
 	w.slice = &account.Slice{
 		Store: s, Proof: &proof.Checker{Store: s, Hasher: h}, Hasher: h, Policy: policy, Pages: pages, AppName: "Keystone", Issuer: issuer,
-		RegistrationOpen: true, Allow: func(context.Context, string) error { return nil },
+		RegistrationOpen: true, ConfirmLimit: func(context.Context) error { return nil }, RenameLimit: func(context.Context) error { return nil },
 	}
 	api := httpio.NewAPI("Test", "1")
 	for _, rt := range w.slice.Routes() {
@@ -125,7 +125,7 @@ func (w *world) signsIn(name, pass string) bool {
 	w.t.Helper()
 	by := keystone.Anonymous()
 	by.Source = "198.51.100.9"
-	p, err := w.slice.Proof.Password(context.Background(), by, name, pass)
+	p, err := w.slice.Proof.Password(context.Background(), by, name, "", pass)
 	if err == nil {
 		err = w.slice.Proof.Done(context.Background(), p)
 	}

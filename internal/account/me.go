@@ -38,8 +38,8 @@ func (s *Slice) updateMe(ctx context.Context, in *updateMeRequest) (*accountAnsw
 		return nil, err
 	}
 	by, b := httpio.Actor(ctx), &in.Body
-	if b.Email != nil {
-		if err := s.mayChangeEmail(ctx, by, *b.Email, b.CurrentPassword); err != nil {
+	if b.Email != nil || b.Username != nil {
+		if err := s.mayRename(ctx, by, b.Username, b.Email, b.CurrentPassword); err != nil {
 			return nil, err
 		}
 	}
@@ -48,17 +48,31 @@ func (s *Slice) updateMe(ctx context.Context, in *updateMeRequest) (*accountAnsw
 	}))
 }
 
-// mayChangeEmail asks for the password where the address is a new one.
-func (s *Slice) mayChangeEmail(ctx context.Context, by keystone.Actor, email string, current *string) error {
+// mayRename limits how many names and addresses somebody tries, for the answer
+// tells whether another account has them, and asks for the password where the
+// address is a new one.
+func (s *Slice) mayRename(ctx context.Context, by keystone.Actor, username, email, current *string) error {
 	u, err := s.Store.User(ctx, by.ID)
-	if err != nil || u.Email == email {
+	if err != nil {
 		return err
 	}
-	if _, err := keystone.FoldEmail(email); err != nil {
+	newEmail := email != nil && *email != u.Email
+	if newEmail || username != nil && *username != u.Username {
+		if err := s.RenameLimit(ctx); err != nil {
+			return err
+		}
+	}
+	if !newEmail {
+		return nil
+	}
+	if _, err := keystone.FoldEmail(*email); err != nil {
 		return err
 	}
 	if current == nil {
 		return keystone.FailField("current_password", "Send your password, too: it is needed for a new address.")
+	}
+	if err := s.ConfirmLimit(ctx); err != nil {
+		return err
 	}
 	_, err = s.confirm(ctx, by, *current)
 	return err

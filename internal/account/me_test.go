@@ -196,14 +196,27 @@ func TestConfirmationIsCounted(t *testing.T) {
 		w.clock.Move(time.Second)
 		w.want(204, "user", "POST", me+"/password", obj{"current_password": right, "new_password": another})
 
-		w.slice.Allow = func(_ context.Context, account string) error {
-			return keystone.Fail(keystone.Limited, "Wait, "+account+".").After(3 * time.Second)
-		}
-		if a := w.want(429, "user", "DELETE", me, obj{"current_password": another}); a.header.Get("Retry-After") != "3" || !strings.Contains(a.text, "Wait, user.") {
+		full := func(context.Context) error { return keystone.Fail(keystone.Limited, "Wait.").After(3 * time.Second) }
+		w.slice.ConfirmLimit = full
+		if a := w.want(429, "user", "PATCH", me, obj{"email": "new@example.com", "current_password": another}); a.header.Get("Retry-After") != "3" {
 			t.Errorf("limited: %s", a.text)
+		}
+		w.want(200, "user", "PATCH", me, obj{"first_name": "Una"})
+		w.slice.RenameLimit = full
+		w.want(429, "user", "PATCH", me, obj{"username": "another"})
+		w.want(200, "user", "PATCH", me, obj{"first_name": "Una", "username": "user"})
+		if w.slice.Proof.Brakes = (brakes{full}); w.want(429, "user", "DELETE", me, obj{"current_password": another}).header.Get("Retry-After") != "3" {
+			t.Error("the account's limit does not hold")
 		}
 	})
 }
+
+// brakes are put on for every account.
+type brakes struct{ full func(context.Context) error }
+
+func (b brakes) Account(ctx context.Context, _ string) error { return b.full(ctx) }
+func (brakes) Guesses(context.Context) error                 { return nil }
+func (brakes) Guessed(context.Context)                       {}
 
 func TestDeleteMe(t *testing.T) {
 	eachDB(t, func(t *testing.T, w *world) {

@@ -21,8 +21,9 @@ type Slice struct {
 	AppName          string // what passwords may not be made of, besides names
 	Issuer           string // address under which people reach Keystone
 	RegistrationOpen bool
-	// Allow refuses where an account's name was tried too often, as at sign-in.
-	Allow func(ctx context.Context, account string) error
+	// ConfirmLimit and RenameLimit refuse where the source asked for too many
+	// passwords, and where the actor tried too many names and addresses.
+	ConfirmLimit, RenameLimit func(ctx context.Context) error
 }
 
 // Routes lists every endpoint.

@@ -87,7 +87,8 @@ type Config struct {
 	SoftwareStatementIssuers    []string      `env:"SOFTWARE_STATEMENT_ISSUERS" auto:"none" example:"https://directory.example.com=https://directory.example.com/jwks.json" help:"Whose software statements (RFC 7591 section 2.3) are believed, each with the address of its keys: ISSUER=JWKS_URI. What they say goes over what the client says."`
 
 	RateLimitLogin    Rate `env:"RATE_LIMIT_LOGIN" group:"Rate limits" default:"5/minute" example:"5/minute" help:"Sign-ins, per account and source and per source."`
-	RateLimitRegister Rate `env:"RATE_LIMIT_REGISTER" default:"3/hour" example:"3/hour" help:"Registrations, per source."`
+	RateLimitGuesses  Rate `env:"RATE_LIMIT_GUESSES" default:"600/minute" example:"600/minute" help:"Wrong passwords, on all accounts from everywhere. Beyond it, whoever signs in where their account was not signed in before has to wait: that slows down a guess at every account from many addresses."`
+	RateLimitRegister Rate `env:"RATE_LIMIT_REGISTER" default:"3/hour" example:"3/hour" help:"Registrations, per source; names and addresses that somebody tries to change to, per user."`
 	RateLimitClients  Rate `env:"RATE_LIMIT_CLIENT_REGISTRATION" default:"20/hour" example:"20/hour" help:"Registrations of clients, per source."`
 	RateLimitToken    Rate `env:"RATE_LIMIT_TOKEN" default:"30/minute" example:"30/minute" help:"Failed client authentications, per client and source and per source. Successful ones are not limited."`
 	RateLimitPage     Rate `env:"RATE_LIMIT_PAGE" default:"1000/minute" example:"1000/minute" help:"Steps of sign-ins in the browser, per source: about six requests for each, and a whole office may share one address. Passwords have RATE_LIMIT_LOGIN."`

@@ -59,6 +59,7 @@ const (
 	LimitClients  Limit = "clients"  // clients that register themselves: per source
 	LimitAPI      Limit = "api"      // per actor, else per source
 	LimitPage     Limit = "page"     // steps of a sign-in in the browser: per source, and generous, because many people share one
+	LimitGuesses  Limit = "guesses"  // wrong passwords of the whole server; no route's own
 	LimitToken    Limit = "token"    // OAuth endpoints: only failures count, per client and source
 )
 

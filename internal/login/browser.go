@@ -2,21 +2,16 @@ package login
 
 import (
 	"context"
-	"strings"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/proof"
 	"github.com/keystone-auth/keystone/internal/store"
 )
 
-// prove checks a password under the limit of its account and the failure
-// counters, for the API and the page alike.
-func (s *Slice) prove(ctx context.Context, by keystone.Actor, name, pass string) (proof.Proof, error) {
-	if err := s.Allow(ctx, strings.ToLower(name)); err != nil {
-		s.Observe("limited")
-		return proof.Proof{}, err
-	}
-	p, err := s.Proof.Password(ctx, by, name, pass)
+// prove checks a password, for the API and the page alike.
+func (s *Slice) prove(ctx context.Context, by keystone.Actor, name, browser, pass string) (proof.Proof, error) {
+	keystone.Checking(ctx, "name and password")
+	p, err := s.Proof.Password(ctx, by, name, browser, pass)
 	if err != nil {
 		s.Observe(resultOf(err))
 	}

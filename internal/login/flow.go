@@ -109,7 +109,7 @@ func refusal(err error) *keystone.Error {
 // gives the browser a new cookie value: the old one is worth nothing from here.
 func (s *Slice) proveAndCarry(w http.ResponseWriter, r *http.Request, v *visit, name, pass string) error {
 	ctx, by := r.Context(), httpio.Actor(r.Context())
-	p, err := s.prove(ctx, by, name, pass)
+	p, err := s.prove(ctx, by, name, v.browser, pass)
 	if err != nil {
 		return err
 	}

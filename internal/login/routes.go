@@ -20,9 +20,6 @@ type Slice struct {
 	Issuer *token.Issuer
 	Proof  *proof.Checker
 	Hasher *password.Hasher
-	// Allow refuses where an account's name was tried too often, whoever asks.
-	// The limit per source is the route's own.
-	Allow func(ctx context.Context, account string) error
 	// Observe is told how each sign-in came out, for metrics: a closed list.
 	Observe func(result string)
 

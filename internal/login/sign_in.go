@@ -40,7 +40,7 @@ func (s *Slice) signIn(ctx context.Context, in *signInRequest) (*signInAnswer, e
 		return nil, err
 	}
 	by.ClientID = client.ID
-	p, err := s.prove(ctx, by, in.Body.Username, in.Body.Password)
+	p, err := s.prove(ctx, by, in.Body.Username, "", in.Body.Password)
 	if err != nil {
 		return nil, err
 	}
@@ -53,11 +53,26 @@ func (s *Slice) signIn(ctx context.Context, in *signInRequest) (*signInAnswer, e
 	})
 	if err != nil {
 		s.Observe(resultOf(err))
+		if err := s.refusedAfterProof(ctx, by, err); err != nil {
+			return nil, err
+		}
 		return nil, token.InJSON(err)
 	}
 	s.Observe("succeeded")
 	s.rehash(ctx, by, p, in.Body.Password)
 	return &signInAnswer{t.Body()}, nil
+}
+
+// refusedAfterProof records that a right password was refused for what else was
+// asked: whoever guesses learns from the answer that it was right.
+func (s *Slice) refusedAfterProof(ctx context.Context, by keystone.Actor, err error) error {
+	if kind := keystone.KindOf(err); kind != keystone.Invalid && kind != keystone.Forbidden {
+		return nil // nothing was said of the password
+	}
+	return s.Store.Record(ctx, by, keystone.AuditEvent{
+		Action: keystone.ActSignInFailed, TargetKind: "user", TargetID: by.ID, TargetName: by.Name,
+		Detail: map[string]any{"reason": "request", "purpose": "sign_in"},
+	})
 }
 
 // client returns the first-party client that a sign-in goes through.

@@ -76,7 +76,7 @@ func (s *Slice) always() []httpio.Route {
 		httpio.Plain(http.MethodPost, "/oauth2/par", httpio.ClientAuth, httpio.LimitToken,
 			"Push an authorization request (RFC 9126)", s.par,
 			httpio.DocForm[pushForm](), httpio.DocAnswer[pushAnswer](http.StatusCreated, "The reference.")),
-		httpio.Plain(http.MethodPost, "/oauth2/device_authorization", httpio.ClientAuth, httpio.LimitAPI,
+		httpio.Plain(http.MethodPost, "/oauth2/device_authorization", httpio.ClientAuth, httpio.LimitToken,
 			"Ask for a code that a person types elsewhere (RFC 8628)", s.deviceAuthorization,
 			httpio.DocForm[deviceForm](), httpio.DocAnswer[deviceAnswer](http.StatusOK, "The codes.")),
 		httpio.Plain(http.MethodPost, backchannelPath, httpio.ClientAuth, httpio.LimitToken,

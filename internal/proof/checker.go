@@ -14,6 +14,7 @@ import (
 type Checker struct {
 	Store  *store.Store
 	Hasher *password.Hasher
+	Brakes Brakes // nil: none
 }
 
 // Proof is a password that was right.
@@ -28,23 +29,28 @@ type Proof struct {
 var Refused = keystone.Fail(keystone.Unauthenticated, "The name or password is not right. After several failures, wait a few minutes before the next attempt.")
 
 // Password checks the password of whoever has the name, a username or e-mail
-// address. Errors: Refused; Limited with the time to wait; Unavailable where
-// hashing is overloaded; Invalid for a password that nobody can have.
-func (c *Checker) Password(ctx context.Context, by keystone.Actor, name, password string) (Proof, error) {
+// address. browser is the value of the browser's cookie, where one asks. Errors:
+// Refused; Limited with the time to wait; Unavailable where hashing is
+// overloaded; Invalid for a password that nobody can have.
+func (c *Checker) Password(ctx context.Context, by keystone.Actor, name, browser, password string) (Proof, error) {
 	login, err := c.Store.LoginByName(ctx, name)
 	if err != nil {
 		return Proof{}, err
 	}
 	n := countersOf(login, name, by.Source)
-	counted, err := c.count(ctx, store.AttemptKey{Key: n.perName(name), Free: freeNamed}, store.AttemptKey{Key: n.wide(), Free: freeWide})
+	counted, err := c.count(ctx, store.AttemptKey{Key: n.perName(name), Free: freeNamed})
 	if err != nil {
 		return Proof{}, err
 	}
+	crowd, err := c.countCrowd(ctx, by, n, digest(name), browser)
+	if err != nil {
+		return Proof{}, c.notMade(ctx, err, counted)
+	}
 	silent, err := c.Store.CountAttempt(ctx, store.AttemptKey{Key: n.perSource(), Free: freeSource})
 	if err != nil {
-		return Proof{}, c.notMade(ctx, err, counted, silent)
+		return Proof{}, c.notMade(ctx, err, counted, crowd, silent)
 	}
-	return c.verify(ctx, by, attempt{login: login, counters: n, counted: []store.Attempt{counted, silent}, blocked: silent.Wait > 0, purpose: "sign_in"}, password)
+	return c.verify(ctx, by, attempt{login: login, counters: n, counted: []store.Attempt{counted, crowd, silent}, blocked: silent.Wait > 0, purpose: "sign_in"}, password)
 }
 
 // PasswordOf checks the password of a user who is signed in already and is asked
@@ -55,11 +61,15 @@ func (c *Checker) PasswordOf(ctx context.Context, by keystone.Actor, userID, pas
 		return Proof{}, err
 	}
 	n := countersOf(login, userID, by.Source)
-	counted, err := c.count(ctx, store.AttemptKey{Key: n.perSource(), Free: freeNamed}, store.AttemptKey{Key: n.wide(), Free: freeWide})
+	counted, err := c.count(ctx, store.AttemptKey{Key: n.perSource(), Free: freeNamed})
 	if err != nil {
 		return Proof{}, err
 	}
-	return c.verify(ctx, by, attempt{login: login, counters: n, counted: []store.Attempt{counted}, purpose: "confirmation"}, password)
+	crowd, err := c.countCrowd(ctx, by, n, digest(login.Username), "")
+	if err != nil {
+		return Proof{}, c.notMade(ctx, err, counted)
+	}
+	return c.verify(ctx, by, attempt{login: login, counters: n, counted: []store.Attempt{counted, crowd}, purpose: "confirmation"}, password)
 }
 
 // Done ends the failure counters of a proof that starts no session.
@@ -143,6 +153,9 @@ func (c *Checker) verify(ctx context.Context, by keystone.Actor, a attempt, pass
 	})
 	if err != nil {
 		return Proof{}, err
+	}
+	if c.Brakes != nil {
+		c.Brakes.Guessed(ctx)
 	}
 	return Proof{}, Refused
 }

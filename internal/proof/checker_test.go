@@ -65,7 +65,7 @@ func from(source string) keystone.Actor {
 
 // try says in words how an attempt came out.
 func (w world) try(name, pass, source string) string {
-	_, err := w.Password(context.Background(), from(source), name, pass)
+	_, err := w.Password(context.Background(), from(source), name, "", pass)
 	return outcome(err)
 }
 
@@ -93,7 +93,7 @@ func repeat(n int, f func() string) (outcomes []string) {
 func TestRightPassword(t *testing.T) {
 	eachDB(t, func(t *testing.T, w world) {
 		for _, name := range []string{"jane", "JANE", "jane@example.com", "Jane@Example.com"} {
-			p, err := w.Password(context.Background(), from("192.0.2.1"), name, right)
+			p, err := w.Password(context.Background(), from("192.0.2.1"), name, "", right)
 			if err != nil || p.Login.UserID != w.jane.ID || p.Rehash || len(p.Clear) == 0 {
 				t.Errorf("%s: %+v, %v", name, p, err)
 			}
@@ -169,7 +169,7 @@ func TestCountersEndWithSuccess(t *testing.T) {
 	eachDB(t, func(t *testing.T, w world) {
 		ctx, by := context.Background(), from("192.0.2.1")
 		repeat(4, func() string { return w.try("jane", "wrong", by.Source) })
-		p, err := w.Password(ctx, by, "jane@example.com", right)
+		p, err := w.Password(ctx, by, "jane@example.com", "", right)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -238,7 +238,7 @@ func TestRehashIsAskedFor(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.Hasher = stronger
-		p, err := w.Password(context.Background(), from("192.0.2.1"), "jane", right)
+		p, err := w.Password(context.Background(), from("192.0.2.1"), "jane", "", right)
 		if err != nil || !p.Rehash {
 			t.Errorf("%+v, %v", p, err)
 		}
@@ -276,7 +276,7 @@ func TestFailuresAreAudited(t *testing.T) {
 func TestImpossiblePassword(t *testing.T) {
 	eachDB(t, func(t *testing.T, w world) {
 		for _, name := range []string{"jane", "nobody"} {
-			_, err := w.Password(context.Background(), from("192.0.2.1"), name, strings.Repeat("x", password.MaxBytes+1))
+			_, err := w.Password(context.Background(), from("192.0.2.1"), name, "", strings.Repeat("x", password.MaxBytes+1))
 			if keystone.KindOf(err) != keystone.Invalid {
 				t.Errorf("%s: %v", name, err)
 			}

@@ -26,7 +26,7 @@ const (
 // Therefore what shows itself is counted by the name as it was typed, the same
 // for names that nobody has; what is counted by account and source only makes
 // the answer "not right". The counter over all sources shows itself too: it
-// takes a hundred failures to move, and the owner has to learn of it.
+// takes a hundred failures to move, and leaves the owner alone (countCrowd).
 type counters struct {
 	account string // user id, or a digest of a name that nobody has
 	source  string

@@ -58,7 +58,7 @@ func TestOverloadLocksNobodyOut(t *testing.T) {
 		by := from("192.0.2.1")
 		free := w.overloaded(t)
 		for _, check := range []func(context.Context) error{
-			func(ctx context.Context) error { _, err := w.Password(ctx, by, "jane", right); return err },
+			func(ctx context.Context) error { _, err := w.Password(ctx, by, "jane", "", right); return err },
 			func(ctx context.Context) error { _, err := w.PasswordOf(ctx, by, w.jane.ID, right); return err },
 		} {
 			for range 12 {

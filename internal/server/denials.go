@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -21,13 +22,15 @@ type denials struct {
 	log    *slog.Logger
 	now    func() time.Time
 
-	mu   sync.Mutex
-	seen map[string]time.Time
+	mu    sync.Mutex
+	seen  map[string]time.Time // of actors and clients that there are
+	crowd map[string]time.Time // of everybody else, who must not use up the room of those
 }
 
 const (
 	denialEvery = time.Minute
 	maxDenials  = 1000 // combinations in a minute; beyond them, they are only counted
+	maxCrowd    = 200
 )
 
 // denied records that actor was refused at a route for want of what.
@@ -38,6 +41,9 @@ func (s *Server) denied(ctx context.Context, actor keystone.Actor, route, want s
 // clientFailed counts and records a failed client authentication.
 func (s *Server) clientFailed(ctx context.Context, clientID, source string) {
 	s.limits.ClientFailed(ctx, clientID, source)
+	if _, err := s.parts.Store.CachedClient(ctx, clientID); keystone.KindOf(err) == keystone.NotFound {
+		clientID = "" // the caller made it up: another one each time, if they like
+	}
 	s.denials.clientFailed(ctx, httpio.Actor(ctx), clientID)
 }
 
@@ -49,12 +55,9 @@ func (d *denials) note(ctx context.Context, actor keystone.Actor, route, want st
 	})
 }
 
-// clientFailed records a failed client authentication. A name that no client can
-// have comes from the caller and is not kept.
+// clientFailed records a failed client authentication, of a client that there is;
+// empty: of none.
 func (d *denials) clientFailed(ctx context.Context, actor keystone.Actor, clientID string) {
-	if !keystone.IsID(clientID) && clientID != keystone.FirstPartyClientID {
-		clientID = ""
-	}
 	d.write(ctx, actor, "client|"+pairKey(clientID, limitKey(actor.Source)), keystone.AuditEvent{
 		Action: keystone.ActClientAuthFailed, TargetKind: "client", TargetID: clientID,
 	})
@@ -62,7 +65,7 @@ func (d *denials) clientFailed(ctx context.Context, actor keystone.Actor, client
 
 // write adds the event, unless one like it (key) was added in the last minute.
 func (d *denials) write(ctx context.Context, actor keystone.Actor, key string, e keystone.AuditEvent) {
-	if !d.first(key) {
+	if !d.first(key, actor.ID != "" || e.TargetID != "") {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
@@ -73,26 +76,26 @@ func (d *denials) write(ctx context.Context, actor keystone.Actor, key string, e
 	}
 }
 
-func (d *denials) first(key string) bool {
+func (d *denials) first(key string, known bool) bool {
 	now := d.now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if at, ok := d.seen[key]; ok && now.Sub(at) < denialEvery {
+	if d.seen == nil {
+		d.seen, d.crowd = map[string]time.Time{}, map[string]time.Time{}
+	}
+	seen, most := d.crowd, maxCrowd
+	if known {
+		seen, most = d.seen, maxDenials
+	}
+	if at, ok := seen[key]; ok && now.Sub(at) < denialEvery {
 		return false
 	}
-	if len(d.seen) >= maxDenials {
-		for k, at := range d.seen {
-			if now.Sub(at) >= denialEvery {
-				delete(d.seen, k)
-			}
-		}
-		if len(d.seen) >= maxDenials {
-			return false
-		}
+	if len(seen) >= most {
+		maps.DeleteFunc(seen, func(_ string, at time.Time) bool { return now.Sub(at) >= denialEvery })
 	}
-	if d.seen == nil {
-		d.seen = map[string]time.Time{}
+	if len(seen) >= most {
+		return false
 	}
-	d.seen[key] = now
+	seen[key] = now
 	return true
 }

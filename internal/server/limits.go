@@ -36,6 +36,7 @@ func newLimits(c *config.Config, counter *ephemeral.Limiter, m *metrics, now fun
 		httpio.LimitAPI:      ephemeral.Rate(c.RateLimitAPI),
 		httpio.LimitPage:     ephemeral.Rate(c.RateLimitPage),
 		httpio.LimitToken:    ephemeral.Rate(c.RateLimitToken),
+		httpio.LimitGuesses:  ephemeral.Rate(c.RateLimitGuesses),
 	}}
 	l.pending.each, l.pending.all = c.PendingPerSource, c.PendingTotal
 	for name, rate := range l.rates {
@@ -112,18 +113,53 @@ func (l *Limits) refuse(ctx context.Context, limit httpio.Limit, retry, reset ti
 
 func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
 
-// Account takes from the bucket of an account for a sign-in, whoever asks. The
-// source that asks has paid at the route already. The account's bucket is larger
-// than that of one source: were they alike, one stranger could use up the
-// sign-ins of an account by trying it, and its owner would never get in.
-func (l *Limits) Account(ctx context.Context, account string) error {
+// Account takes from the bucket of an account for a sign-in, whoever asks (see
+// proof.Brakes). The source that asks has paid at the route already. The
+// account's bucket is larger than that of one source: were they alike, one
+// stranger could use up the sign-ins of an account by trying it.
+func (l *Limits) Account(ctx context.Context, name string) error {
 	rate := l.rates[httpio.LimitLogin]
+	rate.Count *= wideFactor
+	return l.inside(ctx, httpio.LimitLogin, "login:account:"+name, rate, 1)
+}
+
+// Guesses refuses while the passwords that were wrong, of all accounts and from
+// everywhere, are more than RATE_LIMIT_GUESSES.
+func (l *Limits) Guesses(ctx context.Context) error {
+	return l.inside(ctx, httpio.LimitGuesses, "guesses", l.rates[httpio.LimitGuesses], 0)
+}
+
+// Guessed counts a password that was wrong.
+func (l *Limits) Guessed(ctx context.Context) {
+	if rate := l.rates[httpio.LimitGuesses]; !rate.Off() {
+		l.counter.Take(ctx, "guesses", rate, 1)
+	}
+}
+
+// Confirm takes from the bucket of the source for a password that is asked for
+// once more, where the route has another limit.
+func (l *Limits) Confirm(ctx context.Context) error {
+	return l.inside(ctx, httpio.LimitLogin, "login:source:"+limitKey(httpio.Actor(ctx).Source), l.rates[httpio.LimitLogin], 1)
+}
+
+// Rename takes from the bucket of the actor for a name or address that they try
+// to take: as at registration, the answer tells whether somebody has it.
+func (l *Limits) Rename(ctx context.Context) error {
+	return l.inside(ctx, httpio.LimitRegister, "register:actor:"+httpio.Actor(ctx).ID, l.rates[httpio.LimitRegister], 1)
+}
+
+// inside takes from a bucket inside of a handler; a cost of 0 asks whether one is
+// left.
+func (l *Limits) inside(ctx context.Context, limit httpio.Limit, key string, rate ephemeral.Rate, cost int) error {
 	if rate.Off() {
 		return nil
 	}
-	rate.Count *= wideFactor
-	if v := l.counter.Take(ctx, "login:account:"+account, rate, 1); !v.Allowed {
-		return l.refuse(ctx, httpio.LimitLogin, v.RetryAfter, v.ResetAfter)
+	v := l.counter.Take(ctx, key, rate, cost)
+	if cost == 0 && v.Remaining == 0 {
+		return l.refuse(ctx, limit, rate.Per/time.Duration(rate.Count), v.ResetAfter)
+	}
+	if !v.Allowed {
+		return l.refuse(ctx, limit, v.RetryAfter, v.ResetAfter)
 	}
 	return nil
 }
@@ -173,14 +209,7 @@ func (l *Limits) ClientFailed(ctx context.Context, clientID, source string) {
 // Stranger takes from the bucket of the source for a client that was not known
 // before, where it is met inside of a handler.
 func (l *Limits) Stranger(ctx context.Context) error {
-	rate := l.rates[httpio.LimitClients]
-	if rate.Off() {
-		return nil
-	}
-	if v := l.counter.Take(ctx, "clients:source:"+limitKey(httpio.Actor(ctx).Source), rate, 1); !v.Allowed {
-		return l.refuse(ctx, httpio.LimitClients, v.RetryAfter, v.ResetAfter)
-	}
-	return nil
+	return l.inside(ctx, httpio.LimitClients, "clients:source:"+limitKey(httpio.Actor(ctx).Source), l.rates[httpio.LimitClients], 1)
 }
 
 // Start takes from the buckets of something that will lie in the database, waiting
@@ -206,11 +235,7 @@ func (l *Limits) Start(ctx context.Context, kind string, life time.Duration, cli
 // where there is such a person (-1): what is counted is how often it guessed wrong,
 // from everywhere. It is the limit of failed client authentications.
 func (l *Limits) Named(ctx context.Context, clientID string, n int) error {
-	rate := l.rates[httpio.LimitToken]
-	if v := l.counter.Take(ctx, "named:client:"+clientID, rate, n); !v.Allowed {
-		return l.refuse(ctx, httpio.LimitToken, v.RetryAfter, v.ResetAfter)
-	}
-	return nil
+	return l.inside(ctx, httpio.LimitToken, "named:client:"+clientID, l.rates[httpio.LimitToken], n)
 }
 
 // Poll counts a poll for a code and reports whether it came no earlier than

@@ -76,7 +76,7 @@ func newMetrics(version string) *metrics {
 		m.signIns[r] = signIns.WithLabelValues(r)
 	}
 	limited := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "keystone_rate_limited_total", Help: "Requests refused by a rate limit, by limit."}, []string{"limit"})
-	for _, l := range []httpio.Limit{httpio.LimitLogin, httpio.LimitRegister, httpio.LimitClients, httpio.LimitAPI, httpio.LimitPage, httpio.LimitToken} {
+	for _, l := range []httpio.Limit{httpio.LimitLogin, httpio.LimitRegister, httpio.LimitClients, httpio.LimitAPI, httpio.LimitPage, httpio.LimitToken, httpio.LimitGuesses} {
 		m.limited[l] = limited.WithLabelValues(string(l))
 	}
 	for _, r := range noticeResults {

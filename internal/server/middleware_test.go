@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -365,8 +366,19 @@ func TestDenialsAreRecorded(t *testing.T) {
 	if written != maxDenials {
 		t.Errorf("%d rows in a minute", written)
 	}
+	// Strangers have a room of their own: they cannot mute what is recorded of others.
+	now, written = now.Add(denialEvery), 0
+	for i := range 3 * maxCrowd {
+		d.clientFailed(context.Background(), keystone.Actor{Source: fmt.Sprintf("192.0.2.%d", i)}, "")
+	}
+	d.note(context.Background(), keystone.Actor{ID: "somebody"}, "x", "y")
+	d.clientFailed(context.Background(), keystone.Actor{Source: "192.0.2.1"}, keystone.NewID(now))
+	if written != maxCrowd+2 {
+		t.Errorf("%d rows of strangers and two others in a minute", written)
+	}
+	written = maxDenials
 	now = now.Add(denialEvery)
-	if d.note(context.Background(), keystone.Actor{ID: "new"}, "x", "y"); written != maxDenials+1 || len(d.seen) != 1 {
+	if d.note(context.Background(), keystone.Actor{ID: "new"}, "x", "y"); written != maxDenials+1 || len(d.seen) > 3 {
 		t.Errorf("a minute later: %d rows, %d remembered", written, len(d.seen))
 	}
 }

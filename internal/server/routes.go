@@ -28,14 +28,14 @@ func (s *Server) routes() ([]httpio.Route, error) {
 	if err != nil {
 		return nil, err
 	}
-	check := &proof.Checker{Store: p.Store, Hasher: p.Hasher}
+	check := &proof.Checker{Store: p.Store, Hasher: p.Hasher, Brakes: s.limits}
 	registration, err := registrationOf(c)
 	if err != nil {
 		return nil, err
 	}
 	people := &account.Slice{
 		Store: p.Store, Proof: check, Hasher: p.Hasher, Policy: p.Policy, Pages: pages, AppName: c.AppName, Issuer: c.Issuer,
-		RegistrationOpen: c.Registration == "open", Allow: s.limits.Account,
+		RegistrationOpen: c.Registration == "open", ConfirmLimit: s.limits.Confirm, RenameLimit: s.limits.Rename,
 	}
 	slices := [][]httpio.Route{
 		(&oauth.Slice{
@@ -47,7 +47,7 @@ func (s *Server) routes() ([]httpio.Route, error) {
 		}).Routes(),
 		(&login.Slice{
 			Store: p.Store, Issuer: p.Issuer, Proof: check, Hasher: p.Hasher,
-			Allow: s.limits.Account, Observe: s.metrics.signIn,
+			Observe:  s.metrics.signIn,
 			Register: people.Register, RegistrationOpen: people.RegistrationOpen, PasswordRules: p.Policy.Describe(),
 			Pages: pages, Cookies: cookies, Idle: c.SessionIdle,
 		}).Routes(),

@@ -26,20 +26,20 @@ type traces struct {
 }
 
 const (
-	traceBurst     = 1000
-	tracesASecond  = 10
-	tracesOfSource = 20 // between two flushes
+	traceBurst    = 1000
+	tracesASecond = 10
+	tracesShare   = 50 // a source may take the 50th part of what is left, each second: never all
 )
 
 // add takes the refusal of a request.
 func (t *traces) add(rec *recorder, status int) {
 	checks, facts := rec.x.Checks.Came()
-	now, source := t.now(), rec.x.Actor.Source
+	now, source := t.now(), limitKey(rec.x.Actor.Source)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.budget = min(traceBurst, t.budget+tracesASecond*now.Sub(t.filled).Seconds())
 	t.filled = now
-	if t.budget < 1 || t.sources[source] >= tracesOfSource {
+	if t.budget < 1 || t.sources[source] >= max(1, int(t.budget)/tracesShare) {
 		t.dropped(1)
 		return
 	}
@@ -50,7 +50,7 @@ func (t *traces) add(rec *recorder, status int) {
 	t.sources[source]++
 	code, fix := httpio.Refusal(rec.x.Err)
 	one := keystone.Trace{
-		ID: keystone.NewID(now), RequestID: rec.x.Actor.RequestID, At: now.UTC(), Route: rec.x.Route, Source: source,
+		ID: keystone.NewID(now), RequestID: rec.x.Actor.RequestID, At: now.UTC(), Route: rec.x.Route, Source: rec.x.Actor.Source,
 		ClientID: rec.x.ClientID, ActorID: rec.x.Actor.ID, Status: status, Code: code, Fix: fix,
 		Checks: append([]string(nil), checks...), Facts: map[string]string{},
 	}

@@ -12,6 +12,32 @@ import (
 
 // TestTracesAreBounded: nobody fills the database by being refused, and one
 // source does not keep the others from being explained.
+// One source that is refused all the time leaves room for others, however long it
+// goes on.
+func TestTracesOfOneSource(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	var written []keystone.Trace
+	tr := traces{now: func() time.Time { return now }, dropped: func(int) {},
+		write: func(_ context.Context, list []keystone.Trace) error { written = list; return nil }}
+	for second := range 1000 {
+		for i := range 100 {
+			rec := &recorder{}
+			rec.x.Actor.Source, rec.x.Err = fmt.Sprintf("2001:db8::%x", i), keystone.Fail(keystone.Invalid, "Send less.")
+			tr.add(rec, 400)
+		}
+		rec := &recorder{}
+		rec.x.Actor.Source, rec.x.Err = "192.0.2.1", keystone.Fail(keystone.Invalid, "Send less.")
+		tr.add(rec, 400)
+		if err := tr.flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if written[len(written)-1].Source != "192.0.2.1" {
+			t.Fatalf("after %d seconds another source is not traced any more", second)
+		}
+		now = now.Add(time.Second)
+	}
+}
+
 func TestTracesAreBounded(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	var written []keystone.Trace
@@ -33,7 +59,7 @@ func TestTracesAreBounded(t *testing.T) {
 		refuse("flood")
 	}
 	refuse("other")
-	if err := tr.flush(t.Context()); err != nil || len(written) != tracesOfSource+1 {
+	if err := tr.flush(t.Context()); err != nil || len(written) < 10 || len(written) > traceBurst/tracesShare+1 || written[len(written)-1].Source != "other" {
 		t.Fatalf("%v, %d written", err, len(written))
 	}
 	for i := range 5000 {
