@@ -421,3 +421,38 @@ func TestAttackS2_Names(t *testing.T) {
 		}
 	})
 }
+
+// P: whatever token is issued is one that Keystone accepts: a person with very many
+// scopes is told to ask for fewer, and never gets a token that is too large.
+func TestAttackP_TokensAreNeverTooLarge(t *testing.T) {
+	s := keystonetest.Start(t)
+	var names []string
+	for i := range 400 {
+		names = append(names, fmt.Sprintf("orders.department%03d:read", i))
+	}
+	s.CreateScope(names...)
+	s.CreateRole("first-half", names[:200]...)
+	s.CreateRole("second-half", names[200:]...)
+	u := s.CreateUser("everywhere", "first-half", "second-half")
+	login := func(scopes []string) answer {
+		return as(s, "").json(t, "POST", "/api/v1/auth/login", m{"username": u.Username, "password": u.Password, "scope": strings.Join(scopes, " ")})
+	}
+	a := login(nil)
+	a.wants(t, 400, "everything at once")
+	if a.text("error") != "invalid_request" || !strings.Contains(a.text("error_description"), "fewer") {
+		t.Error(a.body)
+	}
+	most := 0
+	for n := 1; n <= len(names); n += 7 {
+		a := login(names[:n])
+		if a.status == 400 {
+			break
+		}
+		a.wants(t, 200, "%d scopes", n)
+		as(s, a.text("access_token")).json(t, "GET", "/api/v1/users/me", nil).wants(t, 200, "the token with %d scopes", n)
+		most = n
+	}
+	if most < 100 {
+		t.Errorf("only %d scopes fit", most)
+	}
+}

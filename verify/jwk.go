@@ -13,8 +13,8 @@ import (
 	"slices"
 )
 
-// maxKeys bounds a key set. Keystone publishes a handful.
-const maxKeys = 64
+// maxKeys bounds a key set. Keystone publishes a handful, and never more than 256.
+const maxKeys = 512
 
 // publicKey is one usable key of the issuer; exactly one of its fields is set.
 type publicKey struct {

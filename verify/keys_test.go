@@ -266,7 +266,7 @@ func TestKeySetsThatAreRefused(t *testing.T) {
 	good := string(must(json.Marshal(is.keys)))
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":` + good + `}`)) }))
 	defer elsewhere.Close()
-	many := make([]string, 65)
+	many := make([]string, 513)
 	for i := range many {
 		many[i] = strings.Replace(string(must(json.Marshal(is.keys[0]))), `"kid":"ec"`, fmt.Sprintf(`"kid":"k%d"`, i), 1)
 	}

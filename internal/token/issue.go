@@ -100,6 +100,7 @@ type Response struct {
 
 var (
 	errClientOff = keystone.Fail(keystone.Invalid, "This client is disabled. Ask an administrator of Keystone.").WithCode("unauthorized_client")
+	errTooLarge  = keystone.Fail(keystone.Invalid, "The access token would be too large to be sent. Ask for fewer scopes, or register the format opaque for the client.").WithCode("invalid_scope")
 	errGrantType = keystone.Fail(keystone.Invalid, "This client may not use this grant type. Register it for the client first.").WithCode("unauthorized_client")
 	errTooLate   = keystone.Fail(keystone.Invalid, "What this token would come from has just expired.").WithCode("invalid_grant")
 	errUserGone  = keystone.Fail(keystone.Invalid, "The account is not active any more.").WithCode("invalid_grant")
@@ -187,8 +188,30 @@ func (i *Issuer) decide(ctx context.Context, r Request) (Decision, error) {
 	if d.Audiences, err = r.Client.Audience(r.Audiences, i.Options.Issuer); err != nil {
 		keystone.Fact(ctx, "audience asked for", strings.Join(r.Audiences, " "))
 		keystone.Fact(ctx, "audiences of the client", strings.Join(r.Client.Audiences, " "))
+		return d, err
 	}
-	return d, err
+	keystone.Checking(ctx, "size of the token")
+	if r.Client.AccessTokenFormat != keystone.FormatOpaque && claimsSize(r, d) > maxClaims {
+		return d, errTooLarge
+	}
+	return d, nil
+}
+
+// maxClaims keeps a JWT below maxToken, beyond which Keystone itself and package
+// verify refuse it: three quarters of that, because of base64, without a header, a
+// signature and the claims that are always there.
+const maxClaims = maxToken*3/4 - 2<<10
+
+// claimsSize is about how long the claims are that have no bound of their own.
+// Scopes stand in a token twice.
+func claimsSize(r Request, d Decision) (n int) {
+	for _, name := range d.Scopes {
+		n += 2*len(name) + 4
+	}
+	for _, name := range d.Audiences {
+		n += len(name) + 3
+	}
+	return n + len(d.Details.Text()) + len(r.Act.text())
 }
 
 // mint makes the access token in the client's format.

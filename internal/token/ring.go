@@ -46,6 +46,7 @@ type snapshot struct {
 	private   map[string]crypto.Signer // by kid, opened
 	signers   map[string]*signer       // of access tokens, by kid
 	idSigners map[string]*signer       // of ID tokens, by kid
+	published int
 	jwks      []byte
 	etag      string
 }
@@ -175,6 +176,7 @@ func (s *snapshot) encodeJWKS(now time.Time) error {
 			set.Keys = append(set.Keys, jose.JSONWebKey{Key: s.private[k.ID].Public(), KeyID: k.ID, Algorithm: k.Algorithm, Use: "sig"})
 		}
 	}
+	s.published = len(set.Keys)
 	var err error
 	if s.jwks, err = json.Marshal(set); err != nil {
 		return fmt.Errorf("token: encode JWKS: %w", err)

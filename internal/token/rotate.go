@@ -15,10 +15,16 @@ import (
 const publishSlack = 5 * time.Second
 
 var (
+	errManyKeys   = keystone.Fail(keystone.Conflict, "Verifiers hold 256 keys already, each for a day after its successor took over. Rotate again when some have expired.")
 	errNextWaits  = keystone.Fail(keystone.Conflict, "The next key is already published and waits for verifiers to have seen it. Rotate again once it is in use.")
 	errNoSuchKeys = keystone.Fail(keystone.NotFound, "There are no keys of this algorithm.")
 	errNoRing     = keystone.Fail(keystone.Conflict, "Access tokens are signed with JWT_SECRET_KEY (HS256); it is rotated by changing the setting.")
 )
+
+// mostKeys bounds the published keys: verifiers read all of them, and package
+// verify refuses more than twice as many. Rotating every ten seconds reaches it
+// after twenty minutes.
+const mostKeys = 256
 
 // Keys lists every key with its state.
 func (r *Ring) Keys(ctx context.Context) ([]keystone.Key, error) {
@@ -41,6 +47,9 @@ func (r *Ring) Rotate(ctx context.Context, by keystone.Actor, only string) (keys
 		return keystone.Key{}, err
 	}
 	now := r.o.Store.Now()
+	if s.published >= mostKeys {
+		return keystone.Key{}, errManyKeys
+	}
 	var made, waits []keystone.Key
 	for _, alg := range algorithms(s.keys) {
 		if only != "" && alg != only {
