@@ -49,6 +49,12 @@ func (a *API) Handler(rt Route) http.Handler {
 	for _, doc := range rt.Docs {
 		doc(a.api.OpenAPI().Components.Schemas, op)
 	}
+	if rt.Page {
+		if rt.Method == http.MethodPost {
+			refuseBodies(op)
+		}
+		forPeople(op)
+	}
 	return rt.build(a, op)
 }
 

@@ -23,6 +23,7 @@ func DocForm[T any]() Doc {
 		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 			"application/x-www-form-urlencoded": {Schema: schema},
 		}}
+		refuseBodies(op)
 	}
 }
 
@@ -35,8 +36,46 @@ func DocBody[T any]() Doc {
 			s.AdditionalProperties = nil
 		}
 		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
+		refuseBodies(op)
 	}
 }
+
+// refuseBodies says what a route answers to a body that it does not take.
+func refuseBodies(op *huma.Operation) {
+	refuses(op, http.StatusRequestEntityTooLarge)
+	refuses(op, http.StatusUnsupportedMediaType)
+}
+
+// DocAuth says by which schemes a request to the route is authenticated, where its
+// access rule does not tell: any of them, "" for none.
+func DocAuth(schemes ...string) Doc {
+	return func(_ huma.Registry, op *huma.Operation) {
+		op.Security = nil
+		for _, name := range schemes {
+			one := map[string][]string{}
+			if name != "" {
+				one[name] = []string{}
+			}
+			op.Security = append(op.Security, one)
+		}
+		if len(schemes) > 0 {
+			refuses(op, http.StatusUnauthorized, "WWW-Authenticate")
+		}
+	}
+}
+
+// DocRefuses says that the route may refuse with a status that its line in the
+// list does not tell.
+func DocRefuses(statuses ...int) Doc {
+	return func(_ huma.Registry, op *huma.Operation) {
+		for _, status := range statuses {
+			refuses(op, status)
+		}
+	}
+}
+
+// DocCached says that the answer has an ETag, and is 304 to whoever has it.
+func DocCached() Doc { return DocContent(http.StatusNotModified, "", "As it was.") }
 
 // DocAnswer says that the route answers status with T as JSON.
 func DocAnswer[T any](status int, description string) Doc {
@@ -82,10 +121,11 @@ func (a *API) operation(rt Route) *huma.Operation {
 	if rt.Access != Public && rt.Access != CrossSite {
 		refuse(http.StatusUnauthorized, "WWW-Authenticate")
 	}
-	if rt.Access == Self || rt.Access.Demands() != "" {
-		refuse(http.StatusForbidden)
+	unsafe := rt.Method != http.MethodGet && rt.Method != http.MethodHead
+	if rt.Access == Self || rt.Access.Demands() != "" || unsafe && rt.Access != ClientAuth && rt.Access != CrossSite {
+		refuse(http.StatusForbidden) // the last for a page of another origin
 	}
-	if strings.Contains(rt.Path, "{") {
+	if strings.Contains(rt.Path, "{") || rt.Page {
 		refuse(http.StatusNotFound)
 	}
 	if rt.Limit != LimitNone {
@@ -94,15 +134,12 @@ func (a *API) operation(rt Route) *huma.Operation {
 	if rt.Limit == LimitLogin {
 		refuse(http.StatusUnauthorized, "WWW-Authenticate")
 	}
-	switch rt.Method {
-	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
-		if rt.Access == Self || rt.Access.Demands() != "" || rt.Limit == LimitRegister {
-			refuse(http.StatusConflict)
-		}
+	if unsafe && (rt.Access == Self || rt.Access.Demands() != "" || rt.Limit == LimitRegister) {
+		refuse(http.StatusConflict)
 	}
 	switch {
 	case rt.Access == ClientAuth:
-		op.Security = []map[string][]string{{"client": {}}}
+		op.Security = []map[string][]string{{"client": {}}, {}} // a public client only names itself
 	case rt.Access.Demands() != "":
 		op.Security = []map[string][]string{{"bearer": {rt.Access.Demands()}}}
 	case rt.Access != Public && rt.Access != CrossSite:
@@ -111,10 +148,21 @@ func (a *API) operation(rt Route) *huma.Operation {
 	return op
 }
 
+// forPeople says that what a page refuses, it refuses by a page.
+func forPeople(op *huma.Operation) {
+	for _, res := range op.Responses {
+		if answer, ok := res.Content["application/json"]; ok && answer.Schema.Ref == errorRef {
+			res.Content = map[string]*huma.MediaType{"text/html": {Schema: &huma.Schema{Type: huma.TypeString}}}
+		}
+	}
+}
+
+const errorRef = "#/components/schemas/Error"
+
 // refuses says that the operation may answer status with an Error.
 func refuses(op *huma.Operation, status int, headers ...string) {
 	res := &huma.Response{Description: http.StatusText(status), Content: map[string]*huma.MediaType{
-		"application/json": {Schema: &huma.Schema{Ref: "#/components/schemas/Error"}},
+		"application/json": {Schema: &huma.Schema{Ref: errorRef}},
 	}}
 	for _, name := range headers {
 		if res.Headers == nil {

@@ -21,8 +21,7 @@ const maxJSONBody = 1 << 20
 // request before it.
 func buildJSON[I, O any](a *API, op *huma.Operation, h func(context.Context, *I) (*O, error)) http.Handler {
 	if _, ok := reflect.TypeFor[I]().FieldByName("Body"); ok {
-		refuses(op, http.StatusRequestEntityTooLarge)
-		refuses(op, http.StatusUnsupportedMediaType)
+		refuseBodies(op)
 	}
 	if headerOf(reflect.TypeFor[I](), "If-Match") {
 		refuses(op, http.StatusPreconditionFailed)

@@ -27,6 +27,9 @@ type Route struct {
 // Answers returns the route with another status of success, such as 201.
 func (rt Route) Answers(status int) Route { rt.Status = status; return rt }
 
+// Says returns the route with more for the OpenAPI document.
+func (rt Route) Says(docs ...Doc) Route { rt.Docs = append(rt.Docs, docs...); return rt }
+
 // Pattern is the route's pattern for http.ServeMux.
 func (rt Route) Pattern() string { return rt.Method + " " + rt.Path }
 

@@ -79,7 +79,7 @@ func (d *docs) routes() []httpio.Route {
 			w.Header()["Content-Security-Policy"] = []string{docsPolicy}
 			f.serve(w, r)
 			return nil
-		}, httpio.DocContent(http.StatusOK, f.contentType, "The file."))
+		}, httpio.DocContent(http.StatusOK, f.contentType, "The file."), httpio.DocCached())
 	}
 	return []httpio.Route{
 		page("/docs", "This API, to read and to try (DEBUG)", &d.page),
