@@ -123,7 +123,7 @@ func (c *Checker) Reset(ctx context.Context, by keystone.Actor, value, newPasswo
 			return err // and the link is as it was
 		}
 		owner := by
-		owner.Kind, owner.ID, owner.Name = keystone.ActorUser, login.UserID, login.Username
+		owner.Kind, owner.ID, owner.Name, owner.FirstParty = keystone.ActorUser, login.UserID, login.Username, true
 		return tx.SetPassword(ctx, owner, login.UserID, hash, "")
 	})
 	if errors.Is(err, error(errReset)) {

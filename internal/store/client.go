@@ -64,8 +64,8 @@ func (s *Store) createClient(ctx context.Context, by keystone.Actor, c keystone.
 	c.ID, c.BuiltIn, c.Version = id, false, 1
 	c.CreatedAt, c.UpdatedAt = moment(micros(now)), moment(micros(now))
 	err = s.InTx(ctx, func(tx *Store) error {
-		if !mayMakeClient(by, c) {
-			return errForbidden
+		if err := tx.mayMakeClient(ctx, by, c); err != nil {
+			return err
 		}
 		_, err := tx.q.exec(ctx, `INSERT INTO clients (id, name, kind, enabled, first_party, built_in, redirect_uris, audiences, grants,
 			access_token_format, rotate_refresh_tokens, access_token_ttl, created_at, updated_at, version, pkce_optional, post_logout_redirect_uris, settings, registration)
@@ -239,8 +239,8 @@ func (s *Store) UpdateClient(ctx context.Context, by keystone.Actor, id string, 
 		if err := validClient(after); err != nil {
 			return err
 		}
-		if !mayMakeClient(by, after) {
-			return errForbidden
+		if err := tx.mayMakeClient(ctx, by, after); err != nil {
+			return err
 		}
 		return tx.writeClient(ctx, by, before, &after)
 	})
@@ -301,28 +301,31 @@ func (s *Store) DeleteClient(ctx context.Context, by keystone.Actor, id string, 
 		if err != nil {
 			return err
 		}
-		id = c.ID
 		if version != 0 && c.Version != version {
 			return errStale
 		}
-		n, err := tx.q.exec(ctx, `DELETE FROM clients WHERE id = $1 AND version = $2`, id, c.Version)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return errMoved
-		}
-		if err := tx.revokeGrants(ctx, "client_id", id, keystone.EndClientDisabled); err != nil {
-			return err
-		}
-		if _, err := tx.q.exec(ctx, `DELETE FROM access_tokens WHERE client_id = $1`, id); err != nil {
-			return err
-		}
-		tx.afterCommit(func() { s.cache.clients.Invalidate(id) })
-		return tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActClientDeleted, TargetKind: "client", TargetID: id, TargetName: c.Name,
-			Detail: map[string]any{"before": describeClient(c)}})
+		return tx.removeClient(ctx, by, c)
 	})
 	return s.fail("delete client", err)
+}
+
+func (s *Store) removeClient(ctx context.Context, by keystone.Actor, c keystone.Client) error {
+	n, err := s.q.exec(ctx, `DELETE FROM clients WHERE id = $1 AND version = $2`, c.ID, c.Version)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return errMoved
+	}
+	if err := s.revokeGrants(ctx, "client_id", c.ID, keystone.EndClientDisabled); err != nil {
+		return err
+	}
+	if _, err := s.q.exec(ctx, `DELETE FROM access_tokens WHERE client_id = $1`, c.ID); err != nil {
+		return err
+	}
+	s.afterCommit(func() { s.cache.clients.Invalidate(c.ID) })
+	return s.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActClientDeleted, TargetKind: "client", TargetID: c.ID, TargetName: c.Name,
+		Detail: map[string]any{"before": describeClient(c)}})
 }
 
 // manageableClient returns the client when the actor may manage it: whoever
@@ -335,15 +338,45 @@ func (s *Store) manageableClient(ctx context.Context, by keystone.Actor, id stri
 	if c.BuiltIn {
 		return c, errBuiltIn
 	}
-	if !mayMakeClient(by, c) {
-		return c, errForbidden
-	}
-	return c, nil
+	return c, s.mayMakeClient(ctx, by, c)
 }
 
-// mayMakeClient reports whether the actor may give a client what it has: its
-// scopes, and with first-party the management of every account that signs in
-// through it, which is what users:write is about.
-func mayMakeClient(by keystone.Actor, c keystone.Client) bool {
-	return by.MayGrantAll(c.Scopes) == "" && (!c.FirstParty || by.May(keystone.UsersWrite))
+// mayMakeClient refuses an actor who may not give a client what it has: its scopes;
+// and what lets it act for people, which is what users:write is about: as a
+// first-party client for whoever signs in through it, by exchange for those whose
+// tokens it gets, by assertion for those whom its issuers may speak for.
+func (s *Store) mayMakeClient(ctx context.Context, by keystone.Actor, c keystone.Client) error {
+	forPeople := c.FirstParty || len(c.TokenExchange) > 0 || len(c.JWTBearer) > 0
+	switch {
+	case by.MayGrantAll(c.Scopes) != "":
+		return errForbidden
+	case !forPeople || by.Kind == keystone.ActorRegistration && by.ID == c.ID && c.Registration == keystone.RegistrationDocument:
+		return nil // a document says nothing of these: what an administrator has set stays
+	case !by.May(keystone.UsersWrite):
+		return errForbidden
+	}
+	return s.mayAssert(ctx, by, c.JWTBearer)
+}
+
+// mayAssert refuses an actor who does not hold what the people hold for whom these
+// issuers may speak: whoever has a key of such an issuer can be any of them.
+func (s *Store) mayAssert(ctx context.Context, by keystone.Actor, issuers []keystone.AssertionIssuer) error {
+	everything := true
+	for _, sc := range keystone.BuiltInScopes {
+		everything = everything && by.May(sc.Name)
+	}
+	if everything {
+		return nil
+	}
+	for _, a := range issuers {
+		if a.SubjectIsUserID {
+			return errForbidden
+		}
+		for _, u := range a.Users {
+			if _, err := s.manageable(ctx, by, u.UserID); err != nil && keystone.KindOf(err) != keystone.NotFound { // nobody has the id, or ever will again
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -47,7 +47,7 @@ func (s *Store) keepDocument(ctx context.Context, by keystone.Actor, id string, 
 			kept, _, err = tx.replaceRegistered(ctx, actor, before, c)
 			return err
 		case found: // from a client that proves itself to one that does not, or back: nothing of the old one holds
-			if err := tx.DeleteClient(ctx, actor, id, 0); err != nil {
+			if err := tx.removeClient(ctx, actor, before); err != nil {
 				return err
 			}
 			if c, err = tx.built(ctx, build, keystone.Client{}); err != nil {

@@ -16,7 +16,7 @@ func TestSetPassword(t *testing.T) {
 		mine, other := signIn(t, s, u), signIn(t, s, u)
 		foreign := signIn(t, s, newUser(t, s, "john"))
 		old := must[store.Login](t)(s.LoginByID(ctx, u.ID))
-		self := keystone.Actor{Kind: keystone.ActorUser, ID: u.ID}
+		self := keystone.Actor{Kind: keystone.ActorUser, ID: u.ID, FirstParty: true}
 
 		ok(t, s.SetPassword(ctx, self, u.ID, "new hash", mine.SessionID))
 		now := must[store.Login](t)(s.LoginByID(ctx, u.ID))

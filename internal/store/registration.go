@@ -199,8 +199,7 @@ func (s *Store) DeleteRegistration(ctx context.Context, by keystone.Actor, clien
 		if err != nil {
 			return err
 		}
-		r.Policy.Scopes = r.Client.Scopes // whatever it was given since: it only goes
-		return tx.DeleteClient(ctx, registrant(by, clientID, r.Client.Name, r.Policy), clientID, 0)
+		return tx.removeClient(ctx, registrant(by, clientID, r.Client.Name, r.Policy), r.Client) // whatever it was given since: it only goes
 	})
 	return s.fail("delete registration", err)
 }

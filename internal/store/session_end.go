@@ -32,8 +32,10 @@ func (s *Store) EndSession(ctx context.Context, by keystone.Actor, id, userID, r
 		if userID != "" && ses.UserID != userID || !ses.Alive(tx.now()) {
 			return notFound("session")
 		}
-		if _, err := tx.manageable(ctx, by, ses.UserID); err != nil {
-			return err
+		if own := by.Kind == keystone.ActorUser && by.ID == ses.UserID && by.SessionID == id; !own { // whoever is in a session may leave it
+			if _, err := tx.manageable(ctx, by, ses.UserID); err != nil {
+				return err
+			}
 		}
 		if err := tx.revokeGrants(ctx, "session_id", id, reason); err != nil {
 			return err

@@ -234,7 +234,7 @@ func TestEndingWhoHoldsMore(t *testing.T) {
 		if !alive(t, s, g) {
 			t.Fatal("a refusal ended it")
 		}
-		ok(t, s.EndSession(ctx, keystone.Actor{Kind: keystone.ActorUser, ID: admin.ID}, g.SessionID, admin.ID, keystone.EndLogout))
+		ok(t, s.EndSession(ctx, keystone.Actor{Kind: keystone.ActorUser, ID: admin.ID, SessionID: g.SessionID}, g.SessionID, admin.ID, keystone.EndLogout))
 		signIn(t, s, newUser(t, s, "jane", "user"))
 		if n, err := s.EndSessions(ctx, manager, must[keystone.User](t)(s.FindUser(ctx, "jane")).ID, "", keystone.EndRevoked); n != 1 || err != nil {
 			t.Fatal(n, err)

@@ -166,7 +166,7 @@ func loginKey(login string) (column, key string, err error) {
 }
 
 // UpdateUser applies a patch where the user still has the version (0: any
-// version). The actor must hold whatever the user holds, or be the user.
+// version). The actor must be one to whom the user is manageable.
 // Disabling ends every session and refresh token; the last administrator
 // cannot be disabled.
 func (s *Store) UpdateUser(ctx context.Context, by keystone.Actor, id string, version int64, patch keystone.UserPatch) (keystone.User, error) {
@@ -268,15 +268,16 @@ func (s *Store) DeleteUser(ctx context.Context, by keystone.Actor, id string, ve
 	return s.fail("delete user", err)
 }
 
-// manageable returns the user when the actor may manage them: it is themselves,
-// or the actor holds every scope that they hold. Otherwise whoever may write
-// users could take over an administrator.
+// manageable returns the user when the actor may manage them: it is themselves
+// through a first-party client, or the actor holds every scope that they hold.
+// Otherwise whoever may write users could take over an administrator. Any other
+// client that acts for somebody holds what its token holds, also towards them.
 func (s *Store) manageable(ctx context.Context, by keystone.Actor, id string) (keystone.User, error) {
 	u, err := s.User(ctx, id)
 	if err != nil {
 		return u, err
 	}
-	if by.Kind == keystone.ActorUser && by.ID == id {
+	if by.Kind == keystone.ActorUser && by.ID == id && by.FirstParty {
 		return u, nil
 	}
 	held, err := s.heldScopes(ctx, id)

@@ -296,7 +296,7 @@ func TestSelf(t *testing.T) {
 	storetest.EachDB(t, func(t *testing.T, s *store.Store, _ *storetest.Clock) {
 		newUser(t, s, "root", "admin")
 		u := newUser(t, s, "jane", "admin")
-		self := keystone.Actor{Kind: keystone.ActorUser, ID: u.ID}
+		self := keystone.Actor{Kind: keystone.ActorUser, ID: u.ID, FirstParty: true}
 		if _, err := s.UpdateUser(ctx, self, u.ID, 0, keystone.UserPatch{FirstName: ptr("Jana")}); err != nil {
 			t.Error(err)
 		}

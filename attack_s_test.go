@@ -1,0 +1,108 @@
+package keystone_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/keystonetest"
+)
+
+// TestS1_ClientsSpeakForPeople: whoever writes clients can make none, change none and
+// get no secret of one that is a person whom they could not manage themselves; and
+// what acts for a person through another client manages no more than its token holds.
+func TestS1_ClientsSpeakForPeople(t *testing.T) {
+	k := newClientKey(t, "ES256", "k1")
+	p := newPlatform(t, k)
+	eachServerWith(t, p.option, func(t *testing.T, s *keystonetest.Server) {
+		s.CreateRole("clerk", keystone.ClientsRead, keystone.ClientsWrite)
+		s.CreateRole("support", keystone.ClientsRead, keystone.ClientsWrite, keystone.UsersRead, keystone.UsersWrite)
+		bob, carl, jane, root := s.CreateUser("bob", "clerk"), s.CreateUser("carl", "support"), s.CreateUser("jane"), s.CreateUser("root", keystone.RoleAdmin)
+		clerk, support, admin := s.SignIn(bob).AccessToken, s.SignIn(carl).AccessToken, s.Admin()
+		app := s.CreateClient(keystone.Client{Kind: keystone.ClientWeb, RedirectURIs: []string{"https://app.example/cb"}})
+
+		anybody := m{"jwt_bearer": []m{{"issuer": p.issuer, "subject_is_user_id": true}}}
+		only := func(u keystonetest.User) m {
+			return m{"jwt_bearer": []m{{"issuer": p.issuer, "users": []m{{"subject": "x", "user_id": u.ID}}}}}
+		}
+		exchange := m{"token_exchange": []m{{"client_id": app.ID, "mode": "impersonation"}}}
+		for name, test := range map[string]struct {
+			setting                m
+			clerk, support, admins int
+		}{
+			"anybody by id":    {anybody, 403, 403, 201},
+			"an administrator": {only(root), 403, 403, 201},
+			"a user":           {only(jane), 403, 201, 201},
+			"oneself":          {only(carl), 403, 201, 201},
+			"exchange":         {exchange, 403, 201, 201},
+			"nothing of that":  {m{}, 201, 201, 201},
+		} {
+			body := m{"name": "n", "kind": "service", "grants": []string{jwtBearer, keystone.GrantTokenExchange}, "scopes": []string{"openid", "profile"}}
+			for field, value := range test.setting {
+				body[field] = value
+			}
+			for who, one := range map[string]struct {
+				token string
+				want  int
+			}{"clerk": {clerk, test.clerk}, "support": {support, test.support}, "admin": {admin, test.admins}} {
+				var made, plain map[string]any
+				if got := s.Call(http.MethodPost, "/api/v1/admin/clients", one.token, body, &made); got != one.want {
+					t.Errorf("%s: %s creates it: %d %v", name, who, got, made)
+				}
+				if got := s.Call(http.MethodPost, "/api/v1/admin/clients", one.token, m{"name": "n", "kind": "service", "grants": body["grants"], "scopes": body["scopes"]}, &plain); got != 201 {
+					t.Fatalf("%s creates a client: %d %v", who, got, plain)
+				}
+				want := one.want
+				if want == 201 {
+					want = 200
+				}
+				if got := s.Call(http.MethodPatch, "/api/v1/admin/clients/"+plain["id"].(string), one.token, test.setting, nil); got != want {
+					t.Errorf("%s: %s changes a client to it: %d", name, who, got)
+				}
+			}
+			// Whoever may not make such a client gets neither its secret nor a key of their own into it.
+			var made map[string]any
+			if got := s.Call(http.MethodPost, "/api/v1/admin/clients", admin, body, &made); got != 201 {
+				t.Fatal(got, made)
+			}
+			for who, one := range map[string]struct {
+				token string
+				may   bool
+			}{"clerk": {clerk, test.clerk == 201}, "support": {support, test.support == 201}} {
+				id := "/api/v1/admin/clients/" + made["id"].(string)
+				for what, got := range map[string]int{
+					"rotates the secret": s.Call(http.MethodPost, id+"/secret", one.token, m{}, nil),
+					"changes the name":   s.Call(http.MethodPatch, id, one.token, m{"name": "other"}, nil),
+				} {
+					if (got < 300) != one.may || !one.may && got != 403 {
+						t.Errorf("%s: %s %s: %d", name, who, what, got)
+					}
+				}
+			}
+		}
+
+		// The operator gives such a client users:write: it still does not manage the
+		// person whose token it has, who holds more than the token does.
+		c := bearerClient(s, keystone.AssertionIssuer{Issuer: p.issuer, SubjectIsUserID: true}, func(c *keystone.Client) { c.Scopes = []string{keystone.UsersRead, keystone.UsersWrite} })
+		status, tokens := postForm(t, s, "/oauth2/token", bearerForm(c, k.sign(t, "JWT", p.vouched(s, root.ID))))
+		raw, _ := tokens["access_token"].(string)
+		if status != 200 {
+			t.Fatal(status, tokens)
+		}
+		for name, got := range map[string]int{
+			"disables":      s.Call(http.MethodPatch, "/api/v1/users/"+root.ID, raw, m{"enabled": false}, nil),
+			"renames":       s.Call(http.MethodPatch, "/api/v1/users/"+root.ID, raw, m{"username": "other"}, nil),
+			"ends sessions": s.Call(http.MethodDelete, "/api/v1/users/"+root.ID+"/sessions", raw, nil, nil),
+		} {
+			if got != 403 {
+				t.Errorf("as an administrator whose token holds users:write alone: %s: %d", name, got)
+			}
+		}
+		if got := s.Call(http.MethodPatch, "/api/v1/users/"+jane.ID, raw, m{"first_name": "Jane"}, nil); got != 200 {
+			t.Errorf("somebody who holds nothing more: %d", got)
+		}
+		if got := s.Call(http.MethodPatch, "/api/v1/users/"+root.ID, s.SignIn(root).AccessToken, m{"first_name": "Root"}, nil); got != 200 {
+			t.Errorf("oneself, through Keystone's own client: %d", got)
+		}
+	})
+}
