@@ -5,10 +5,13 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
+	"math"
 	"slices"
 	"time"
 
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/secret"
 )
 
 // The trail is sealed after the fact, by one node at a time, in batches: writers
@@ -212,15 +215,18 @@ func (r *AuditReport) find(n, seq int64, what string) {
 }
 
 // verifyChain checks the links and collects the rows that were sealed late.
-func (s *Store) verifyChain(ctx context.Context, r *AuditReport, pruned int64, expectHead string) (late map[int64]string, headSeen bool, err error) {
+func (s *Store) verifyChain(ctx context.Context, r *AuditReport, pruned prune, expectHead string) (late map[int64]string, headSeen bool, err error) {
 	late = map[int64]string{}
 	before := seal{hash: make([]byte, 32)}
 	err = s.eachSeal(ctx, func(l seal) error {
 		if r.Seals == 0 && l.n > 1 { // the beginning was pruned, if the trail says so
-			if l.n-1 > pruned {
-				r.find(1, 0, "seal missing")
-			}
 			before = seal{n: l.n - 1, last: l.first - 1, hash: l.previous}
+			switch {
+			case before.n > pruned.n:
+				r.find(1, 0, "seal missing")
+			case before.n == pruned.n:
+				before.last, before.hash = pruned.seq, []byte(pruned.hash)
+			}
 		}
 		if l.n != before.n+1 || l.first != before.last+1 {
 			r.find(before.n+1, 0, "seal missing")
@@ -232,18 +238,24 @@ func (s *Store) verifyChain(ctx context.Context, r *AuditReport, pruned int64, e
 				late[seq] = digest
 			}
 		}
+		if l.n == pruned.n && string(l.hash) != pruned.hash {
+			r.find(l.n, 0, "seal changed")
+		}
 		before = l
 		r.Seals++
 		r.Head = hex.EncodeToString(l.hash)
 		headSeen = headSeen || r.Head == expectHead
 		return nil
 	})
+	if err == nil && r.Seals == 0 && pruned.n > 0 { // the last one is never pruned
+		r.find(pruned.n+1, 0, "seal missing")
+	}
 	return late, headSeen, err
 }
 
 // verifyRows compares every sealed row with its digest. Rows of seals that are
 // being pruned may be gone already.
-func (s *Store) verifyRows(ctx context.Context, r *AuditReport, pruned int64, late map[int64]string) (tip int64, err error) {
+func (s *Store) verifyRows(ctx context.Context, r *AuditReport, pruned prune, late map[int64]string) (tip int64, err error) {
 	err = s.eachSeal(ctx, func(l seal) error {
 		if tip == 0 { // nothing can be before the first seal
 			before, err := all(ctx, s, scanSeq, `SELECT seq FROM audit WHERE seq < $1 ORDER BY seq LIMIT 100`, l.first)
@@ -278,7 +290,7 @@ func (s *Store) verifyRows(ctx context.Context, r *AuditReport, pruned int64, la
 			r.Rows++
 		}
 		for seq := range want {
-			if seq >= l.first && l.n > pruned {
+			if seq >= l.first && l.n > pruned.n {
 				r.find(l.n, seq, "removed")
 			}
 		}
@@ -303,15 +315,40 @@ func (s *Store) eachSeal(ctx context.Context, f func(seal) error) error {
 	}
 }
 
-// prunedThrough returns the last seal that the trail itself says was pruned.
-func (s *Store) prunedThrough(ctx context.Context) (n int64, err error) {
-	rows, err := all(ctx, s, scanTrailRow, `SELECT `+auditColumns+` FROM audit WHERE action = 'audit.pruned' ORDER BY seq DESC LIMIT 1`)
-	for _, e := range rows {
-		if through, ok := e.Detail["through_seal"].(float64); ok {
-			n = int64(through)
+// prune is the last seal that was removed at the end of its keeping: what is left
+// of the chain goes on from it.
+type prune struct {
+	n, seq int64
+	hash   string
+}
+
+// prunedThrough returns the last prune that the trail tells of. Anybody who can
+// write to the database can write such a row, so only one under the chain's key
+// counts; those from before there was the key in them do not.
+func (s *Store) prunedThrough(ctx context.Context) (prune, error) {
+	for before := int64(math.MaxInt64); ; {
+		rows, err := all(ctx, s, scanTrailRow, `SELECT `+auditColumns+` FROM audit WHERE action = 'audit.pruned' AND seq < $1 ORDER BY seq DESC LIMIT 50`, before)
+		if err != nil || len(rows) == 0 {
+			return prune{}, err
+		}
+		for _, e := range rows {
+			before = e.Seq
+			n, _ := e.Detail["through_seal"].(float64)
+			seq, _ := e.Detail["through_seq"].(float64)
+			head, _ := e.Detail["head"].(string)
+			mac, _ := e.Detail["mac"].(string)
+			hash, err := hex.DecodeString(head)
+			p := prune{int64(n), int64(seq), string(hash)}
+			if err == nil && secret.Equal([]byte(mac), []byte(s.pruneMAC(p))) {
+				return p, nil
+			}
 		}
 	}
-	return n, err
+}
+
+func (s *Store) pruneMAC(p prune) string {
+	sum := s.chain.Sum([]byte("prune"), number(p.n), number(p.seq), []byte(p.hash))
+	return hex.EncodeToString(sum[:])
 }
 
 // PruneAudit removes whole seals, and the rows they cover, that are older than
@@ -325,6 +362,9 @@ func (s *Store) PruneAudit(ctx context.Context, keep time.Duration) (removed int
 		return 0, s.fail("prune audit", err)
 	}
 	through := list[0]
+	if string(s.sealHash(through)) != string(through.hash) { // somebody else's, which would have us remove what they like
+		return 0, s.fail("prune audit", fmt.Errorf("seal %d was changed: run keystone audit verify", through.n))
+	}
 	if err := s.announcePrune(ctx, through); err != nil {
 		return 0, s.fail("prune audit", err)
 	}
@@ -344,7 +384,7 @@ func (s *Store) PruneAudit(ctx context.Context, keep time.Duration) (removed int
 
 func (s *Store) announcePrune(ctx context.Context, through seal) error {
 	return s.InTx(ctx, func(tx *Store) error {
-		if done, err := tx.prunedThrough(ctx); err != nil || done >= through.n {
+		if done, err := tx.prunedThrough(ctx); err != nil || done.n >= through.n {
 			return err
 		}
 		var rows int64
@@ -352,6 +392,7 @@ func (s *Store) announcePrune(ctx context.Context, through seal) error {
 			return err
 		}
 		return tx.audit(ctx, keystone.System("retention"), keystone.AuditEvent{Action: keystone.ActAuditPruned, TargetKind: "server",
-			Detail: map[string]any{"through_seal": through.n, "through_seq": through.last, "head": hex.EncodeToString(through.hash), "rows": rows}})
+			Detail: map[string]any{"through_seal": through.n, "through_seq": through.last, "head": hex.EncodeToString(through.hash), "rows": rows,
+				"mac": s.pruneMAC(prune{through.n, through.last, string(through.hash)})}})
 	})
 }

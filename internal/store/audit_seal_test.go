@@ -364,6 +364,78 @@ func TestPruneAudit(t *testing.T) {
 	})
 }
 
+// TestForgedPrune: whoever can write to the database alone cannot have the trail say
+// that a part of it was pruned, whatever they write, and whoever seals it.
+func TestForgedPrune(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
+		raw := func(sql string, args ...any) {
+			t.Helper()
+			must[int64](t)(s.Raw(ctx, sql, args...))
+		}
+		const day = 24 * time.Hour
+		record(t, s, 3)
+		seal(t, s, 3)
+		clock.Move(2 * day)
+		for range 3 { // seals 2 to 4
+			record(t, s, 3)
+			seal(t, s, 3)
+			clock.Move(time.Minute)
+		}
+		must[int64](t)(s.PruneAudit(ctx, day)) // seal 1, rightly
+		seal(t, s, 1)
+		if got := findings(t, s, ""); got != "" {
+			t.Fatal(got)
+		}
+		// Seals 2 and 3 are cut out, in each of the ways that the rows are left to say so.
+		forged := map[string]string{
+			"no mac":            `{"through_seal":3,"through_seq":9,"head":"` + strings.Repeat("00", 32) + `","rows":6}`,
+			"invented mac":      `{"through_seal":3,"through_seq":9,"head":"` + strings.Repeat("00", 32) + `","rows":6,"mac":"` + strings.Repeat("00", 32) + `"}`,
+			"the mac of seal 1": strings.Replace(must[[]string](t)(s.RawTexts(ctx, `SELECT detail FROM audit WHERE action = 'audit.pruned'`))[0], `"through_seal":1`, `"through_seal":3`, 1),
+		}
+		raw(`DELETE FROM audit WHERE seq <= 9`)
+		raw(`DELETE FROM audit_seals WHERE n <= 3`)
+		for name, detail := range forged {
+			raw(`INSERT INTO audit (id, at, actor_kind, actor_id, actor_name, client_id, source, request_id, action, target_kind, target_id, target_name, detail)
+				SELECT $1, at, actor_kind, actor_id, actor_name, client_id, source, request_id, action, target_kind, target_id, target_name, $2 FROM audit WHERE action = 'audit.pruned' ORDER BY seq LIMIT 1`,
+				keystone.NewID(clock.Now()), detail)
+			if got := findings(t, s, ""); !strings.Contains(got, "1/0 seal missing") {
+				t.Errorf("%s: %q", name, got)
+			}
+			seal(t, s, 1)
+			if got := findings(t, s, ""); !strings.Contains(got, "1/0 seal missing") {
+				t.Errorf("%s, sealed: %q", name, got)
+			}
+		}
+		// A chain of another beginning does not go on from what was pruned.
+		raw(`UPDATE audit_seals SET n = n - 2`)
+		if got := findings(t, s, ""); !strings.Contains(got, "seal changed") && !strings.Contains(got, "seal missing") {
+			t.Errorf("renumbered: %q", got)
+		}
+		raw(`DELETE FROM audit_seals`)
+		if got := findings(t, s, ""); !strings.Contains(got, "seal missing") {
+			t.Errorf("no seals: %q", got)
+		}
+	})
+}
+
+// TestPruneByForgedSeal: retention removes nothing by a seal that somebody else wrote.
+func TestPruneByForgedSeal(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
+		record(t, s, 3)
+		seal(t, s, 3)
+		clock.Move(time.Hour)
+		record(t, s, 3)
+		seal(t, s, 3)
+		must[int64](t)(s.Raw(ctx, `UPDATE audit_seals SET sealed_at = 0, last_seq = 6 WHERE n = 1`))
+		if n, err := s.PruneAudit(ctx, 24*time.Hour); err == nil || n != 0 {
+			t.Errorf("removed %d, %v", n, err)
+		}
+		if left := trail(t, s); len(left) != 6 {
+			t.Errorf("%d rows are left", len(left))
+		}
+	})
+}
+
 // TestPruneIsCutShort: a prune that dies half way leaves a trail that verifies,
 // and the next one finishes it.
 func TestPruneIsCutShort(t *testing.T) {
