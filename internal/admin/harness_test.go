@@ -83,7 +83,7 @@ func newWorld(t testing.TB, s *store.Store, clock *storetest.Clock) *world {
 // person makes a user and an actor who is that user.
 func (w *world) person(name string, scopes []string, roles ...string) {
 	w.t.Helper()
-	u, err := w.store.CreateUser(context.Background(), keystone.Operator("test"), keystone.User{Username: name, Email: name + "@example.com", Enabled: true, Roles: roles}, "")
+	u, err := w.store.CreateUser(context.Background(), keystone.Operator("test"), keystone.User{Username: name, Email: name + "@example.com", Enabled: true, Roles: roles}, "hash")
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -44,7 +44,8 @@ func (s *Store) login(ctx context.Context, column, key string) (l Login, err err
 
 // SetPassword replaces the password hash and ends every other session and
 // refresh token of the user; keepSession (may be empty) stays. Who may: the
-// user, or an actor that holds what the user holds.
+// user, or an actor that holds what the user holds. An empty hash takes the password
+// away; the last administrator's stays.
 func (s *Store) SetPassword(ctx context.Context, by keystone.Actor, userID, hash, keepSession string) error {
 	err := s.InTx(ctx, func(tx *Store) error {
 		u, err := tx.manageable(ctx, by, userID)
@@ -63,6 +64,14 @@ func (s *Store) SetPassword(ctx context.Context, by keystone.Actor, userID, hash
 		_, err = tx.q.exec(ctx, `INSERT INTO passwords (user_id, hash) VALUES ($1, $2) ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash`, userID, hash)
 		if err != nil {
 			return err
+		}
+		if hash == "" {
+			if u, err = tx.User(ctx, userID); err != nil { // now that nobody else can change it
+				return err
+			}
+			if err := tx.keepAnAdmin(ctx, u); err != nil {
+				return err
+			}
 		}
 		ended, err := tx.endSessions(ctx, userID, keepSession, keystone.EndPasswordChanged)
 		if err != nil {

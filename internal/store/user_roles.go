@@ -7,7 +7,7 @@ import (
 )
 
 var (
-	errLastAdmin   = keystone.Fail(keystone.Conflict, "This would leave nobody who can administer Keystone. Give another enabled user the role admin first.")
+	errLastAdmin   = keystone.Fail(keystone.Conflict, "This would leave nobody who can administer Keystone. Give another enabled user who has a password the role admin first.")
 	errUnknownRole = keystone.FailField("roles", "Name roles that exist.")
 )
 
@@ -97,8 +97,8 @@ func (s *Store) mayGrantRoles(ctx context.Context, by keystone.Actor, roles []st
 	return nil
 }
 
-// keepAnAdmin refuses to take away a user who was an enabled administrator where
-// that leaves none, once there has been one. The lock row makes such changes
+// keepAnAdmin refuses to take away a user who was an enabled administrator, or their
+// password, where that leaves nobody who can sign in as one, once there has been one. The lock row makes such changes
 // wait for one another, so that two administrators cannot remove each other at
 // the same time. It comes after the user's row is written at the version that
 // was read: so the user was what was says.
@@ -128,6 +128,6 @@ func (s *Store) keepAnAdmin(ctx context.Context, was keystone.User) error {
 
 func (s *Store) countAdmins(ctx context.Context) (n int64, err error) {
 	_, err = s.row(ctx, `SELECT COUNT(*) FROM user_roles ur JOIN roles r ON r.id = ur.role_id JOIN users u ON u.id = ur.user_id
-		WHERE r.name = 'admin' AND u.enabled`, nil, &n)
+		JOIN passwords p ON p.user_id = u.id WHERE r.name = 'admin' AND u.enabled AND p.hash <> ''`, nil, &n)
 	return n, err
 }

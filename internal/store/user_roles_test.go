@@ -187,3 +187,43 @@ func TestRoleGoesWhileItIsGiven(t *testing.T) {
 		}
 	})
 }
+
+// TestLastAdministratorsPassword: whoever cannot sign in is no administrator who is
+// left, and the password of the last one who can is not taken away.
+func TestLastAdministratorsPassword(t *testing.T) {
+	eachNodes(t, 2, func(t *testing.T, nodes []*store.Store, _ *storetest.Clock) {
+		s := nodes[0]
+		root := newUser(t, s, "root", "admin")
+		silent := must[keystone.User](t)(s.CreateUser(ctx, operator, keystone.User{Username: "silent", Email: "silent@example.com", Enabled: true, Roles: []string{"admin"}}, ""))
+		for name, err := range map[string]error{
+			"disable": func() error {
+				_, err := s.UpdateUser(ctx, operator, root.ID, 0, keystone.UserPatch{Enabled: ptr(false)})
+				return err
+			}(),
+			"roles":  func() error { _, err := s.SetUserRoles(ctx, operator, root.ID, 0, []string{"user"}); return err }(),
+			"delete": s.DeleteUser(ctx, operator, root.ID, 0),
+			"reset":  s.SetPassword(ctx, operator, root.ID, "", ""),
+		} {
+			if keystone.KindOf(err) != keystone.Conflict {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if login := must[store.Login](t)(s.LoginByID(ctx, root.ID)); login.Hash == "" {
+			t.Error("the password is gone")
+		}
+		ok(t, s.SetPassword(ctx, operator, silent.ID, "hash", ""))
+		// Two resets at the same moment on two nodes leave one password.
+		errs := together(2, func(i int) error { return nodes[i].SetPassword(ctx, operator, []string{root.ID, silent.ID}[i], "", "") })
+		refused := 0
+		for _, err := range errs {
+			if keystone.KindOf(err) == keystone.Conflict {
+				refused++
+			} else {
+				ok(t, err)
+			}
+		}
+		if refused != 1 {
+			t.Errorf("%d of two refused", refused)
+		}
+	})
+}
