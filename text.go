@@ -50,6 +50,9 @@ func FoldUsername(s string) (string, error) {
 	if !named {
 		return "", FailField("username", "A username is one word of letters and digits; it may contain . - _ + between them.")
 	}
+	if IsID(key) {
+		return "", FailField("username", "A username cannot have the form of an id: it would be taken for the user with that id.")
+	}
 	if mixesScripts(key) {
 		return "", FailField("username", "Use the letters of one script only: names that mix scripts can look like somebody else's.")
 	}

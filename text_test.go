@@ -61,6 +61,8 @@ func TestFoldUsernameRefuses(t *testing.T) {
 		{"quote", `jane"doe`},
 		{"angle brackets", "<script>"},
 		{"emoji", "jane😀"},
+		{"form of an id", "0197b3c2-0000-7000-8000-000000000001"},
+		{"form of an id, upper case", "0197B3C2-0000-7000-8000-00000000000A"},
 		{"only marks", "._-"},
 		{"only a dot", "."},
 		{"Latin and Cyrillic", "j\u0430ne"}, // Cyrillic а
