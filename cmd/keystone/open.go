@@ -43,7 +43,7 @@ func openDatabase(ctx context.Context, cfg *config.Config) (database, error) {
 	if err != nil {
 		return database{}, err
 	}
-	s, err := store.Open(ctx, cfg.DatabaseURL.Reveal(), store.Options{Master: master, PoolSize: commandPool})
+	s, err := store.Open(ctx, cfg.DatabaseURL.Reveal(), store.Options{Master: master, PoolSize: commandPool, Idle: cfg.SessionIdle})
 	return database{Store: s, cfg: cfg, master: master}, err
 }
 

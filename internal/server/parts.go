@@ -63,7 +63,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Parts, error) {
 		return nil, err
 	}
 	if p.Store, err = store.Open(ctx, c.DatabaseURL.Reveal(), store.Options{
-		PoolSize: c.DatabasePoolSize + c.DatabaseMaxOverflow, Master: master, Now: o.Now, Trace: c.OTLPEndpoint != "",
+		PoolSize: c.DatabasePoolSize + c.DatabaseMaxOverflow, Master: master, Now: o.Now, Idle: c.SessionIdle, Trace: c.OTLPEndpoint != "",
 	}); err != nil {
 		return nil, err
 	}

@@ -82,12 +82,26 @@ func (s *Store) Standing(ctx context.Context, sessionID, clientID string) (Stand
 	return st, s.fail("read session", err)
 }
 
+// livingSession is the condition of sessions s that are alive, with the times $1 and
+// $2 of living: not ended, and used at least that lately, by the sign-in itself, by a
+// refresh or in the browser.
+const livingSession = `s.ended_at = 0 AND s.expires_at > $1 AND (s.last_seen > $2 OR EXISTS (SELECT 1 FROM grants g WHERE g.session_id = s.id AND g.rotated_at > $2)
+	OR EXISTS (SELECT 1 FROM browser_sessions b WHERE b.session_id = s.id AND b.last_used > $2))`
+
+func (s *Store) living() (now, used int64) {
+	if s.idle == 0 {
+		return micros(s.now()), -1
+	}
+	return micros(s.now()), micros(s.now().Add(-s.idle))
+}
+
 // Sessions lists living sessions by id, which is by age: of one user, or of
 // everybody where userID is empty.
 func (s *Store) Sessions(ctx context.Context, userID string, p keystone.Page) (keystone.List[keystone.Session], error) {
-	where, args := `s.id > $1 AND s.ended_at = 0 AND s.expires_at > $2`, []any{p.After, micros(s.now()), p.Size() + 1}
+	now, used := s.living()
+	where, args := `s.id > $4 AND `+livingSession, []any{now, used, p.Size() + 1, p.After}
 	if userID != "" {
-		where, args = where+` AND s.user_id = $4`, append(args, userID)
+		where, args = where+` AND s.user_id = $5`, append(args, userID)
 	}
 	list, err := all(ctx, s, scanSession, `SELECT `+sessionColumns+` FROM sessions s LEFT JOIN users u ON u.id = s.user_id WHERE `+where+` ORDER BY s.id LIMIT $3`, args...)
 	return page(list, p.Size(), func(ses keystone.Session) string { return ses.ID }), s.fail("list sessions", err)

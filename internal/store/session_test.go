@@ -241,3 +241,51 @@ func TestEndingWhoHoldsMore(t *testing.T) {
 		}
 	})
 }
+
+// TestIdleSessions: a session that was not used for longer than it may rest is in no
+// list and no count, and a browser's is kept as long as it may be used.
+func TestIdleSessions(t *testing.T) {
+	const day = 24 * time.Hour
+	run := func(t *testing.T, url string) {
+		clock := storetest.NewClock()
+		s := must[*store.Store](t)(store.Open(ctx, url, store.Options{Master: storetest.Master, Now: clock.Now, PoolSize: 4, Idle: 200 * day}))
+		t.Cleanup(s.Close)
+		must[[]store.Migration](t)(s.Migrate(ctx))
+		u := newUser(t, s, "jane")
+		start := clock.Now()
+		for _, id := range []string{"rests", "refreshed", "browser"} {
+			must[int64](t)(s.Raw(ctx, `INSERT INTO sessions (id, user_id, client_id, source, user_agent, amr, created_at, last_seen, expires_at, ended_at, end_reason)
+				VALUES ($1, $2, '', '', '', '', $3, $3, $4, 0, '')`, id, u.ID, start.UnixMicro(), start.Add(1000*day).UnixMicro()))
+		}
+		clock.Move(150 * day)
+		must[int64](t)(s.Raw(ctx, `INSERT INTO grants (id, user_id, client_id, session_id, scopes, audiences, generation, rotated_at, created_at, expires_at, ends_at, revoked_at, reason)
+			VALUES ('g', $1, '', 'refreshed', '', '[]', 1, $2, 1, $3, $3, 0, '')`, u.ID, clock.Now().UnixMicro(), start.Add(1000*day).UnixMicro()))
+		must[int64](t)(s.Raw(ctx, `INSERT INTO browser_sessions (session_id, browser, auth_time, last_used) VALUES ('browser', $1, $2, $2)`, []byte("b"), clock.Now().UnixMicro()))
+		living := func() (names []string) {
+			for _, ses := range must[keystone.List[keystone.Session]](t)(s.Sessions(ctx, u.ID, keystone.Page{})).Items {
+				names = append(names, ses.ID)
+			}
+			if n := must[store.Stats](t)(s.Stats(ctx)).Sessions; n != int64(len(names)) {
+				t.Errorf("%d counted, %d listed", n, len(names))
+			}
+			return names
+		}
+		if got := living(); len(got) != 3 {
+			t.Errorf("after 150 days: %q", got)
+		}
+		clock.Move(51 * day)
+		if got := living(); !slices.Equal(got, []string{"browser", "refreshed"}) {
+			t.Errorf("after 201 days: %q", got)
+		}
+		clock.Move(148 * day) // the browser's was used 199 days ago
+		if removed := must[map[string]int64](t)(s.Sweep(ctx)); removed["browser_sessions"] != 0 {
+			t.Error("a browser's session was swept that may be used")
+		}
+		clock.Move(2 * day)
+		if removed := must[map[string]int64](t)(s.Sweep(ctx)); removed["browser_sessions"] != 1 || len(living()) != 0 {
+			t.Errorf("%v", removed)
+		}
+	}
+	t.Run("sqlite", func(t *testing.T) { run(t, storetest.SQLitePath(t)) })
+	t.Run("postgres", func(t *testing.T) { run(t, storetest.PostgresURL(t)) })
+}

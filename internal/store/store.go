@@ -17,6 +17,7 @@ type Options struct {
 	PoolSize int              // most connections to PostgreSQL; 0 means 20
 	Master   secret.MasterKey // seals and keys what must not be usable at rest
 	Now      func() time.Time // nil means time.Now
+	Idle     time.Duration    // longest pause between two uses of a session; 0: none
 	Trace    bool             // trace statements with OpenTelemetry
 }
 
@@ -26,6 +27,7 @@ type Store struct {
 	db        database
 	q         querier // db, or the open transaction
 	now       func() time.Time
+	idle      time.Duration
 	master    secret.MasterKey
 	cache     *caches
 	group     *groupWriter
@@ -62,7 +64,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, q: db, now: o.Now, master: o.Master, chain: o.Master.MAC("audit-chain"), userCodes: o.Master.MAC("user-code")}
+	s := &Store{db: db, q: db, now: o.Now, idle: o.Idle, master: o.Master, chain: o.Master.MAC("audit-chain"), userCodes: o.Master.MAC("user-code")}
 	s.cache = newCaches()
 	s.group = newGroupWriter(db)
 	return s, nil

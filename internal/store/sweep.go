@@ -19,7 +19,6 @@ var sweeps = []struct {
 	{"grants", "id", "ends_at < $1", 24 * time.Hour},
 	{"flows", "id", "expires_at < $1", time.Hour},
 	{"pending_authorizations", "id", "expires_at < $1", time.Hour},
-	{"browser_sessions", "session_id", "last_used < $1", 100 * 24 * time.Hour},
 	{"access_tokens", "hash", "expires_at < $1", time.Hour},
 	{"revoked_tokens", "jti", "expires_at < $1", time.Hour},
 	{"dpop_proofs", "hash", "expires_at < $1", 0},
@@ -41,6 +40,11 @@ func (s *Store) Sweep(ctx context.Context) (map[string]int64, error) {
 		if err := s.sweepAll(ctx, removed, sw.table, q, micros(now.Add(-sw.keep))); err != nil {
 			return removed, err
 		}
+	}
+	// Which sessions a browser carries is kept as long as it may use them.
+	if err := s.sweepAll(ctx, removed, "browser_sessions", `DELETE FROM browser_sessions WHERE session_id IN (SELECT session_id FROM browser_sessions WHERE last_used < $1 LIMIT 500)`,
+		micros(now.Add(-max(s.idle, 100*24*time.Hour)))); err != nil {
+		return removed, err
 	}
 	if err := s.sweepAll(ctx, removed, "single_use", `DELETE FROM single_use WHERE expires_at < $1 AND (kind, hash) IN
 		(SELECT kind, hash FROM single_use WHERE expires_at < $1 LIMIT 500)`, micros(now.Add(-time.Hour))); err != nil {
