@@ -41,9 +41,9 @@ type listAuditRequest struct {
 	httpio.PageQuery
 	From   time.Time `query:"from" doc:"Not before this time (RFC 3339)."`
 	To     time.Time `query:"to" doc:"Before this time (RFC 3339)."`
-	Actor  string    `query:"actor" maxLength:"254" doc:"Id or name of who acted."`
+	Actor  string    `query:"actor" maxLength:"254" doc:"Id, or name, of who acted. A name means whoever has it now, and among the newest 50,000 entries (before to, where it is given) also who had it then."`
 	Action string    `query:"action" maxLength:"100" doc:"An action such as user.created, or a family of them such as user. with the dot."`
-	Target string    `query:"target" maxLength:"254" doc:"Id or name of what it was done to."`
+	Target string    `query:"target" maxLength:"254" doc:"Id, or name, of what it was done to; a name as in actor."`
 }
 
 type listAuditAnswer struct {

@@ -1,10 +1,14 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/keystone-auth/keystone"
 )
@@ -68,27 +72,123 @@ func (s *Store) Record(ctx context.Context, by keystone.Actor, e keystone.AuditE
 
 // AuditEvents lists the trail, newest first.
 func (s *Store) AuditEvents(ctx context.Context, f keystone.AuditFilter, p keystone.Page) (keystone.List[keystone.AuditEvent], error) {
-	var none keystone.List[keystone.AuditEvent]
-	before := int64(1<<63 - 1)
+	before := int64(math.MaxInt64)
 	if p.After != "" {
 		n, err := strconv.ParseInt(p.After, 10, 64)
 		if err != nil {
-			return none, errCursor
+			return keystone.List[keystone.AuditEvent]{}, errCursor
 		}
 		before = n
 	}
-	where, args := auditWhere(f, before)
-	args = append(args, p.Size()+1)
-	events, err := all(ctx, s, scanAudit, `SELECT `+auditColumns+` FROM audit WHERE `+where+` ORDER BY seq DESC LIMIT $`+strconv.Itoa(len(args)), args...)
-	if err != nil {
-		return none, s.fail("list audit", err)
+	events, err := s.auditEvents(ctx, f, before, p.Size()+1)
+	return page(events, p.Size(), func(e keystone.AuditEvent) string { return strconv.FormatInt(e.Seq, 10) }), s.fail("list audit", err)
+}
+
+// nameWindow is how many rows are looked through for a name: those of the trail have
+// no index by name, which every write would pay for.
+const nameWindow = 50_000
+
+// party is one of the ways in which a row is by, or about, somebody.
+type party struct {
+	column, value string
+	byID, byName  bool // by which of them; the zero value: whoever it is
+}
+
+// auditEvents returns the newest rows before one, at most limit. Each way in which a
+// row can be meant is a range of an index of its own.
+func (s *Store) auditEvents(ctx context.Context, f keystone.AuditFilter, before int64, limit int) ([]keystone.AuditEvent, error) {
+	low, before, err := s.auditBounds(ctx, f, before)
+	if err != nil || low >= before {
+		return nil, err
 	}
-	return page(events, p.Size(), func(e keystone.AuditEvent) string { return strconv.FormatInt(e.Seq, 10) }), nil
+	actors, err := s.parties(ctx, "actor", f.Actor)
+	if err != nil {
+		return nil, err
+	}
+	targets, err := s.parties(ctx, "target", f.Target)
+	if err != nil {
+		return nil, err
+	}
+	var events []keystone.AuditEvent
+	for _, actor := range actors {
+		for _, target := range targets {
+			from := low
+			if (actor.byName || target.byName) && !actor.byID && !target.byID {
+				from = max(low, before-nameWindow)
+			}
+			where, args := auditWhere(f, from, before, actor, target)
+			args = append(args, limit)
+			list, err := all(ctx, s, scanAudit, `SELECT `+auditColumns+` FROM audit WHERE `+where+` ORDER BY seq DESC LIMIT $`+strconv.Itoa(len(args)), args...)
+			if err != nil {
+				return nil, err
+			}
+			events = append(events, list...)
+		}
+	}
+	slices.SortFunc(events, func(a, b keystone.AuditEvent) int { return cmp.Compare(b.Seq, a.Seq) })
+	events = slices.CompactFunc(events, func(a, b keystone.AuditEvent) bool { return a.Seq == b.Seq })
+	return events[:min(limit, len(events))], nil
+}
+
+// auditBounds returns the rows [low, high) before one that can be in the time of a
+// filter. Rows are numbered in about the order of their times: nodes may be a minute
+// apart.
+func (s *Store) auditBounds(ctx context.Context, f keystone.AuditFilter, before int64) (low, high int64, err error) {
+	if _, err := s.row(ctx, `SELECT seq + 1 FROM audit WHERE seq < $1 ORDER BY seq DESC LIMIT 1`, []any{before}, &high); err != nil {
+		return 0, 0, err
+	}
+	if !f.From.IsZero() {
+		first, found, err := s.firstAudit(ctx, f.From)
+		if err != nil || !found {
+			return 0, 0, err
+		}
+		low = first
+	}
+	if !f.To.IsZero() {
+		if first, found, err := s.firstAudit(ctx, f.To.Add(2*auditSkew)); err != nil {
+			return 0, 0, err
+		} else if found {
+			high = min(high, first)
+		}
+	}
+	return low, high, nil
+}
+
+const auditSkew = time.Minute
+
+// firstAudit returns the number of a row before which there is none of this time or
+// later.
+func (s *Store) firstAudit(ctx context.Context, at time.Time) (seq int64, found bool, err error) {
+	found, err = s.row(ctx, `SELECT seq FROM audit WHERE at >= $1 ORDER BY at LIMIT 1`, []any{micros(at.Add(-auditSkew))}, &seq)
+	return seq, found, err
+}
+
+// parties says which rows an id or a name means: those with the ids that have the
+// name now, and those with the name itself.
+func (s *Store) parties(ctx context.Context, side, name string) ([]party, error) {
+	if name == "" {
+		return []party{{}}, nil
+	}
+	if keystone.IsClientID(name) && name != keystone.FirstPartyClientID {
+		return []party{{column: side + "_id", value: name, byID: true}}, nil
+	}
+	list := []party{{column: side + "_name", value: name, byName: true}}
+	var ids []string
+	if column, key, err := loginKey(name); err == nil {
+		if ids, err = s.texts(ctx, `SELECT id FROM users WHERE `+column+` = $1`, key); err != nil {
+			return nil, err
+		}
+	}
+	clients, err := s.texts(ctx, `SELECT id FROM clients WHERE name_key = $1 AND name = $2 ORDER BY id LIMIT 5`, searchTerm(name), name)
+	for _, id := range append(ids, clients...) {
+		list = append(list, party{column: side + "_id", value: id, byID: true})
+	}
+	return list, err
 }
 
 // auditWhere builds the condition from fixed pieces; values are always bound.
-func auditWhere(f keystone.AuditFilter, before int64) (string, []any) {
-	where, args := []string{"seq < $1"}, []any{before}
+func auditWhere(f keystone.AuditFilter, low, before int64, parties ...party) (string, []any) {
+	where, args := []string{"seq < $1 AND seq >= $2"}, []any{before, low}
 	bind := func(v any) string {
 		args = append(args, v)
 		return "$" + strconv.Itoa(len(args))
@@ -99,18 +199,9 @@ func auditWhere(f keystone.AuditFilter, before int64) (string, []any) {
 	if !f.To.IsZero() {
 		where = append(where, "at < "+bind(micros(f.To)))
 	}
-	if f.Actor != "" {
-		if keystone.IsClientID(f.Actor) && f.Actor != keystone.FirstPartyClientID {
-			where = append(where, "actor_id = "+bind(f.Actor))
-		} else {
-			where = append(where, "actor_name = "+bind(f.Actor))
-		}
-	}
-	if f.Target != "" {
-		if keystone.IsClientID(f.Target) && f.Target != keystone.FirstPartyClientID {
-			where = append(where, "target_id = "+bind(f.Target))
-		} else {
-			where = append(where, "target_name = "+bind(f.Target))
+	for _, p := range parties {
+		if p.column != "" {
+			where = append(where, p.column+" = "+bind(p.value))
 		}
 	}
 	if strings.HasSuffix(f.Action, ".") {

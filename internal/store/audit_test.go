@@ -448,3 +448,96 @@ func TestDetailText(t *testing.T) {
 		}
 	}
 }
+
+// TestAuditByName: a name finds what was done by, or to, whoever has it now, wherever
+// it stands in the trail, and the name itself among the newest rows.
+func TestAuditByName(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
+		u := newUser(t, s, "jane")
+		c, _ := newService(t, s)
+		note := func(by keystone.Actor, what string, target keystone.AuditEvent) {
+			target.Action = "test." + what
+			ok(t, s.Record(ctx, by, target))
+		}
+		jane := keystone.Actor{Kind: keystone.ActorUser, ID: u.ID, Name: "jane"}
+		note(jane, "old", keystone.AuditEvent{TargetID: u.ID, TargetName: "jane"})
+		note(keystone.Operator("jane"), "namesake", keystone.AuditEvent{TargetKind: "session", TargetName: "jane"})
+		note(keystone.Actor{Kind: keystone.ActorClient, ID: c.ID, Name: c.Name}, "client", keystone.AuditEvent{TargetName: "x"})
+		must[int64](t)(s.Raw(ctx, `INSERT INTO audit (id, at, actor_kind, actor_id, actor_name, client_id, source, request_id, action, target_kind, target_id, target_name, detail)
+			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50001)
+			SELECT CAST(i AS TEXT), $1, 'user', 'somebody', 'else', '', '', '', 'filler', '', '', '', '{}' FROM n`, clock.Now().UnixMicro()))
+		note(jane, "new", keystone.AuditEvent{TargetName: "y"})
+		must[keystone.User](t)(s.UpdateUser(ctx, operator, u.ID, 0, keystone.UserPatch{Username: ptr("janet")}))
+		actions := func(f keystone.AuditFilter, limit int) string {
+			var got []string
+			f.Action = "test."
+			for p := (keystone.Page{Limit: limit}); ; {
+				list := must[keystone.List[keystone.AuditEvent]](t)(s.AuditEvents(ctx, f, p))
+				for _, e := range list.Items {
+					got = append(got, strings.TrimPrefix(e.Action, "test."))
+				}
+				if p.After = list.Next; p.After == "" {
+					return strings.Join(got, " ")
+				}
+			}
+		}
+		for _, limit := range []int{1, 2, 50} {
+			for _, test := range []struct {
+				name string
+				f    keystone.AuditFilter
+				want string
+			}{
+				{"by the name of now", keystone.AuditFilter{Actor: "janet"}, "new old"},
+				{"by the address", keystone.AuditFilter{Actor: "JANE@example.com"}, "new old"},
+				{"by a former name, among the newest", keystone.AuditFilter{Actor: "jane"}, "new"},
+				{"to the name of now", keystone.AuditFilter{Target: "janet"}, "old"},
+				{"by a client", keystone.AuditFilter{Actor: c.Name}, "client"},
+				{"by and to", keystone.AuditFilter{Actor: "janet", Target: "janet"}, "old"},
+				{"by one, to a name", keystone.AuditFilter{Actor: "janet", Target: "y"}, "new"},
+				{"by nobody", keystone.AuditFilter{Actor: "nobody"}, ""},
+			} {
+				if got := actions(test.f, limit); got != test.want {
+					t.Errorf("%s, %d a page: %q, want %q", test.name, limit, got, test.want)
+				}
+			}
+		}
+	})
+}
+
+// BenchmarkAuditByName is a search of 400,000 rows for a name that a user has and for
+// one that nobody has, and the counts of the day. A scan of the trail is 100 times that.
+func BenchmarkAuditByName(b *testing.B) {
+	run := func(b *testing.B, url string) {
+		clock := storetest.NewClock()
+		s := storetest.OpenAt(b, url, clock)
+		u := newUser(b, s, "jane")
+		must[int64](b)(s.Raw(ctx, `INSERT INTO audit (id, at, actor_kind, actor_id, actor_name, client_id, source, request_id, action, target_kind, target_id, target_name, detail)
+			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400000)
+			SELECT CAST(i AS TEXT), CAST($1 AS BIGINT) + CAST(i AS BIGINT) * 10000000, 'user', CASE WHEN i % 1000 = 0 THEN $2 ELSE 'somebody' END, 'x', '', '192.0.2.1', '', CASE WHEN i % 2 = 0 THEN 'sign_in.succeeded' ELSE 'token.refreshed' END, 'session', '', 'x', '{"some":"detail of a usual length"}' FROM n`,
+			clock.Now().UnixMicro(), u.ID))
+		clock.Move(4_000_000 * time.Second)
+		for name, call := range map[string]func() error{
+			"known": func() error {
+				_, err := s.AuditEvents(ctx, keystone.AuditFilter{Actor: "jane"}, keystone.Page{})
+				return err
+			},
+			"nobody": func() error {
+				_, err := s.AuditEvents(ctx, keystone.AuditFilter{Target: "nobody"}, keystone.Page{})
+				return err
+			},
+			"hour": func() error {
+				_, err := s.AuditEvents(ctx, keystone.AuditFilter{Action: "none", From: clock.Now().Add(-time.Hour)}, keystone.Page{})
+				return err
+			},
+			"stats": func() error { _, err := s.Stats(ctx); return err },
+		} {
+			b.Run(name, func(b *testing.B) {
+				for b.Loop() {
+					ok(b, call())
+				}
+			})
+		}
+	}
+	b.Run("sqlite", func(b *testing.B) { run(b, storetest.SQLitePath(b)) })
+	b.Run("postgres", func(b *testing.B) { run(b, storetest.PostgresURL(b)) })
+}

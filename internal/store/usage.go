@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"time"
+
+	"github.com/keystone-auth/keystone"
 )
 
 // Usage counts tokens that one client got by one grant type.
@@ -53,14 +55,24 @@ func (s *Store) Stats(ctx context.Context) (st Stats, err error) {
 		{&st.EnabledUsers, `SELECT COUNT(*) FROM users WHERE enabled AND created_at <= $1`, micros(now)},
 		{&st.Clients, `SELECT COUNT(*) FROM clients WHERE created_at <= $1`, micros(now)},
 		{&st.Roles, `SELECT COUNT(*) FROM roles WHERE created_at <= $1`, micros(now)},
-		{&st.Sessions, `SELECT COUNT(*) FROM sessions WHERE ended_at = 0 AND expires_at > $1`, micros(now)},
-		{&st.SignInsToday, `SELECT COUNT(*) FROM audit WHERE action = 'sign_in.succeeded' AND at >= $1`, micros(day)},
-		{&st.FailedSignInsToday, `SELECT COUNT(*) FROM audit WHERE action = 'sign_in.failed' AND at >= $1`, micros(day)},
 		{&st.TokensToday, `SELECT CAST(COALESCE(SUM(tokens), 0) AS BIGINT) FROM usage WHERE hour >= $1`, day.Truncate(time.Hour).Unix()},
 	} {
 		if _, err := s.row(ctx, c.sql, []any{c.arg}, c.to); err != nil {
 			return st, s.fail("stats", err)
 		}
+	}
+	at, used := s.living()
+	if _, err := s.row(ctx, `SELECT COUNT(*) FROM sessions s WHERE `+livingSession, []any{at, used}, &st.Sessions); err != nil {
+		return st, s.fail("stats", err)
+	}
+	first, found, err := s.firstAudit(ctx, day)
+	for action, to := range map[string]*int64{keystone.ActSignInSucceeded: &st.SignInsToday, keystone.ActSignInFailed: &st.FailedSignInsToday} {
+		if err == nil && found {
+			_, err = s.row(ctx, `SELECT COUNT(*) FROM audit WHERE action = $1 AND seq >= $2 AND at >= $3`, []any{action, first, micros(day)}, to)
+		}
+	}
+	if err != nil {
+		return st, s.fail("stats", err)
 	}
 	st.Usage, err = all(ctx, s, func(scan func(...any) error) (u Usage, err error) {
 		var last int64
