@@ -258,6 +258,20 @@ func (c Client) AllowsRedirect(uri string) bool {
 	return false
 }
 
+// OriginOf is the origin of an http or https address as browsers send it (RFC 6454
+// section 6.2), or "".
+func OriginOf(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return ""
+	}
+	host := bracketed(strings.ToLower(u.Hostname()))
+	if port := u.Port(); port != "" && port != map[string]string{"https": "443", "http": "80"}[u.Scheme] {
+		host += ":" + port
+	}
+	return u.Scheme + "://" + host
+}
+
 func hostWithPort(host, port string) string { return bracketed(host) + ":" + port }
 
 // bracketed is a host name as it stands in an address (RFC 3986 section 3.2.2).

@@ -143,6 +143,7 @@ func clientRefresh(c clientView) string {
 }
 
 func clientList(a *app) *cobra.Command {
+	var search string
 	var p paging
 	c := &cobra.Command{Use: "list", Short: "List clients, oldest first", Args: cobra.NoArgs,
 		RunE: a.withStore(func(ctx context.Context, s *store.Store, _ []string) error {
@@ -150,12 +151,13 @@ func clientList(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list, err := s.Clients(ctx, page)
+			list, err := s.Clients(ctx, search, page)
 			if err != nil {
 				return err
 			}
 			return printList(a, list, viewClient, clientColumns)
 		})}
+	c.Flags().StringVar(&search, "search", "", "only clients whose name starts with this")
 	p.add(c)
 	return c
 }

@@ -120,7 +120,7 @@ func findClient(ctx context.Context, tx *store.Store, f importClient) (c keyston
 		return c, err == nil, err
 	}
 	for page := (keystone.Page{Limit: 200}); ; {
-		list, err := tx.Clients(ctx, page)
+		list, err := tx.Clients(ctx, "", page)
 		if err != nil {
 			return c, false, err
 		}

@@ -58,6 +58,7 @@ func roleCreate(a *app) *cobra.Command {
 }
 
 func roleList(a *app) *cobra.Command {
+	var search string
 	var p paging
 	c := &cobra.Command{Use: "list", Short: "List roles by name", Args: cobra.NoArgs,
 		RunE: a.withStore(func(ctx context.Context, s *store.Store, _ []string) error {
@@ -65,12 +66,13 @@ func roleList(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list, err := s.Roles(ctx, page)
+			list, err := s.Roles(ctx, search, page)
 			if err != nil {
 				return err
 			}
 			return printList(a, list, viewRole, roleColumns)
 		})}
+	c.Flags().StringVar(&search, "search", "", "only roles whose name starts with this")
 	p.add(c)
 	return c
 }

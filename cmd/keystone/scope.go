@@ -53,6 +53,7 @@ func scopeCreate(a *app) *cobra.Command {
 }
 
 func scopeList(a *app) *cobra.Command {
+	var search string
 	var p paging
 	c := &cobra.Command{Use: "list", Short: "List scopes by name", Args: cobra.NoArgs,
 		RunE: a.withStore(func(ctx context.Context, s *store.Store, _ []string) error {
@@ -60,12 +61,13 @@ func scopeList(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list, err := s.Scopes(ctx, page)
+			list, err := s.Scopes(ctx, search, page)
 			if err != nil {
 				return err
 			}
 			return printList(a, list, viewScope, scopeColumns)
 		})}
+	c.Flags().StringVar(&search, "search", "", "only scopes whose name starts with this")
 	p.add(c)
 	return c
 }

@@ -63,14 +63,19 @@ func answerClient(c keystone.Client, err error) (*clientAnswer, error) {
 	return &clientAnswer{httpio.ETag(c.Version), viewClient(c)}, nil
 }
 
+type listClientsRequest struct {
+	httpio.PageQuery
+	Q string `query:"q" maxLength:"100" doc:"What the name starts with. Upper and lower case are the same."`
+}
+
 type listClientsAnswer struct{ Body httpio.Collection[Client] }
 
-func (s *Slice) listClients(ctx context.Context, in *httpio.PageQuery) (*listClientsAnswer, error) {
+func (s *Slice) listClients(ctx context.Context, in *listClientsRequest) (*listClientsAnswer, error) {
 	p, err := in.Page()
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.Store.Clients(ctx, p)
+	list, err := s.Store.Clients(ctx, in.Q, p)
 	if err != nil {
 		return nil, err
 	}

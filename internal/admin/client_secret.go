@@ -56,7 +56,16 @@ type listSecretsAnswer struct {
 	Body httpio.Collection[ClientSecret]
 }
 
-func (s *Slice) listSecrets(ctx context.Context, in *ByID) (*listSecretsAnswer, error) {
+type listSecretsRequest struct {
+	ByID
+	httpio.PageQuery
+}
+
+func (s *Slice) listSecrets(ctx context.Context, in *listSecretsRequest) (*listSecretsAnswer, error) {
+	p, err := in.Page()
+	if err != nil {
+		return nil, err
+	}
 	c, err := s.Store.Client(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -65,7 +74,7 @@ func (s *Slice) listSecrets(ctx context.Context, in *ByID) (*listSecretsAnswer, 
 	if err != nil {
 		return nil, err
 	}
-	return &listSecretsAnswer{httpio.Collect(keystone.List[keystone.ClientSecret]{Items: list}, viewSecret)}, nil
+	return &listSecretsAnswer{httpio.Collect(httpio.PageOf(list, p, func(cs keystone.ClientSecret) string { return cs.ID }), viewSecret)}, nil
 }
 
 type removeSecretRequest struct {

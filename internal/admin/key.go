@@ -29,13 +29,17 @@ func viewKey(k keystone.Key, now time.Time, all []keystone.Key) Key {
 
 type listKeysAnswer struct{ Body httpio.Collection[Key] }
 
-func (s *Slice) listKeys(ctx context.Context, _ *struct{}) (*listKeysAnswer, error) {
+func (s *Slice) listKeys(ctx context.Context, in *httpio.PageQuery) (*listKeysAnswer, error) {
+	p, err := in.Page()
+	if err != nil {
+		return nil, err
+	}
 	keys, err := s.Ring.Keys(ctx)
 	if err != nil {
 		return nil, err
 	}
 	now := s.Store.Now()
-	return &listKeysAnswer{httpio.Collect(keystone.List[keystone.Key]{Items: keys}, func(k keystone.Key) Key { return viewKey(k, now, keys) })}, nil
+	return &listKeysAnswer{httpio.Collect(httpio.PageOf(keys, p, func(k keystone.Key) string { return k.ID }), func(k keystone.Key) Key { return viewKey(k, now, keys) })}, nil
 }
 
 type keyAnswer struct{ Body Key }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/admin"
 )
 
 func TestRoleAndScopeLife(t *testing.T) {
@@ -417,6 +418,43 @@ func TestNoSecretInAnswers(t *testing.T) {
 		}
 		if read < 15 {
 			t.Errorf("only %d routes were read", read)
+		}
+	})
+}
+
+// TestEveryListPages: every list takes limit and cursor, and those by name a search.
+func TestEveryListPages(t *testing.T) {
+	eachDB(t, func(t *testing.T, w *world) {
+		made := w.want(201, "POST", "/api/v1/admin/clients", obj{"name": "Shop", "kind": "service", "scopes": []string{"users:read"}})
+		client := "/api/v1/admin/clients/" + made.str("id")
+		w.want(201, "POST", client+"/secret", obj{})
+		w.want(201, "POST", "/api/v1/admin/keys/rotate", nil)
+		w.slice.Settings = func() []admin.Setting { return []admin.Setting{{Name: "A"}, {Name: "B"}, {Name: "C"}} }
+		for _, path := range []string{"/api/v1/users", "/api/v1/admin/roles", "/api/v1/admin/scopes", "/api/v1/admin/clients", "/api/v1/admin/audit", "/api/v1/admin/keys", "/api/v1/admin/settings", client + "/secrets"} {
+			all := len(w.want(200, "GET", path+"?limit=200", nil).items())
+			seen, cursor := 0, ""
+			for range all + 1 {
+				page := w.want(200, "GET", path+"?limit=1"+cursor, nil)
+				if len(page.items()) != 1 {
+					t.Fatalf("%s: %s", path, page.text)
+				}
+				seen++
+				next, _ := page.body["next_cursor"].(string)
+				if cursor = "&cursor=" + next; next == "" {
+					break
+				}
+			}
+			if seen != all || all < 2 {
+				t.Errorf("%s: %d of %d", path, seen, all)
+			}
+			w.want(400, "GET", path+"?limit=0", nil)
+			w.want(400, "GET", path+"?limit=201", nil)
+			w.want(400, "GET", path+"?cursor=!", nil)
+		}
+		for path, want := range map[string]int{"/api/v1/admin/clients?q=sh": 1, "/api/v1/admin/clients?q=x": 0, "/api/v1/admin/roles?q=ADM": 1, "/api/v1/admin/scopes?q=clients:": 2, "/api/v1/admin/scopes?q=CLIENTS": 0} {
+			if got := w.want(200, "GET", path, nil).items(); len(got) != want {
+				t.Errorf("%s: %d", path, len(got))
+			}
 		}
 	})
 }

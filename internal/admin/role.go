@@ -37,14 +37,19 @@ func answerRole(r keystone.Role, err error) (*roleAnswer, error) {
 	return &roleAnswer{httpio.ETag(r.Version), viewRole(r)}, nil
 }
 
+type listRolesRequest struct {
+	httpio.PageQuery
+	Q string `query:"q" maxLength:"100" doc:"What the name starts with."`
+}
+
 type listRolesAnswer struct{ Body httpio.Collection[Role] }
 
-func (s *Slice) listRoles(ctx context.Context, in *httpio.PageQuery) (*listRolesAnswer, error) {
+func (s *Slice) listRoles(ctx context.Context, in *listRolesRequest) (*listRolesAnswer, error) {
 	p, err := in.Page()
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.Store.Roles(ctx, p)
+	list, err := s.Store.Roles(ctx, in.Q, p)
 	if err != nil {
 		return nil, err
 	}

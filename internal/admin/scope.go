@@ -35,14 +35,19 @@ func answerScope(sc keystone.Scope, err error) (*scopeAnswer, error) {
 	return &scopeAnswer{httpio.ETag(sc.Version), viewScope(sc)}, nil
 }
 
+type listScopesRequest struct {
+	httpio.PageQuery
+	Q string `query:"q" maxLength:"100" doc:"What the name starts with, to the letter."`
+}
+
 type listScopesAnswer struct{ Body httpio.Collection[Scope] }
 
-func (s *Slice) listScopes(ctx context.Context, in *httpio.PageQuery) (*listScopesAnswer, error) {
+func (s *Slice) listScopes(ctx context.Context, in *listScopesRequest) (*listScopesAnswer, error) {
 	p, err := in.Page()
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.Store.Scopes(ctx, p)
+	list, err := s.Store.Scopes(ctx, in.Q, p)
 	if err != nil {
 		return nil, err
 	}

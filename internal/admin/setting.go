@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 
-	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
 )
 
@@ -22,7 +21,11 @@ type settingsAnswer struct {
 	Body httpio.Collection[Setting]
 }
 
-func (s *Slice) settings(context.Context, *struct{}) (*settingsAnswer, error) {
-	list := keystone.List[Setting]{Items: s.Settings()}
+func (s *Slice) settings(_ context.Context, in *httpio.PageQuery) (*settingsAnswer, error) {
+	p, err := in.Page()
+	if err != nil {
+		return nil, err
+	}
+	list := httpio.PageOf(s.Settings(), p, func(v Setting) string { return v.Name })
 	return &settingsAnswer{httpio.Collect(list, func(v Setting) Setting { return v })}, nil
 }

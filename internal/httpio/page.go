@@ -2,6 +2,7 @@ package httpio
 
 import (
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -28,12 +29,25 @@ func Collect[S, T any](list keystone.List[S], view func(S) T) Collection[T] {
 	return c
 }
 
+// PageOf is the page that p asks for of a list that is short enough to be read whole,
+// and is answered whole where no limit is given. key tells the items apart.
+func PageOf[T any](items []T, p keystone.Page, key func(T) string) keystone.List[T] {
+	if p.After != "" {
+		i := slices.IndexFunc(items, func(v T) bool { return key(v) == p.After })
+		items = items[i+1:] // where the last one of the page before is gone, from the beginning
+	}
+	if p.Limit == 0 || len(items) <= p.Limit {
+		return keystone.List[T]{Items: items}
+	}
+	return keystone.List[T]{Items: items[:p.Limit], Next: key(items[p.Limit-1])}
+}
+
 const maxCursor = 1024
 
 // PageQuery holds the query parameters of a list. Embed it in the request
 // struct of a list and call its Page method.
 type PageQuery struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"200" doc:"How many items to answer. 50 where it is not given."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" doc:"How many items to answer. Where it is not given 50, and all of a list that is always short: keys, settings, secrets of a client."`
 	Cursor string `query:"cursor" doc:"The next_cursor of the page before."`
 }
 

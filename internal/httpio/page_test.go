@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -134,5 +135,33 @@ func TestFillSlices(t *testing.T) {
 	b, _ := json.Marshal(v)
 	if want := `{"One":{"List":[]},"Ptr":{"List":[]},"Nil":null,"Many":[{"List":[]}],"Bytes":null,"Any":{"List":[]},"Deep":[[]]}`; string(b) != want {
 		t.Errorf("%s\nwant %s", b, want)
+	}
+}
+
+func TestPageOf(t *testing.T) {
+	letters := []string{"a", "b", "c", "d", "e"}
+	key := func(s string) string { return s }
+	for _, limit := range []int{0, 1, 2, 5, 200} {
+		var got []string
+		p := keystone.Page{Limit: limit}
+		for range letters {
+			list := PageOf(letters, p, key)
+			if limit > 0 && len(list.Items) > limit {
+				t.Errorf("limit %d: %q", limit, list.Items)
+			}
+			got = append(got, list.Items...)
+			if p.After = list.Next; p.After == "" {
+				break
+			}
+		}
+		if !slices.Equal(got, letters) {
+			t.Errorf("limit %d: %q", limit, got)
+		}
+	}
+	if list := PageOf(letters, keystone.Page{After: "gone"}, key); len(list.Items) != 5 {
+		t.Errorf("%+v", list)
+	}
+	if list := PageOf(letters, keystone.Page{After: "e"}, key); len(list.Items) != 0 || list.Next != "" {
+		t.Errorf("%+v", list)
 	}
 }

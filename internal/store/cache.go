@@ -31,7 +31,8 @@ type caches struct {
 	opaque  cache.Cache[string, AccessToken]
 	grants  cache.Cache[string, keystone.Grant]
 	pending cache.Cache[string, Pending]
-	drops   atomic.Uint64 // grants that local writes have dropped, see keepToken
+	origins cache.Cache[string, map[string]bool] // one entry
+	drops   atomic.Uint64                        // grants that local writes have dropped, see keepToken
 }
 
 func newCaches() *caches {
@@ -43,6 +44,7 @@ func newCaches() *caches {
 		revoked: newCache[bool](staleness),
 		opaque:  newCache[AccessToken](staleness),
 		pending: newCache[Pending](staleness),
+		origins: newCache[map[string]bool](staleness),
 		// Who a family belongs to never changes; everything that does is decided
 		// by the statement that rotates it.
 		grants: newCache[keystone.Grant](time.Minute),
@@ -96,6 +98,12 @@ func (c *caches) keepToken(t TokenRef, revoked, alive bool, drops uint64) {
 	}
 }
 
+// dropClient forgets a client, and which origins there are.
+func (c *caches) dropClient(id string) {
+	c.clients.Invalidate(id)
+	c.origins.Invalidate(allOrigins)
+}
+
 // dropGrant forgets a grant. The count goes first: whoever keeps an older
 // reading after it sees that.
 func (c *caches) dropGrant(id string) {
@@ -104,7 +112,8 @@ func (c *caches) dropGrant(id string) {
 	c.grants.Invalidate(id)
 }
 
-// CacheStats are hits and misses since the start, for metrics.
+// CacheStats is the size of a cache, for metrics. Hits are not counted: a counter
+// that every request writes would cost more than a hit.
 type CacheStats struct{ Entries int }
 
 // Caches returns the number of entries of each cache by name.

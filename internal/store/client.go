@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -13,19 +14,22 @@ import (
 )
 
 const clientColumns = `c.id, c.name, c.kind, c.enabled, c.first_party, c.built_in, c.redirect_uris, c.audiences, c.grants,
-	c.access_token_format, c.rotate_refresh_tokens, c.access_token_ttl, c.pkce_optional, c.post_logout_redirect_uris, c.settings, c.created_at, c.updated_at, c.version, c.tokens_valid_after, c.registration,
-	COALESCE((SELECT MAX(last_at) FROM usage g WHERE g.client_id = c.id), 0)`
+	c.access_token_format, c.rotate_refresh_tokens, c.access_token_ttl, c.pkce_optional, c.post_logout_redirect_uris, c.settings, c.created_at, c.updated_at, c.version, c.tokens_valid_after, c.registration`
+
+// lastUsed is when the client of c last got a token: in its newest hour. The token
+// path has no use for it.
+const lastUsed = `COALESCE((SELECT MAX(g.last_at) FROM usage g WHERE g.client_id = c.id AND g.hour = (SELECT MAX(h.hour) FROM usage h WHERE h.client_id = c.id)), 0)`
 
 func scanClient(scan func(...any) error) (c keystone.Client, err error) {
 	var kind, uris, audiences, grants, logout, settings string
-	var ttl, created, updated, used, ended int64
+	var ttl, created, updated, ended int64
 	err = scan(&c.ID, &c.Name, &kind, &c.Enabled, &c.FirstParty, &c.BuiltIn, &uris, &audiences, &grants,
-		&c.AccessTokenFormat, &c.RotateRefreshTokens, &ttl, &c.PKCEOptional, &logout, &settings, &created, &updated, &c.Version, &ended, &c.Registration, &used)
+		&c.AccessTokenFormat, &c.RotateRefreshTokens, &ttl, &c.PKCEOptional, &logout, &settings, &created, &updated, &c.Version, &ended, &c.Registration)
 	if err != nil {
 		return c, err
 	}
 	c.Kind, c.Grants = keystone.ClientKind(kind), unwords(grants)
-	c.AccessTokenTTL, c.CreatedAt, c.UpdatedAt, c.LastUsed = time.Duration(ttl)*time.Second, moment(created), moment(updated), moment(used)
+	c.AccessTokenTTL, c.CreatedAt, c.UpdatedAt = time.Duration(ttl)*time.Second, moment(created), moment(updated)
 	c.TokensValidAfter = moment(ended)
 	if c.RedirectURIs, err = decodeList(uris); err != nil {
 		return c, err
@@ -68,16 +72,17 @@ func (s *Store) createClient(ctx context.Context, by keystone.Actor, c keystone.
 			return err
 		}
 		_, err := tx.q.exec(ctx, `INSERT INTO clients (id, name, kind, enabled, first_party, built_in, redirect_uris, audiences, grants,
-			access_token_format, rotate_refresh_tokens, access_token_ttl, created_at, updated_at, version, pkce_optional, post_logout_redirect_uris, settings, registration)
-			VALUES ($1, $2, $3, $4, $5, FALSE, $6, $7, $8, $9, $10, $11, $12, $12, 1, $13, $14, $15, $16)`,
+			access_token_format, rotate_refresh_tokens, access_token_ttl, created_at, updated_at, version, pkce_optional, post_logout_redirect_uris, settings, registration, name_key)
+			VALUES ($1, $2, $3, $4, $5, FALSE, $6, $7, $8, $9, $10, $11, $12, $12, 1, $13, $14, $15, $16, $17)`,
 			c.ID, c.Name, string(c.Kind), c.Enabled, c.FirstParty, encodeList(c.RedirectURIs), encodeList(c.Audiences), words(c.Grants),
-			c.AccessTokenFormat, c.RotateRefreshTokens, int64(c.AccessTokenTTL/time.Second), micros(now), c.PKCEOptional, encodeList(c.PostLogoutURIs), string(settings), c.Registration)
+			c.AccessTokenFormat, c.RotateRefreshTokens, int64(c.AccessTokenTTL/time.Second), micros(now), c.PKCEOptional, encodeList(c.PostLogoutURIs), string(settings), c.Registration, searchTerm(c.Name))
 		if err != nil {
 			return err
 		}
 		if err := tx.writeScopesOf(ctx, "client", c.ID, c.Scopes); err != nil {
 			return err
 		}
+		tx.afterCommit(func() { s.cache.dropClient(c.ID) })
 		err = tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActClientCreated, TargetKind: "client", TargetID: c.ID, TargetName: c.Name,
 			Detail: map[string]any{"after": describeClient(c)}})
 		if err != nil || !c.HasSecret() {
@@ -117,6 +122,11 @@ func describeClient(c keystone.Client) map[string]any {
 // Client returns one client by id.
 func (s *Store) Client(ctx context.Context, id string) (keystone.Client, error) {
 	row, err := s.readClient(ctx, keystone.ClientIDOfPath(id))
+	if err == nil {
+		var used int64
+		_, err = s.row(ctx, `SELECT `+lastUsed+` FROM clients c WHERE c.id = $1`, []any{row.client.ID}, &used)
+		row.client.LastUsed = moment(used)
+	}
 	return row.client, s.fail("read client", err)
 }
 
@@ -203,19 +213,55 @@ func (s *Store) cachedClient(ctx context.Context, id string) (clientRow, error) 
 	return row, s.fail("read client", err)
 }
 
-// Clients lists clients by id, which is by age.
-func (s *Store) Clients(ctx context.Context, p keystone.Page) (keystone.List[keystone.Client], error) {
-	list, err := all(ctx, s, scanClient, `SELECT `+clientColumns+` FROM clients c WHERE c.id > $1 ORDER BY c.id LIMIT $2`, p.After, p.Size()+1)
+// Clients lists clients by id, which is by age, or, where search is not empty, by the
+// name that starts with it.
+func (s *Store) Clients(ctx context.Context, search string, p keystone.Page) (keystone.List[keystone.Client], error) {
+	where, order, args := `c.id > $1`, `c.id`, []any{p.After, p.Size() + 1}
+	if search != "" {
+		key, id, _ := strings.Cut(p.After, "\x1f") // of the last one of the page before
+		if p.After != "" && !keystone.IsClientID(id) {
+			return keystone.List[keystone.Client]{}, errCursor
+		}
+		low, high := prefixRange(searchTerm(search))
+		where, order, args = `c.name_key >= $1 AND c.name_key < $3 AND (c.name_key, c.id) > ($4, $5)`, `c.name_key, c.id`, []any{low, p.Size() + 1, high, key, id}
+	}
+	list, err := all(ctx, s, func(scan func(...any) error) (c keystone.Client, err error) {
+		var used int64
+		c, err = scanClient(func(dest ...any) error { return scan(append(dest, &used)...) })
+		c.LastUsed = moment(used)
+		return c, err
+	}, `SELECT `+clientColumns+`, `+lastUsed+` FROM clients c WHERE `+where+` ORDER BY `+order+` LIMIT $2`, args...)
 	if err != nil {
 		return keystone.List[keystone.Client]{}, s.fail("list clients", err)
 	}
-	cut := page(list, p.Size(), func(c keystone.Client) string { return c.ID })
+	cut := page(list, p.Size(), func(c keystone.Client) string {
+		if search != "" {
+			return searchTerm(c.Name) + "\x1f" + c.ID
+		}
+		return c.ID
+	})
 	for i := range cut.Items {
 		if cut.Items[i].Scopes, err = s.clientScopes(ctx, cut.Items[i]); err != nil {
 			return cut, s.fail("list clients", err)
 		}
 	}
 	return cut, nil
+}
+
+// fillNameKeys writes the names by which clients are found that have none yet: those
+// from before there was the column.
+func (s *Store) fillNameKeys(ctx context.Context) error {
+	type named struct{ id, name string }
+	list, err := all(ctx, s, func(scan func(...any) error) (c named, err error) { return c, scan(&c.id, &c.name) }, `SELECT id, name FROM clients WHERE name_key = ''`)
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		if _, err := s.q.exec(ctx, `UPDATE clients SET name_key = $1 WHERE id = $2`, searchTerm(c.name), c.id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // UpdateClient replaces a client by what change makes of it, where it still has
@@ -254,10 +300,10 @@ func (s *Store) writeClient(ctx context.Context, by keystone.Actor, before keyst
 	}
 	after.UpdatedAt, after.Version = moment(micros(s.now())), before.Version+1
 	n, err := s.q.exec(ctx, `UPDATE clients SET name = $1, enabled = $2, first_party = $3, redirect_uris = $4, audiences = $5, grants = $6,
-		access_token_format = $7, rotate_refresh_tokens = $8, access_token_ttl = $9, updated_at = $10, pkce_optional = $13, post_logout_redirect_uris = $14, settings = $15, version = version + 1
+		access_token_format = $7, rotate_refresh_tokens = $8, access_token_ttl = $9, updated_at = $10, pkce_optional = $13, post_logout_redirect_uris = $14, settings = $15, name_key = $16, version = version + 1
 		WHERE id = $11 AND version = $12`,
 		after.Name, after.Enabled, after.FirstParty, encodeList(after.RedirectURIs), encodeList(after.Audiences), words(after.Grants),
-		after.AccessTokenFormat, after.RotateRefreshTokens, int64(after.AccessTokenTTL/time.Second), micros(after.UpdatedAt), after.ID, before.Version, after.PKCEOptional, encodeList(after.PostLogoutURIs), string(settings))
+		after.AccessTokenFormat, after.RotateRefreshTokens, int64(after.AccessTokenTTL/time.Second), micros(after.UpdatedAt), after.ID, before.Version, after.PKCEOptional, encodeList(after.PostLogoutURIs), string(settings), searchTerm(after.Name))
 	if err != nil {
 		return err
 	}
@@ -270,7 +316,7 @@ func (s *Store) writeClient(ctx context.Context, by keystone.Actor, before keyst
 	if err := s.dropUnfitSecrets(ctx, before, *after); err != nil {
 		return err
 	}
-	s.afterCommit(func() { s.cache.clients.Invalidate(after.ID) })
+	s.afterCommit(func() { s.cache.dropClient(after.ID) })
 	if before.Enabled && !after.Enabled {
 		if err := s.revokeGrants(ctx, "client_id", after.ID, keystone.EndClientDisabled); err != nil {
 			return err
@@ -323,7 +369,7 @@ func (s *Store) removeClient(ctx context.Context, by keystone.Actor, c keystone.
 	if _, err := s.q.exec(ctx, `DELETE FROM access_tokens WHERE client_id = $1`, c.ID); err != nil {
 		return err
 	}
-	s.afterCommit(func() { s.cache.clients.Invalidate(c.ID) })
+	s.afterCommit(func() { s.cache.dropClient(c.ID) })
 	return s.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActClientDeleted, TargetKind: "client", TargetID: c.ID, TargetName: c.Name,
 		Detail: map[string]any{"before": describeClient(c)}})
 }

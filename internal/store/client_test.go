@@ -294,12 +294,12 @@ func TestClientPages(t *testing.T) {
 			want = append(want, c.Name)
 		}
 		want = append(want, "Keystone") // its id is a word and sorts last
-		ok(t, s.AddUsage(ctx, []store.Usage{{ClientID: must[keystone.List[keystone.Client]](t)(s.Clients(ctx, keystone.Page{})).Items[0].ID,
+		ok(t, s.AddUsage(ctx, []store.Usage{{ClientID: must[keystone.List[keystone.Client]](t)(s.Clients(ctx, "", keystone.Page{})).Items[0].ID,
 			GrantType: keystone.GrantClientCredentials, Tokens: 3, LastAt: clock.Now()}}))
 		var got []string
 		p := keystone.Page{Limit: 3}
 		for {
-			list := must[keystone.List[keystone.Client]](t)(s.Clients(ctx, p))
+			list := must[keystone.List[keystone.Client]](t)(s.Clients(ctx, "", p))
 			for _, c := range list.Items {
 				got = append(got, c.Name)
 				if strings.HasPrefix(c.Name, "c") && len(c.Scopes) != 1 {
@@ -319,6 +319,28 @@ func TestClientPages(t *testing.T) {
 		own := must[keystone.Client](t)(s.Client(ctx, keystone.FirstPartyClientID))
 		if !own.BuiltIn || !own.FirstParty || !own.Enabled || own.Confidential() || len(own.Scopes) != len(keystone.BuiltInScopes) {
 			t.Fatalf("%+v", own)
+		}
+	})
+}
+
+// TestClientWithoutUsage: the token path reads nothing of what a client has used, and
+// whoever looks at it sees the newest hour.
+func TestClientWithoutUsage(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
+		c, _ := newService(t, s)
+		for i := range 3 {
+			clock.Move(time.Hour)
+			ok(t, s.AddUsage(ctx, []store.Usage{
+				{ClientID: c.ID, GrantType: keystone.GrantClientCredentials, Tokens: 1, LastAt: clock.Now()},
+				{ClientID: c.ID, GrantType: keystone.GrantTokenExchange, Tokens: 1, LastAt: clock.Now().Add(-time.Duration(i) * time.Second)},
+			}))
+		}
+		if got := must[keystone.Client](t)(s.Client(ctx, c.ID)).LastUsed; !got.Equal(clock.Now()) {
+			t.Errorf("last used %v", got)
+		}
+		must[int64](t)(s.Raw(ctx, `ALTER TABLE usage RENAME TO elsewhere`))
+		if _, err := s.CachedClient(ctx, c.ID); err != nil {
+			t.Error("the token path reads usage:", err)
 		}
 	})
 }

@@ -88,8 +88,9 @@ func (s *Store) readRole(ctx context.Context, where, arg string) (keystone.Role,
 }
 
 // Roles lists roles by name.
-func (s *Store) Roles(ctx context.Context, p keystone.Page) (keystone.List[keystone.Role], error) {
-	list, err := all(ctx, s, scanRole, `SELECT `+roleColumns+` FROM roles WHERE name > $1 ORDER BY name LIMIT $2`, p.After, p.Size()+1)
+func (s *Store) Roles(ctx context.Context, search string, p keystone.Page) (keystone.List[keystone.Role], error) {
+	low, high := prefixRange(keystone.FoldTerm(search)) // names are lower case
+	list, err := all(ctx, s, scanRole, `SELECT `+roleColumns+` FROM roles WHERE name > $1 AND name >= $3 AND name < $4 ORDER BY name LIMIT $2`, p.After, p.Size()+1, low, high)
 	if err != nil {
 		return keystone.List[keystone.Role]{}, s.fail("list roles", err)
 	}

@@ -115,7 +115,7 @@ func TestRolePages(t *testing.T) {
 		var names []string
 		p := keystone.Page{Limit: 2}
 		for {
-			list := must[keystone.List[keystone.Role]](t)(s.Roles(ctx, p))
+			list := must[keystone.List[keystone.Role]](t)(s.Roles(ctx, "", p))
 			for _, r := range list.Items {
 				names = append(names, r.Name)
 				if strings.HasPrefix(r.Name, "r") && len(r.Scopes) != 2 {
@@ -196,7 +196,7 @@ func TestScopePages(t *testing.T) {
 		var names []string
 		p := keystone.Page{Limit: 4}
 		for {
-			list := must[keystone.List[keystone.Scope]](t)(s.Scopes(ctx, p))
+			list := must[keystone.List[keystone.Scope]](t)(s.Scopes(ctx, "", p))
 			for _, sc := range list.Items {
 				names = append(names, sc.Name)
 			}

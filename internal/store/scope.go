@@ -54,8 +54,9 @@ func (s *Store) Scope(ctx context.Context, idOrName string) (keystone.Scope, err
 }
 
 // Scopes lists scopes by name.
-func (s *Store) Scopes(ctx context.Context, p keystone.Page) (keystone.List[keystone.Scope], error) {
-	list, err := all(ctx, s, scanScope, `SELECT `+scopeColumns+` FROM scopes WHERE name > $1 ORDER BY name LIMIT $2`, p.After, p.Size()+1)
+func (s *Store) Scopes(ctx context.Context, search string, p keystone.Page) (keystone.List[keystone.Scope], error) {
+	low, high := prefixRange(search) // to the letter, as scopes are compared
+	list, err := all(ctx, s, scanScope, `SELECT `+scopeColumns+` FROM scopes WHERE name > $1 AND name >= $3 AND name < $4 ORDER BY name LIMIT $2`, p.After, p.Size()+1, low, high)
 	return page(list, p.Size(), func(sc keystone.Scope) string { return sc.Name }), s.fail("list scopes", err)
 }
 

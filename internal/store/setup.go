@@ -122,7 +122,10 @@ func (s *Store) seedBuiltIns(ctx context.Context) error {
 			access_token_format, rotate_refresh_tokens, access_token_ttl, created_at, updated_at, version)
 			VALUES ($1, 'Keystone', 'spa', TRUE, TRUE, TRUE, '[]', '[]', 'refresh_token', 'jwt', TRUE, 0, $2, $2, 1) ON CONFLICT (id) DO NOTHING`,
 			keystone.FirstPartyClientID, now)
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.fillNameKeys(ctx)
 	})
 	return s.fail("put in built-in roles", err)
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/keystone-auth/keystone"
 )
@@ -30,7 +31,7 @@ func (s *Store) userPage(ctx context.Context, search string, p keystone.Page) (k
 	if p.After != "" && !keystone.IsID(after) {
 		return keystone.List[keystone.User]{}, errCursor
 	}
-	low, high := prefixRange(keystone.FoldTerm(search))
+	low, high := prefixRange(searchTerm(search))
 	if p.After == "" {
 		term = low // where the index range begins, not at the beginning of the index
 	}
@@ -88,14 +89,27 @@ func (s *Store) fillRoles(ctx context.Context, users []keystone.User) error {
 	return nil
 }
 
+// maxTerm bounds what people are found by, in bytes: a name can be eighteen times as
+// long when it is folded, and both an index and a cursor have to hold it.
+const maxTerm = 200
+
+// searchTerm is a name, or the beginning of one, as it is searched for.
+func searchTerm(s string) string {
+	term := keystone.FoldTerm(s)
+	for n := min(len(term), maxTerm); ; n-- {
+		if n == len(term) || utf8.RuneStart(term[n]) {
+			return term[:n]
+		}
+	}
+}
+
 // writeTerms replaces what the user is found by.
 func (s *Store) writeTerms(ctx context.Context, u keystone.User) error {
 	if _, err := s.q.exec(ctx, `DELETE FROM user_terms WHERE user_id = $1`, u.ID); err != nil {
 		return err
 	}
 	for _, term := range keystone.SortedSet([]string{
-		keystone.FoldTerm(u.Username), keystone.FoldTerm(u.Email), keystone.FoldTerm(u.FirstName),
-		keystone.FoldTerm(u.LastName), keystone.FoldTerm(u.FirstName + " " + u.LastName),
+		searchTerm(u.Username), searchTerm(u.Email), searchTerm(u.FirstName), searchTerm(u.LastName), searchTerm(u.FirstName + " " + u.LastName),
 	}) {
 		if term == "" {
 			continue

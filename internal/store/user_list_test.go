@@ -173,9 +173,10 @@ func TestForgedCursors(t *testing.T) {
 			errs := map[string]error{}
 			_, errs["users"] = s.Users(ctx, "", p)
 			_, errs["search"] = s.Users(ctx, "j", p)
-			_, errs["roles"] = s.Roles(ctx, p)
-			_, errs["scopes"] = s.Scopes(ctx, p)
-			_, errs["clients"] = s.Clients(ctx, p)
+			_, errs["roles"] = s.Roles(ctx, "", p)
+			_, errs["scopes"] = s.Scopes(ctx, "", p)
+			_, errs["search clients"] = s.Clients(ctx, "j", p)
+			_, errs["clients"] = s.Clients(ctx, "", p)
 			_, errs["sessions"] = s.Sessions(ctx, "", p)
 			_, errs["audit"] = s.AuditEvents(ctx, keystone.AuditFilter{}, p)
 			for list, err := range errs {
@@ -183,6 +184,84 @@ func TestForgedCursors(t *testing.T) {
 					t.Errorf("%s after %.20q: %v", list, after, err)
 				}
 			}
+		}
+	})
+}
+
+// TestSearchLongNames: names that grow when they are folded are found, and the pages
+// of a search go on behind them.
+func TestSearchLongNames(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
+		long := strings.Repeat("\uFDFA", 50) // eighteen letters each
+		var want []string
+		for i := range 3 {
+			clock.Move(time.Millisecond)
+			u := must[keystone.User](t)(s.CreateUser(ctx, operator, keystone.User{Username: fmt.Sprint("u", i), Email: fmt.Sprintf("u%d@example.com", i), FirstName: long, LastName: long}, ""))
+			want = append(want, u.Username)
+		}
+		if got := find(t, s, "\uFDFA", 1, nil); !slices.Equal(got, want) {
+			t.Errorf("%q", got)
+		}
+		if got := find(t, s, long, 1, nil); !slices.Equal(got, want) {
+			t.Errorf("by the whole name: %q", got)
+		}
+		next := must[keystone.List[keystone.User]](t)(s.Users(ctx, "\uFDFA", keystone.Page{Limit: 1})).Next
+		if n := base64.RawURLEncoding.EncodedLen(len(next)); n > 1024 {
+			t.Errorf("a cursor of %d characters", n)
+		}
+	})
+}
+
+// TestSearchByName: clients, roles and scopes are found by how their name begins.
+func TestSearchByName(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
+		for _, name := range []string{"Shop", "shopping list", "Other", "100% shop", "Émile", "SHOP"} {
+			clock.Move(time.Millisecond)
+			_, _, err := s.CreateClient(ctx, operator, keystone.Client{Name: name, Kind: keystone.ClientService})
+			ok(t, err)
+		}
+		clients := func(search string) (names []string) {
+			p := keystone.Page{Limit: 1}
+			for {
+				list := must[keystone.List[keystone.Client]](t)(s.Clients(ctx, search, p))
+				for _, c := range list.Items {
+					names = append(names, c.Name)
+				}
+				if p.After = list.Next; p.After == "" {
+					return names
+				}
+			}
+		}
+		for search, want := range map[string]string{"sh": "Shop|SHOP|shopping list", "SHOPP": "shopping list", "é": "Émile", "100%": "100% shop", "%": "", "_": "", "key": "Keystone", "x": ""} {
+			if got := strings.Join(clients(search), "|"); got != want {
+				t.Errorf("%q: %q, want %q", search, got, want)
+			}
+		}
+		// A new name counts from the same transaction; what has no key yet gets one.
+		c := must[keystone.List[keystone.Client]](t)(s.Clients(ctx, "other", keystone.Page{})).Items[0]
+		must[keystone.Client](t)(s.UpdateClient(ctx, operator, c.ID, 0, func(c *keystone.Client) { c.Name = "Renamed" }))
+		if got := clients("re"); len(got) != 1 || len(clients("other")) != 0 {
+			t.Errorf("renamed: %q", got)
+		}
+		must[int64](t)(s.Raw(ctx, `UPDATE clients SET name_key = ''`))
+		must[[]store.Migration](t)(s.Migrate(ctx))
+		if got := clients("re"); len(got) != 1 {
+			t.Errorf("filled: %q", got)
+		}
+
+		newRole(t, s, "clerk")
+		newRole(t, s, "clerks")
+		newScope(t, s, "orders:read")
+		newScope(t, s, "Orders:read")
+		roles := must[keystone.List[keystone.Role]](t)(s.Roles(ctx, "Clerk", keystone.Page{Limit: 1}))
+		if len(roles.Items) != 1 || roles.Items[0].Name != "clerk" || roles.Next == "" {
+			t.Errorf("%+v", roles)
+		}
+		if more := must[keystone.List[keystone.Role]](t)(s.Roles(ctx, "clerk", keystone.Page{After: roles.Next})); len(more.Items) != 1 || more.Items[0].Name != "clerks" {
+			t.Errorf("%+v", more)
+		}
+		if scopes := must[keystone.List[keystone.Scope]](t)(s.Scopes(ctx, "orders:", keystone.Page{})); len(scopes.Items) != 1 || scopes.Items[0].Name != "orders:read" {
+			t.Errorf("%+v", scopes)
 		}
 	})
 }
