@@ -2,6 +2,7 @@ package keystone_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/keystone-auth/keystone"
@@ -103,6 +104,60 @@ func TestS1_ClientsSpeakForPeople(t *testing.T) {
 		}
 		if got := s.Call(http.MethodPatch, "/api/v1/users/"+root.ID, s.SignIn(root).AccessToken, m{"first_name": "Root"}, nil); got != 200 {
 			t.Errorf("oneself, through Keystone's own client: %d", got)
+		}
+	})
+}
+
+// TestS7_SPAOrigins: scripts of an enabled spa client's own origins may read what
+// they need, without credentials and nothing else; of no other client's.
+func TestS7_SPAOrigins(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
+		spa := s.CreateClient(keystone.Client{Kind: keystone.ClientSPA, RedirectURIs: []string{"https://SPA.example:443/cb", "https://two.example:8443/x", "http://localhost:5173/cb"}})
+		s.CreateClient(keystone.Client{Kind: keystone.ClientWeb, RedirectURIs: []string{"https://web.example/cb"}})
+		s.CreateClient(keystone.Client{Kind: keystone.ClientNative, RedirectURIs: []string{"https://native.example/cb", "com.example.app:/cb"}})
+		readable := func(method, path, origin string) string {
+			got := as(s, "").with("Origin", origin).with("Access-Control-Request-Method", "POST").json(t, method, path, nil)
+			if got.header.Get("Access-Control-Allow-Credentials") != "" {
+				t.Errorf("%s %s for %s: with credentials", method, path, origin)
+			}
+			if got.header.Get("Vary") == "" {
+				t.Errorf("%s %s: no Vary", method, path)
+			}
+			return got.header.Get("Access-Control-Allow-Origin")
+		}
+		for _, method := range []string{"GET", "OPTIONS"} {
+			for _, path := range []string{"/oauth2/token", "/oauth2/userinfo", "/oauth2/revoke", "/oauth2/jwks", "/.well-known/openid-configuration"} {
+				for _, origin := range []string{"https://spa.example", "https://two.example:8443", "http://localhost:5173"} {
+					if got := readable(method, path, origin); got != origin {
+						t.Errorf("%s %s for %s: %q", method, path, origin, got)
+					}
+				}
+				for _, origin := range []string{"null", "*", "https://web.example", "https://native.example", "com.example.app://", "https://evil.example", "https://spa.example.evil.example", "https://evilspa.example",
+					"https://spa.example:8443", "https://two.example", "http://spa.example", "https://SPA.example", "https://spa.example/", "http://localhost:5174", "http://localhost", strings.Repeat("x", 5000)} {
+					if got := readable(method, path, origin); got != "" {
+						t.Errorf("%s %s for %.50s: %q", method, path, origin, got)
+					}
+				}
+			}
+			for _, path := range []string{"/oauth2/introspect", "/oauth2/par", "/api/v1/admin/clients", "/api/v1/users/me", "/api/v1/auth/login", "/openapi.json"} {
+				if got := readable(method, path, "https://spa.example"); got != "" {
+					t.Errorf("%s %s: %q", method, path, got)
+				}
+			}
+		}
+		if got := as(s, "").with("Origin", "https://spa.example").json(t, "GET", "/oauth2/authorize", nil); got.header.Get("Access-Control-Allow-Origin") != "" {
+			t.Error("the authorization endpoint")
+		}
+		// A form of the application's page is not Keystone's own.
+		if got := as(s, "").with("Origin", "https://spa.example").json(t, "POST", "/login", nil); got.status != 403 {
+			t.Errorf("a form for the sign-in page: %d", got.status)
+		}
+		// Switched off, it has no origins.
+		if got := s.Call(http.MethodPatch, "/api/v1/admin/clients/"+spa.ID, s.Admin(), m{"enabled": false}, nil); got != 200 {
+			t.Fatal(got)
+		}
+		if got := readable("GET", "/oauth2/jwks", "https://spa.example"); got != "" {
+			t.Errorf("switched off: %q", got)
 		}
 	})
 }

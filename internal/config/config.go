@@ -99,7 +99,7 @@ type Config struct {
 	OutboundAllow  []string `env:"OUTBOUND_ALLOW" group:"Requests to other servers" auto:"none: public addresses only" example:"idp.internal.example.com,10.20.0.0/16" help:"Host names, addresses and networks (CIDR) that Keystone may reach though they are not public, where a client or another server names them (jwks_uri and the like). https all the same."`
 	OutboundCAFile string   `env:"OUTBOUND_CA_FILE" example:"/etc/keystone/internal-ca.pem" help:"Certificate authorities in PEM that are trusted for such requests, besides those of the system."`
 
-	AllowedOrigins []string `env:"ALLOWED_ORIGINS" group:"Browsers of other origins (CORS)" auto:"none" example:"https://app.example.com,http://localhost:3000" help:"Origins whose scripts may read answers, each as the browser sends it. Never *."`
+	AllowedOrigins []string `env:"ALLOWED_ORIGINS" group:"Browsers of other origins (CORS)" auto:"none" example:"https://app.example.com,http://localhost:3000" help:"Origins whose scripts may read answers, each as the browser sends it. Never *. The origins of redirect URIs of spa clients may use the token endpoint and userinfo without being listed."`
 	AllowedMethods []string `env:"ALLOWED_METHODS" default:"GET,POST,PUT,PATCH,DELETE" example:"GET,POST" help:"Methods such scripts may use; * stands for the default."`
 	AllowedHeaders []string `env:"ALLOWED_HEADERS" default:"Accept,Accept-Language,Authorization,Content-Type,DPoP,If-Match,If-None-Match,X-Request-Id" example:"Authorization,Content-Type" help:"Headers such scripts may send; * stands for the default, never for all."`
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,10 +10,12 @@ import (
 	"github.com/keystone-auth/keystone/internal/httpio"
 )
 
-// cors lets scripts of the listed origins read answers (the Fetch standard's
-// CORS protocol). An origin is compared exactly; "null" and "*" are nobody.
+// cors lets scripts of the listed origins, and of clients that are scripts, read
+// answers (the Fetch standard's CORS protocol). An origin is compared exactly; "null"
+// and "*" are nobody.
 type cors struct {
 	origins map[string]bool
+	isSPA   func(ctx context.Context, origin string) (bool, error)
 	methods string
 	headers string
 	allowed []string // the headers, lower case
@@ -49,12 +52,23 @@ type reach uint8
 const (
 	reachNone        reach = iota // pages, health: nothing
 	reachAnonymous                // token endpoints, metadata: read, but the browser adds no cookies
+	reachSPA                      // the same, and also for the origins of clients of kind spa
 	reachCredentials              // the API: also with credentials
 )
 
+// reachOf says what a path is. The authorization endpoint is none of these, as is
+// every page (RFC 9700 section 2.6): nothing there is for scripts.
 func reachOf(path string) reach {
+	switch path {
+	case "/oauth2/token", "/oauth2/userinfo", "/oauth2/revoke", "/oauth2/jwks":
+		return reachSPA
+	case "/oauth2/introspect", "/oauth2/par", "/oauth2/device_authorization", "/oauth2/register", "/openapi.json":
+		return reachAnonymous
+	}
 	switch {
-	case strings.HasPrefix(path, "/oauth2/"), strings.HasPrefix(path, "/api/v1/auth/"), strings.HasPrefix(path, "/.well-known/"), path == "/openapi.json":
+	case strings.HasPrefix(path, "/.well-known/"):
+		return reachSPA
+	case strings.HasPrefix(path, "/oauth2/register/"), strings.HasPrefix(path, "/api/v1/auth/"):
 		return reachAnonymous
 	case strings.HasPrefix(path, "/api/"):
 		return reachCredentials
@@ -62,12 +76,24 @@ func reachOf(path string) reach {
 	return reachNone
 }
 
+// allows reports whether scripts of this origin may read what a path answers. Where
+// the clients cannot be asked, they may not.
+func (c *cors) allows(ctx context.Context, origins []string, to reach) bool {
+	if len(origins) != 1 {
+		return false
+	}
+	if c.origins[origins[0]] || to != reachSPA || len(origins[0]) > maxOrigin {
+		return c.origins[origins[0]]
+	}
+	ok, err := c.isSPA(ctx, origins[0])
+	return ok && err == nil
+}
+
+const maxOrigin = 300 // scheme, host name and port
+
 // apply sets the headers of an answer to a script of another origin. It reports
 // true where the request was a preflight and is answered.
 func (c *cors) apply(w http.ResponseWriter, r *http.Request) (answered bool) {
-	if len(c.origins) == 0 && r.Method != http.MethodOptions {
-		return false
-	}
 	to := reachOf(r.URL.Path)
 	if to == reachNone {
 		return false
@@ -78,22 +104,20 @@ func (c *cors) apply(w http.ResponseWriter, r *http.Request) (answered bool) {
 	if len(origins) == 0 {
 		return false
 	}
-	allowed := len(origins) == 1 && c.origins[origins[0]]
+	allowed := c.allows(r.Context(), origins, to)
 	if allowed {
 		h["Access-Control-Allow-Origin"] = origins
+		h["Access-Control-Expose-Headers"] = c.expose
 		if to == reachCredentials {
 			h["Access-Control-Allow-Credentials"] = c.yes
 		}
 	}
 	asked := r.Header["Access-Control-Request-Method"]
 	if r.Method != http.MethodOptions || len(asked) != 1 {
-		h["Access-Control-Expose-Headers"] = c.expose
-		if !allowed {
-			delete(h, "Access-Control-Expose-Headers")
-		}
 		return false
 	}
 	h["Vary"] = []string{"Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}
+	delete(h, "Access-Control-Expose-Headers")
 	if !allowed || !c.permits(r.Header["Access-Control-Request-Headers"]) {
 		delete(h, "Access-Control-Allow-Origin")
 		delete(h, "Access-Control-Allow-Credentials")

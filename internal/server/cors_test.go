@@ -22,6 +22,14 @@ func TestP10CORS(t *testing.T) {
 		{"/.well-known/oauth-authorization-server", "https://app.example", "https://app.example", ""},
 		{"/openapi.json", "https://app.example", "https://app.example", ""},
 		{"/api/v1/auth/nowhere", "https://app.example", "https://app.example", ""},
+		{"/oauth2/par", "https://app.example", "https://app.example", ""},
+		{"/oauth2/register/x", "https://app.example", "https://app.example", ""},
+		{"/oauth2/authorize", "https://app.example", "", ""}, // RFC 9700 section 2.6
+		{"/oauth2/resume", "https://app.example", "", ""},
+		{"/oauth2/logout", "https://app.example", "", ""},
+		{"/oauth2/bc-authorize", "https://app.example", "", ""},
+		{"/oauth2/tokens", "https://app.example", "", ""},
+		{"/login", "https://app.example", "", ""},
 		{"/setup-t", "https://app.example", "", ""},
 		{"/health", "https://app.example", "", ""},
 		{"/api/v1/t", "https://evil.example", "", ""},
@@ -61,6 +69,7 @@ func TestP10CORS(t *testing.T) {
 		{"/api/v1/admin/roles", "null", "GET", "", 403},
 		{"/api/v1/t", "https://app.example", "GET", "x-evil", 403},
 		{"/health", "https://app.example", "GET", "", 405},
+		{"/oauth2/authorize", "https://app.example", "GET", "", 405},
 	} {
 		w := send(s, "OPTIONS", test.target, "", "Origin: "+test.origin, "Access-Control-Request-Method: "+test.method, "Access-Control-Request-Headers: "+test.headers)
 		h := w.Header()

@@ -26,7 +26,7 @@ type endpoint struct {
 }
 
 var (
-	errCrossOrigin = keystone.Fail(keystone.Forbidden, "A page of another origin sent this. Send it from this server's own pages, or list the origin in ALLOWED_ORIGINS.")
+	errCrossOrigin = keystone.Fail(keystone.Forbidden, "A page of another origin sent this. Send it from this server's own pages, or, where it is for the API, list the origin in ALLOWED_ORIGINS.")
 	errNoToken     = keystone.Fail(keystone.Unauthenticated, "Send an access token: Authorization: Bearer … (RFC 6750 section 2.1).")
 	errTwoTokens   = keystone.Fail(keystone.Invalid, "Send one Authorization header.")
 	errQueryToken  = keystone.Fail(keystone.Invalid, "Send the access token in the Authorization header, never in the address. This one is known to logs now: revoke it.")
@@ -64,7 +64,11 @@ func (e *endpoint) admit(rec *recorder, r *http.Request) error {
 		keystone.Checking(r.Context(), "origin of the page that sent it")
 		// Token endpoints have no cookies to ride on, and are called by scripts of
 		// any client.
-		if err := e.s.crossOrigin.Check(r); err != nil {
+		check := e.s.crossOrigin
+		if reachOf(r.URL.Path) == reachNone {
+			check = e.s.ownOrigin // a page, with the browser's cookies
+		}
+		if err := check.Check(r); err != nil {
 			return errCrossOrigin.Because(err)
 		}
 	}

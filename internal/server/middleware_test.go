@@ -388,6 +388,7 @@ func TestDenialsAreRecorded(t *testing.T) {
 func TestCrossOrigin(t *testing.T) {
 	s, _ := boot(t, with("ALLOWED_ORIGINS=https://app.example"),
 		httpio.Plain("POST", "/t/page", httpio.Public, httpio.LimitNone, "x", echo),
+		httpio.Plain("POST", "/api/t", httpio.Public, httpio.LimitNone, "x", echo),
 		httpio.Plain("POST", "/oauth2/t", httpio.ClientAuth, httpio.LimitToken, "x", echo))
 	for _, test := range []struct {
 		target, headers string
@@ -400,7 +401,9 @@ func TestCrossOrigin(t *testing.T) {
 		{"/t/page", "Sec-Fetch-Site: same-site", 403},
 		{"/t/page", "Origin: https://evil.example", 403},
 		{"/t/page", "Origin: null", 403},
-		{"/t/page", "Origin: https://app.example", 200},
+		{"/t/page", "Origin: https://app.example", 403}, // listed, but a page is for nobody else
+		{"/api/t", "Origin: https://app.example", 200},
+		{"/api/t", "Origin: https://evil.example", 403},
 		{"/t/page", "Origin: http://127.0.0.1:8000", 200},
 		{"/oauth2/t", "Sec-Fetch-Site: cross-site", 200},
 		{"/oauth2/t", "Origin: https://evil.example", 200},

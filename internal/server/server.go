@@ -29,7 +29,8 @@ type Server struct {
 	headers      securityHeaders
 	challenges   *httpio.Challenges
 	cors         *cors
-	crossOrigin  *http.CrossOriginProtection
+	crossOrigin  *http.CrossOriginProtection // for what scripts of listed origins may call
+	ownOrigin    *http.CrossOriginProtection // for the rest: pages
 	pages        *web.Pages
 	problem      func(path string) httpio.Problem // error pages, by where they stand
 	authenticate func(context.Context, token.Presented) (keystone.Actor, error)
@@ -88,7 +89,10 @@ func New(ctx context.Context, c *config.Config, o Options) (*Server, error) {
 	if s.tracer, err = newTracer(ctx, c.OTLPEndpoint, c.AppName, o.Version, o.Log); err != nil {
 		return nil, err
 	}
-	if s.crossOrigin, err = crossOrigin(c); err != nil {
+	if s.ownOrigin, err = crossOrigin(originOf(c.Issuer)); err != nil {
+		return nil, err
+	}
+	if s.crossOrigin, err = crossOrigin(append([]string{originOf(c.Issuer)}, c.AllowedOrigins...)...); err != nil {
 		return nil, err
 	}
 	if c.TLS() {
@@ -111,6 +115,7 @@ func New(ctx context.Context, c *config.Config, o Options) (*Server, error) {
 
 func (s *Server) build(ctx context.Context, o Options) (err error) {
 	s.authenticate = s.parts.Verifier.AuthenticatePresented
+	s.cors.isSPA = s.parts.Store.IsSPAOrigin
 	s.metrics.watch(s.parts.Store, s.parts.Hasher.Stats)
 	if s.counter, err = ephemeral.Open(ephemeral.Options{
 		RedisURL: s.config.RedisURL.Reveal(), RedisPassword: s.config.RedisPassword.Reveal(), Now: o.Now, Log: s.log,
@@ -139,10 +144,10 @@ func (s *Server) build(ctx context.Context, o Options) (err error) {
 }
 
 // crossOrigin refuses what pages of other origins send with a browser's help
-// (Sec-Fetch-Site, Origin): ours and the listed ones may.
-func crossOrigin(c *config.Config) (*http.CrossOriginProtection, error) {
+// (Sec-Fetch-Site, Origin); these may.
+func crossOrigin(origins ...string) (*http.CrossOriginProtection, error) {
 	p := http.NewCrossOriginProtection()
-	for _, origin := range append([]string{originOf(c.Issuer)}, c.AllowedOrigins...) {
+	for _, origin := range origins {
 		if err := p.AddTrustedOrigin(origin); err != nil {
 			return nil, err
 		}
