@@ -49,11 +49,19 @@ func isJSON(values []string) bool {
 	return !given || strings.EqualFold(charset, "utf-8")
 }
 
+// drained is up to which length a body that is too large is read all the same.
+// Many programs write everything before they read; to them an answer on a
+// connection that ends is a broken connection.
+const drained = 4 << 20
+
 // readBody reads the whole body, at most limit bytes of it. A longer one is
-// refused unread where it says how long it is; the server then ends the
-// connection instead of reading the rest.
+// refused where it says how long it is; beyond what is drained the server ends
+// the connection instead of reading the rest.
 func readBody(b *bytes.Buffer, r *http.Request, limit int64) error {
 	if r.ContentLength > limit {
+		if r.ContentLength <= drained && r.Header.Get("Expect") == "" {
+			_, _ = io.Copy(io.Discard, r.Body) // the connection has its deadline
+		}
 		return errTooLarge
 	}
 	if r.Header.Get("Content-Encoding") != "" {

@@ -196,6 +196,28 @@ func TestLargeRequests(t *testing.T) {
 	}
 }
 
+// TestLargeBodyIsAnswered: whoever writes everything before they read gets the
+// answer, and may go on with the connection.
+func TestLargeBodyIsAnswered(t *testing.T) {
+	s, _ := boot(t, off)
+	addr := start(t, s)
+	body := "{" + strings.Repeat(" ", 3<<20) + "}"
+	request := fmt.Sprintf("POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.WriteString(conn, request+request+"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	answers, err := io.ReadAll(conn)
+	if err != nil || strings.Count(string(answers), `"error":"too_large"`) != 2 || !strings.Contains(string(answers), "healthy") {
+		t.Errorf("%v %.1000s", err, answers)
+	}
+}
+
 // TestShutdown: what is in flight finishes, what comes is refused, usage is
 // written, and the process is free inside SHUTDOWN_TIMEOUT.
 func TestX20Shutdown(t *testing.T) {
