@@ -36,6 +36,23 @@ random() { # 43 characters: 256 bits
   head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n'
 }
 
+# key N writes the private and the public JWK of a new P-256 key of client N as sed
+# commands: of PKCS #8 in DER, the private number begins at byte 36, the point ends it.
+key() {
+  if command -v openssl >/dev/null 2>&1; then
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 2>>"$dir/openssl.log" | openssl pkcs8 -topk8 -nocrypt -outform DER >"$dir/key.der"
+  else
+    local program
+    program=$(go env GOROOT)/src/crypto/tls/generate_cert.go
+    (cd "$dir" && go run "$program" -ecdsa-curve P256 -host x >&2 && sed '/-----/d' key.pem | base64 -d >key.der)
+  fi
+  part() { tail -c "$1" "$dir/key.der" | head -c 32 | base64 | tr '+/' '-_' | tr -d '=\n'; }
+  local public
+  public="\"kty\":\"EC\",\"crv\":\"P-256\",\"alg\":\"ES256\",\"use\":\"sig\",\"kid\":\"conformance-$1\",\"x\":\"$(part 64)\",\"y\":\"$(part 32)\""
+  printf 's|{PUBLIC_%s}|{%s}|g\ns|{PRIVATE_%s}|{%s,"d":"%s"}|g\n' "$1" "$public" "$1" "$public" "$(part +37)"
+  rm "$dir/key.der"
+}
+
 certificate() {
   if command -v openssl >/dev/null 2>&1; then
     local kind=DNS
@@ -75,6 +92,7 @@ fill=$dir/fill.sed
 {
   printf 's|{ISSUER}|%s|g\ns|{SUITE}|%s|g\ns|{ALIAS}|%s|g\ns|{PASSWORD}|%s|g\n' "$issuer" "$suite" "$alias" "$(random)"
   for n in 1 2 3 4 5; do printf 's|{SECRET_%s}|%s|g\n' "$n" "$(random)"; done
+  for n in 6 7 8 9; do key "$n"; done
 } >"$fill"
 for file in testdata/conformance/*.json; do
   sed -f "$fill" "$file" >"$dir/$(basename "$file")"
@@ -96,6 +114,7 @@ for _ in $(seq 100); do
 done
 
 static='[client_registration=static_client]'
+fapi='[client_auth_type=private_key_jwt][sender_constrain=dpop][openid=openid_connect][fapi_profile=plain_fapi]'
 cat <<TEXT
 Keystone serves $issuer, for a suite at $suite (alias $alias).
 Files: $dir
@@ -109,6 +128,12 @@ Plans and their configuration (in the suite: Create a new test plan, tab JSON; o
   oidcc-session-management-certification-test-plan[response_type=code]$static     $dir/rp-initiated-logout.json
   oidcc-backchannel-rp-initiated-logout-certification-test-plan[response_type=code]$static   $dir/backchannel-logout.json
   oidcc-frontchannel-rp-initiated-logout-certification-test-plan[response_type=code]$static  $dir/frontchannel-logout.json
+  oidcc-3rdparty-init-login-certification-test-plan[response_type=code]                   $dir/dynamic.json
+      (where it waits, open $issuer/oauth2/initiate?client_id=… with the client that it has registered)
+  fapi2-security-profile-final-test-plan$fapi[fapi_request_method=unsigned][fapi_response_mode=plain_response]
+                                                                                          $dir/fapi2.json
+  fapi2-message-signing-final-test-plan$fapi[fapi_request_method=signed_non_repudiation][fapi_response_mode=jarm]
+                                                                                          $dir/fapi2-message-signing.json
 
 The suite must reach $issuer: a suite in a container needs LISTEN=0.0.0.0 and NAME=host.docker.internal or alike.
 It does not check the certificate ($dir/tls.crt); a browser has to be told to accept it.
