@@ -15,8 +15,9 @@ import (
 type allowed struct {
 	grantType string
 	what      store.Code
-	details   string // those of the authorization details that are asked for now (RFC 9396 section 6); empty: all
-	gone      error  // the answer where it does not hold any more
+	audiences []string // those of the resources that this access token is for (RFC 8707 section 2.2); nil: all
+	details   string   // those of the authorization details that are asked for now (RFC 9396 section 6); empty: all
+	gone      error    // the answer where it does not hold any more
 	// redeem uses it and begins its grant, in one transaction; false: it was used.
 	redeem func(context.Context, keystone.Actor, keystone.Grant) (bool, error)
 	// again returns the answer where it was used before.
@@ -39,6 +40,14 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 	}
 	if details == nil {
 		details = what.Request.Details
+	}
+	// Like details that were not allowed, a resource that was not is refused before
+	// anything is used up: whoever sends it has shown all that the code demands, and
+	// may ask again for less.
+	keystone.Checking(ctx, "resource")
+	audiences, err := token.Narrowed(ctx, s.Issuer.Granted(what), a.audiences)
+	if err != nil {
+		return token.Response{}, err
 	}
 	keystone.Checking(ctx, "session")
 	st, err := s.Store.Standing(ctx, what.SessionID, c.ID)
@@ -66,7 +75,7 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 	by.Kind, by.ID, by.Name, by.ClientID, by.SessionID = keystone.ActorUser, u.ID, u.Username, c.ID, what.SessionID
 	claims := userClaims(u.User, nil, opened(what.Request.IDTokenClaims, what.Scopes))
 	resp, err := s.Issuer.Issue(ctx, by, token.Request{
-		GrantType: a.grantType, Client: c, UserID: what.UserID, Within: keystone.Intersect(what.Scopes, what.Request.Scopes), Audiences: what.Request.Audiences, Details: details,
+		GrantType: a.grantType, Client: c, UserID: what.UserID, Within: keystone.Intersect(what.Scopes, what.Request.Scopes), Audiences: audiences, Details: details,
 		ID: &token.IDToken{Nonce: what.Request.Nonce, AuthTime: what.AuthTime, AMR: what.AMR, ACR: what.ACR, Claims: claims},
 		Write: func(ctx context.Context, d token.Decision) (token.Written, error) {
 			family, refresh := s.Issuer.CodeFamily(d, what, c.ID, st.Session.ExpiresAt)

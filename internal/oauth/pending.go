@@ -67,7 +67,7 @@ func (s *Slice) poll(ctx context.Context, r grantRequest, q poll) (token.Respons
 		return token.Response{}, errWaiting
 	}
 	return s.giveTokens(ctx, r.client, allowed{
-		grantType: q.grantType, what: p.Approval, details: r.form.Get("authorization_details"), gone: errPollCode,
+		grantType: q.grantType, what: p.Approval, audiences: r.audiences(), details: r.form.Get("authorization_details"), gone: errPollCode,
 		redeem: func(ctx context.Context, by keystone.Actor, family keystone.Grant) (bool, error) {
 			return s.Store.RedeemPending(ctx, by, q.code, family, r.client.FirstParty)
 		},

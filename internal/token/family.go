@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -16,6 +17,26 @@ var errRefresh = keystone.Fail(keystone.Invalid, "The refresh token is not valid
 // ErrDetails answers a request for more than the person allowed (RFC 9396 section
 // 6).
 var ErrDetails = keystone.Fail(keystone.Invalid, "authorization_details can only be some of those that were granted, to the letter. Ask the person for others.").WithCode("invalid_authorization_details")
+
+// errTarget answers a request for a resource that was not granted (RFC 8707 section
+// 2).
+var errTarget = keystone.Fail(keystone.Invalid, "A token can only be for resources that were granted: some of those of the authorization request, or this server where it named none. Ask the person for others.").WithCode("invalid_target")
+
+// Narrowed returns whom a token is for under a grant that is for granted: those who
+// are asked for, or all (RFC 8707 section 2.2). The grant itself stays as it is.
+func Narrowed(ctx context.Context, granted, asked []string) ([]string, error) {
+	for _, a := range asked {
+		if !slices.Contains(granted, a) {
+			keystone.Fact(ctx, "audience asked for", strings.Join(asked, " "))
+			keystone.Fact(ctx, "audiences that were granted", strings.Join(granted, " "))
+			return nil, errTarget
+		}
+	}
+	if len(asked) == 0 {
+		return granted, nil
+	}
+	return asked, nil
+}
 
 // NewFamily returns a refresh token family for a session that begins at d.Now,
 // and its first refresh token. The caller stores it with the session.
@@ -81,14 +102,9 @@ func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Clie
 		i.observe(keystone.GrantRefreshToken, "refused")
 		return Response{}, keystone.Fail(keystone.Invalid, "A refresh can only narrow the granted scopes. Sign in again for more.").WithCode("invalid_scope")
 	}
-	for _, a := range audiences {
-		if !slices.Contains(g.Audiences, a) {
-			i.observe(keystone.GrantRefreshToken, "refused")
-			return Response{}, keystone.Fail(keystone.Invalid, "A refresh can only narrow the granted audiences. Sign in again for more.").WithCode("invalid_target")
-		}
-	}
-	if len(audiences) == 0 {
-		audiences = g.Audiences
+	if audiences, err = Narrowed(ctx, g.Audiences, audiences); err != nil {
+		i.observe(keystone.GrantRefreshToken, "refused")
+		return Response{}, err
 	}
 	if !g.Details.Cover(details) {
 		i.observe(keystone.GrantRefreshToken, "refused")
