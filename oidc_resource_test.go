@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -117,6 +118,41 @@ func TestResourceAtToken(t *testing.T) {
 					t.Errorf("Keystone itself: %d %v", status, tokens)
 				}
 			})
+		}
+	})
+}
+
+// TestPersonScopesOfAService: what is about a person is not a client's own, whatever
+// it has registered: not when it asks, and not when it leaves scope out (F11).
+func TestPersonScopesOfAService(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
+		all := append(keystone.OpenIDScopeNames(), keystone.UsersRead)
+		for _, format := range []string{keystone.FormatJWT, keystone.FormatOpaque} {
+			for _, kind := range []keystone.ClientKind{keystone.ClientService, keystone.ClientWeb} {
+				c := keystone.Client{Name: "Svc", Kind: kind, Scopes: all, AccessTokenFormat: format, Grants: []string{keystone.GrantClientCredentials}}
+				svc := s.CreateClient(c)
+				for _, scope := range slices.Concat(keystone.OpenIDScopeNames(), []string{"openid " + keystone.UsersRead}) {
+					if status, answer := postForm(t, s, "/oauth2/token", credentials(svc, "grant_type", "client_credentials", "scope", scope)); status != http.StatusBadRequest || answer["error"] != "invalid_scope" {
+						t.Errorf("%s %s: %d %v", kind, scope, status, answer)
+					}
+					var face map[string]any
+					status := s.Call(http.MethodPost, "/api/v1/auth/token", "", map[string]any{"client_id": svc.ID, "client_secret": svc.Secret, "scope": scope}, &face)
+					if fields, _ := face["fields"].(map[string]any); status != http.StatusBadRequest || fields["scope"] == nil || face["access_token"] != nil {
+						t.Errorf("JSON %s %s: %d %v", kind, scope, status, face)
+					}
+				}
+				status, answer := postForm(t, s, "/oauth2/token", credentials(svc, "grant_type", "client_credentials"))
+				if status != http.StatusOK || answer["scope"] != keystone.UsersRead || answer["id_token"] != nil || answer["refresh_token"] != nil {
+					t.Errorf("%s without scope: %d %v", kind, status, answer)
+				}
+				if _, seen := postForm(t, s, "/oauth2/introspect", credentials(svc, "token", answer["access_token"].(string))); seen["scope"] != keystone.UsersRead || seen["sub"] != svc.ID {
+					t.Errorf("%s introspected: %v", kind, seen)
+				}
+				var face map[string]any
+				if status := s.Call(http.MethodPost, "/api/v1/auth/token", "", map[string]any{"client_id": svc.ID, "client_secret": svc.Secret}, &face); status != http.StatusOK || face["scope"] != keystone.UsersRead {
+					t.Errorf("JSON %s without scope: %d %v", kind, status, face)
+				}
+			}
 		}
 	})
 }

@@ -208,3 +208,12 @@ func OpenIDScopeNames() []string {
 func IsOpenIDScope(name string) bool {
 	return slices.ContainsFunc(OpenIDScopes, func(s Scope) bool { return s.Name == name })
 }
+
+// WithoutOpenID returns the names that are not about a person who signs in: what a
+// client can hold for itself. Where all are such, nothing is copied.
+func WithoutOpenID(names []string) []string {
+	if !slices.ContainsFunc(names, IsOpenIDScope) {
+		return names
+	}
+	return slices.DeleteFunc(slices.Clone(names), IsOpenIDScope)
+}

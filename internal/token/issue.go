@@ -154,7 +154,10 @@ func (i *Issuer) decide(ctx context.Context, r Request) (Decision, error) {
 		return d, errGrantType
 	}
 	held, allowed := r.Client.Scopes, r.Client.Scopes
-	if r.UserID != "" {
+	if r.UserID == "" { // there is nobody to learn about (OpenID Connect Core section 5.4)
+		held = keystone.WithoutOpenID(held)
+		allowed = held
+	} else {
 		keystone.Checking(ctx, "user active")
 		u, err := i.store.UserState(ctx, r.UserID)
 		if keystone.KindOf(err) == keystone.NotFound || err == nil && !u.Enabled {
