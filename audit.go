@@ -63,6 +63,7 @@ const (
 	ActConsentGiven        = "consent.given"
 	ActConsentRevoked      = "consent.revoked"
 	ActCodeRedeemed        = "code.redeemed"
+	ActCodeBurned          = "code.burned" // a wrong verifier or key came with it
 	ActMessagesRetried     = "messages.retried"
 	ActCodeReuse           = "code.reuse_detected"
 

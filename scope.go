@@ -210,7 +210,7 @@ func IsOpenIDScope(name string) bool {
 }
 
 // WithoutOpenID returns the names that are not about a person who signs in: what a
-// client can hold for itself. Where all are such, nothing is copied.
+// client can hold for itself. Where there are no others, nothing is copied.
 func WithoutOpenID(names []string) []string {
 	if !slices.ContainsFunc(names, IsOpenIDScope) {
 		return names

@@ -52,6 +52,7 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 	keystone.Checking(ctx, "session")
 	st, err := s.Store.Standing(ctx, what.SessionID, c.ID)
 	if keystone.KindOf(err) == keystone.NotFound || err == nil && !st.Session.Alive(s.Store.Now()) {
+		keystone.Fact(ctx, "why", "the session in which this was allowed has ended")
 		return token.Response{}, a.gone
 	}
 	if err != nil {
@@ -60,12 +61,15 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 	if !c.FirstParty {
 		keystone.Checking(ctx, "consent")
 		if !st.Connected {
+			keystone.Fact(ctx, "why", "the person has taken their consent back")
 			return token.Response{}, a.gone
 		}
 		what.Scopes = keystone.Intersect(what.Scopes, st.Consented) // what was taken back since is not given
 	}
+	keystone.Checking(ctx, "user")
 	u, err := s.Store.UserState(ctx, what.UserID)
 	if keystone.KindOf(err) == keystone.NotFound {
+		keystone.Fact(ctx, "why", "there is no such user any more")
 		return token.Response{}, a.gone
 	}
 	if err != nil {
@@ -86,6 +90,7 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 				return token.Written{}, err
 			}
 			if !ok {
+				keystone.Fact(ctx, "why", "it was used at the same moment, or what was allowed has just ended")
 				return token.Written{}, a.again(ctx, by)
 			}
 			w := token.Written{SessionID: what.SessionID, GrantID: family.ID}

@@ -51,6 +51,7 @@ func noCode(err error) error {
 func (s *Slice) checkCode(ctx context.Context, r grantRequest) (store.Code, error) {
 	presented := r.form.Get("code")
 	if !secret.WellFormed(secret.AuthCode, presented) {
+		keystone.Fact(ctx, "why", "it is no code of this server, or not all of one")
 		return store.Code{}, errCode
 	}
 	code, used, err := s.Store.ReadCode(ctx, presented)
@@ -74,15 +75,16 @@ func (s *Slice) checkCode(ctx context.Context, r grantRequest) (store.Code, erro
 	}
 	keystone.Checking(ctx, "code_verifier (PKCE)")
 	var wrong error
+	var reason string
 	switch {
 	case !verifies(code.Request.CodeChallenge, r.form.Get("code_verifier")):
-		wrong = errVerifier
+		wrong, reason = errVerifier, "code_verifier"
 	case code.Request.JKT != "" && code.Request.JKT != token.SenderOf(ctx).JKT:
-		wrong = errKey
+		wrong, reason = errKey, "dpop_jkt"
 	default:
 		return code, nil
 	}
-	if err := s.Store.BurnCode(ctx, presented); err != nil {
+	if err := s.Store.BurnCode(ctx, asClient(ctx, r.client), presented, code, reason); err != nil {
 		return code, err
 	}
 	return code, wrong

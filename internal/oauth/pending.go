@@ -42,10 +42,16 @@ func (s *Slice) poll(ctx context.Context, r grantRequest, q poll) (token.Respons
 	}
 	keystone.Checking(ctx, "code that is polled for")
 	if !secret.WellFormed(q.prefix, q.code) {
+		keystone.Fact(ctx, "why", "it is no code of this server and grant type, or not all of one")
 		return token.Response{}, errPollCode
 	}
 	p, err := s.Store.PendingByCode(ctx, q.code)
-	if keystone.KindOf(err) == keystone.NotFound || err == nil && (p.ClientID != r.client.ID || p.Kind != q.kind) {
+	if keystone.KindOf(err) == keystone.NotFound {
+		keystone.Fact(ctx, "why", "there is no such code, or not any more")
+		return token.Response{}, errPollCode
+	}
+	if err == nil && (p.ClientID != r.client.ID || p.Kind != q.kind) {
+		keystone.Fact(ctx, "why", "the code was issued to another client, or for another grant type")
 		return token.Response{}, errPollCode
 	}
 	if err != nil {

@@ -56,16 +56,30 @@ func (s *Store) ReadCode(ctx context.Context, value string) (c Code, used bool, 
 	if err != nil {
 		return c, false, s.fail("read code", err)
 	}
-	if !found || usedAt == 0 && expires <= micros(s.now()) {
+	if !found {
+		keystone.Fact(ctx, "why", "there is no such code, or not any more")
+		return c, false, notFound("code")
+	}
+	if usedAt == 0 && expires <= micros(s.now()) {
+		keystone.Fact(ctx, "why", "the code has expired")
 		return c, false, notFound("code")
 	}
 	return c, usedAt != 0, json.Unmarshal([]byte(payload), &c)
 }
 
-// BurnCode makes a code worthless without giving anything for it.
-func (s *Store) BurnCode(ctx context.Context, value string) error {
-	_, _, err := s.UseOnce(ctx, SingleUseCode, value)
-	return err
+// BurnCode makes a code worthless without giving anything for it; the trail says
+// why.
+func (s *Store) BurnCode(ctx context.Context, by keystone.Actor, value string, c Code, reason string) error {
+	hash := secret.Hash(value)
+	w := &hotWrite{
+		lock: lockOnce(hash),
+		sql:  `UPDATE single_use SET used_at = $1 WHERE kind = $2 AND hash = $3 AND used_at = 0 AND expires_at + 0 > $1`,
+		args: []any{micros(s.now()), SingleUseCode, hash},
+	}
+	w.trail = s.auditRow(by, keystone.AuditEvent{Action: keystone.ActCodeBurned, TargetKind: "grant", TargetID: c.GrantID,
+		Detail: map[string]any{"reason": reason, "user_id": c.UserID}}).args
+	_, err := s.hot(ctx, w)
+	return s.fail("burn code", err)
 }
 
 // RedeemCode uses a code and begins its grant, in one transaction: of any number

@@ -115,16 +115,29 @@ func (s *Store) Rotate(ctx context.Context, by keystone.Actor, id string, presen
 func (s *Store) whyNotRotated(ctx context.Context, by keystone.Actor, id string, presented uint32, r Rotation, now time.Time) (uint32, error) {
 	g, err := s.Grant(ctx, id)
 	if keystone.KindOf(err) == keystone.NotFound {
+		keystone.Fact(ctx, "why", "there is no such family any more")
 		return 0, errDeadGrant
 	}
 	if err != nil {
 		return 0, err
 	}
 	switch {
-	case !g.RevokedAt.IsZero(), presented >= g.Generation, !now.Before(g.EndsAt):
+	case !g.RevokedAt.IsZero():
+		keystone.Fact(ctx, "why", "the family was revoked: "+g.Reason)
+		return 0, errDeadGrant
+	case !now.Before(g.EndsAt):
+		keystone.Fact(ctx, "why", "the family has reached its end, which is that of the session at the latest")
+		return 0, errDeadGrant
+	case presented == g.Generation:
+		keystone.Fact(ctx, "why", "it has expired, or was not used for longer than a session may pause")
+		return 0, errDeadGrant
+	case presented > g.Generation: // of a database that came after this one's backup
+		keystone.Fact(ctx, "why", "it is newer than what the database knows of its family")
 		return 0, errDeadGrant
 	case presented+1 == g.Generation && r.Grace > 0 && now.Sub(g.RotatedAt) <= r.Grace && now.Before(g.ExpiresAt):
-		return g.Generation, nil
+		// New access tokens come of it, though the family stays as it is.
+		return g.Generation, s.Record(ctx, by, keystone.AuditEvent{Action: keystone.ActTokenRefreshed, TargetKind: "grant", TargetID: id,
+			Detail: map[string]any{"grace": true, "presented_generation": presented}})
 	}
 	err = s.endGrant(ctx, by, g, keystone.EndReuse, keystone.AuditEvent{
 		Action: keystone.ActTokenReuse, TargetKind: "grant", TargetID: id,
@@ -133,6 +146,7 @@ func (s *Store) whyNotRotated(ctx context.Context, by keystone.Actor, id string,
 	if err != nil {
 		return 0, err
 	}
+	keystone.Fact(ctx, "why", "it was used before and came again: the whole family is revoked ("+keystone.EndReuse+")")
 	return 0, errDeadGrant
 }
 

@@ -67,10 +67,12 @@ func (i *Issuer) refreshToken(family string, generation uint32) string {
 func (i *Issuer) Family(ctx context.Context, raw string) (g keystone.Grant, generation uint32, err error) {
 	id, generation, ok := i.refresh.Parse(raw)
 	if !ok {
+		keystone.Fact(ctx, "why", "it is no refresh token of this server, or not all of one")
 		return g, 0, errRefresh
 	}
 	g, err = i.store.GrantFacts(ctx, keystone.IDFromBytes(id))
 	if keystone.KindOf(err) == keystone.NotFound {
+		keystone.Fact(ctx, "why", "there is no such family any more")
 		return g, 0, errRefresh
 	}
 	return g, generation, err
@@ -99,6 +101,8 @@ func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Clie
 	}
 	keystone.Checking(ctx, "scope and audience of the grant")
 	if len(scopes) > 0 && !keystone.Subset(scopes, g.Scopes) {
+		keystone.Fact(ctx, "scope asked for", keystone.FormatScope(scopes))
+		keystone.Fact(ctx, "scope that was granted", keystone.FormatScope(g.Scopes))
 		i.observe(keystone.GrantRefreshToken, "refused")
 		return Response{}, keystone.Fail(keystone.Invalid, "A refresh can only narrow the granted scopes. Sign in again for more.").WithCode("invalid_scope")
 	}
