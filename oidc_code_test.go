@@ -235,7 +235,18 @@ func TestIDTokenIsNoBearer(t *testing.T) {
 	if status := s.Call(http.MethodPost, "/oauth2/userinfo", access, nil, nil); status != http.StatusOK {
 		t.Errorf("userinfo by POST with header: %d", status)
 	}
-	if status := s.Call(http.MethodGet, "/oauth2/userinfo?access_token="+access, "", nil, nil); status != http.StatusUnauthorized {
-		t.Errorf("userinfo with the token in the address: %d", status)
+	for _, method := range []string{http.MethodGet, http.MethodPost} { // RFC 6750 section 3.1: more than one way, or one that is none
+		var refused map[string]any
+		if status := s.Call(method, "/oauth2/userinfo?access_token="+access, "", nil, &refused); status != http.StatusBadRequest || refused["error"] != "invalid_request" {
+			t.Errorf("%s userinfo with the token in the address: %d %v", method, status, refused)
+		}
+		if status := s.Call(method, "/oauth2/userinfo?access_token="+access, access, nil, &refused); status != http.StatusBadRequest || refused["error"] != "invalid_request" {
+			t.Errorf("%s userinfo with the token in the address and the header: %d %v", method, status, refused)
+		}
 	}
+	as(s, access).form(t, "/oauth2/userinfo", "access_token", access).wants(t, http.StatusBadRequest, "userinfo with the token in the header and the form")
+	as(s, access).form(t, "/oauth2/userinfo", "access_token", "x").wants(t, http.StatusBadRequest, "userinfo with another token in the form")
+	as(s, access).with("Authorization", "Bearer "+access).form(t, "/oauth2/userinfo").wants(t, http.StatusBadRequest, "userinfo with two headers")
+	as(s, access).form(t, "/oauth2/userinfo", "x", "y").wants(t, http.StatusOK, "userinfo with another form")
+	as(s, "").form(t, "/oauth2/userinfo").wants(t, http.StatusUnauthorized, "userinfo with nothing")
 }

@@ -16,6 +16,7 @@ type Exchange struct {
 	Route     string         // "METHOD /pattern", never the raw path
 	TokenSent bool           // an Authorization header came with the request
 	Err       error          // the refusal that was answered, for the log
+	Demanded  string         // the scope for want of which a handler refuses; empty: not for one
 	ClientID  string         // set by OAuth endpoints once the client is known, for the log
 	Header    http.Header    // of the answer, for limits that are asked inside of a handler; may be nil
 	Problem   Problem        // shows an error to a person, on routes that people see; nil elsewhere
@@ -66,6 +67,13 @@ func ExchangeOf(ctx context.Context) *Exchange {
 // Actor returns who makes the request. It carries the request id and the
 // source address even where nobody has signed in.
 func Actor(ctx context.Context) keystone.Actor { return ExchangeOf(ctx).Actor }
+
+// SetActor notes who acts, where a handler authenticates by itself.
+func SetActor(ctx context.Context, a keystone.Actor) {
+	x := ExchangeOf(ctx)
+	a.RequestID, a.Source = x.Actor.RequestID, x.Actor.Source
+	x.Actor = a
+}
 
 // WithActor returns a context in which a acts, for tests and for handlers that
 // authenticate by themselves.

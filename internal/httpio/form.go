@@ -45,6 +45,9 @@ func Form(r *http.Request, limit int64) (url.Values, error) {
 	return parseForm(b.String())
 }
 
+// IsForm reports whether the body of a request is a form.
+func IsForm(r *http.Request) bool { return isForm(r.Header["Content-Type"]) }
+
 func isForm(values []string) bool {
 	const form = "application/x-www-form-urlencoded"
 	if len(values) != 1 {

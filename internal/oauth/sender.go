@@ -41,6 +41,15 @@ func Presented(w http.ResponseWriter, r *http.Request, header string) (p token.P
 	return p, true
 }
 
+// ErrTokenInAddress answers an access token in the query (RFC 9700 section 4.3.2).
+var ErrTokenInAddress = keystone.Fail(keystone.Invalid, "Send the access token in the Authorization header, never in the address. This one is known to logs now: revoke it.")
+
+// TokenInAddress reports whether a request has its access token where no token
+// belongs.
+func TokenInAddress(r *http.Request) bool {
+	return r.URL.RawQuery != "" && strings.Contains(r.URL.RawQuery, "access_token")
+}
+
 // Challenge writes the challenge of a refused token that came, or should have
 // come, under the scheme DPoP (RFC 9449 section 7.1). Others are left to
 // httpio.WriteError.

@@ -63,6 +63,7 @@ func userClaims(u keystone.User, scopes, named []string) map[string]any {
 
 var (
 	errUserinfoToken = keystone.Fail(keystone.Unauthenticated, "Send an access token with the scope openid.").WithCode("invalid_token")
+	errOneToken      = keystone.Fail(keystone.Invalid, "Send the access token one way only: in the Authorization header, or as access_token of the form (RFC 6750 section 2).")
 	errUserinfoScope = keystone.Fail(keystone.Forbidden, "The access token lacks the scope openid.").WithCode("insufficient_scope")
 )
 
@@ -71,22 +72,33 @@ var (
 // section 2.2), never in the address. A token for somebody else's API alone is
 // not one for here.
 func (s *Slice) userinfo(w http.ResponseWriter, r *http.Request) error {
+	keystone.Checking(r.Context(), "one access token")
 	presented, err := userinfoToken(w, r)
 	if err != nil {
 		return err
 	}
+	keystone.Checking(r.Context(), "access token")
 	t, err := s.Verifier.InspectPresented(r.Context(), presented)
 	if Challenge(r.Context(), w.Header(), presented, err); w.Header().Get("WWW-Authenticate") != "" {
 		return err
 	}
 	if keystone.KindOf(err) == keystone.Unauthenticated || err == nil && (t.UserID() == "" || !slices.Contains(t.Audiences, s.Issuer.Options.Issuer)) {
 		httpio.Challenge(w.Header(), httpio.ExchangeOf(r.Context()).Challenges.BadToken())
+		if err == nil {
+			keystone.Fact(r.Context(), "audience of the token", strings.Join(t.Audiences, " "))
+			keystone.Fact(r.Context(), "user of the token", t.UserID())
+		}
 		return errUserinfoToken
 	}
 	if err != nil {
 		return err
 	}
+	httpio.SetActor(r.Context(), t.Actor())
+	keystone.Checking(r.Context(), "scope of the route")
 	if !slices.Contains(t.Scopes, keystone.ScopeOpenID) {
+		keystone.Fact(r.Context(), "demanded", keystone.ScopeOpenID)
+		keystone.Fact(r.Context(), "held", keystone.FormatScope(t.Scopes))
+		httpio.ExchangeOf(r.Context()).Demanded = keystone.ScopeOpenID
 		httpio.Challenge(w.Header(), httpio.ExchangeOf(r.Context()).Challenges.LacksScope(keystone.ScopeOpenID))
 		return errUserinfoScope
 	}
@@ -120,27 +132,32 @@ func (s *Slice) userinfo(w http.ResponseWriter, r *http.Request) error {
 	return httpio.WriteJSON(w, http.StatusOK, claims)
 }
 
-// userinfoToken returns the token of a userinfo request. In a form it is a bearer
-// token: DPoP has its header (RFC 9449 section 7.1).
+// userinfoToken returns the token of a userinfo request, which comes in one way
+// (RFC 6750 section 2). In a form it is a bearer token: DPoP has its header (RFC 9449
+// section 7.1).
 func userinfoToken(w http.ResponseWriter, r *http.Request) (token.Presented, error) {
-	headers := r.Header["Authorization"]
+	headers, inForm := r.Header["Authorization"], ""
+	if TokenInAddress(r) {
+		return token.Presented{}, ErrTokenInAddress
+	}
+	if r.Method == http.MethodPost && (len(headers) == 0 || httpio.IsForm(r)) {
+		form, err := httpio.Form(r, httpio.MaxForm)
+		if err != nil {
+			return token.Presented{}, err
+		}
+		inForm = form.Get("access_token")
+	}
 	switch {
-	case len(headers) > 1:
-		return token.Presented{}, errTwoMethods
+	case len(headers) > 1, len(headers) == 1 && inForm != "":
+		return token.Presented{}, errOneToken
 	case len(headers) == 1:
 		p, ok := Presented(w, r, headers[0])
 		if !ok {
 			return p, errUserinfoToken
 		}
 		return p, nil
-	case r.Method == http.MethodPost:
-		form, err := httpio.Form(r, httpio.MaxForm)
-		if err != nil {
-			return token.Presented{}, err
-		}
-		if form.Get("access_token") != "" {
-			return token.Presented{Token: form.Get("access_token"), Shown: token.Shown{X5T: thumbprint(r.Context())}}, nil
-		}
+	case inForm != "":
+		return token.Presented{Token: inForm, Shown: token.Shown{X5T: thumbprint(r.Context())}}, nil
 	}
 	return token.Presented{}, errUserinfoToken
 }

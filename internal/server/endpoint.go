@@ -1,9 +1,9 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
@@ -27,9 +27,8 @@ type endpoint struct {
 
 var (
 	errCrossOrigin = keystone.Fail(keystone.Forbidden, "A page of another origin sent this. Send it from this server's own pages, or, where it is for the API, list the origin in ALLOWED_ORIGINS.")
-	errNoToken     = keystone.Fail(keystone.Unauthenticated, "Send an access token: Authorization: Bearer … (RFC 6750 section 2.1).")
+	errNoToken     = keystone.Fail(keystone.Unauthenticated, "Send an access token: Authorization: Bearer ... (RFC 6750 section 2.1).")
 	errTwoTokens   = keystone.Fail(keystone.Invalid, "Send one Authorization header.")
-	errQueryToken  = keystone.Fail(keystone.Invalid, "Send the access token in the Authorization header, never in the address. This one is known to logs now: revoke it.")
 	errNotSelf     = keystone.Fail(keystone.Forbidden, "Only the user may do this, signed in through a first-party client. Tokens of other clients may not manage the account.")
 	errClosed      = keystone.Fail(keystone.Forbidden, "Nobody may use this.")
 )
@@ -47,12 +46,13 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		httpio.WriteError(w, r, err)
 		return
 	}
+	keystone.Checking(r.Context(), "what the request asks for") // else whatever refuses behind the route would look like its last check
 	e.handler.ServeHTTP(w, r)
 	var refused *keystone.Error
 	if errors.As(rec.x.Err, &refused) && refused.Kind == keystone.Forbidden && refused.Fields == nil && rec.x.Actor.Kind != keystone.ActorAnonymous {
 		// Decided behind the route: what the actor wanted is more than they hold. A
 		// wrong field, the current password for one, is no such refusal.
-		e.s.denied(r.Context(), rec.x.Actor, e.pattern, "more than the actor holds")
+		e.s.denied(r.Context(), rec.x.Actor, e.pattern, cmp.Or(rec.x.Demanded, "more than the actor holds"))
 	}
 }
 
@@ -98,8 +98,8 @@ func (e *endpoint) admit(rec *recorder, r *http.Request) error {
 // authenticate puts the actor of the bearer token into the exchange.
 func (e *endpoint) authenticate(rec *recorder, r *http.Request) error {
 	headers := r.Header["Authorization"]
-	if r.URL.RawQuery != "" && strings.Contains(r.URL.RawQuery, "access_token") {
-		return errQueryToken
+	if oauth.TokenInAddress(r) {
+		return oauth.ErrTokenInAddress
 	}
 	switch len(headers) {
 	case 0:

@@ -81,11 +81,16 @@ func (v *Verifier) AuthenticatePresented(ctx context.Context, p Presented) (keys
 	if !slices.Contains(t.Audiences, v.issuer) {
 		return keystone.Actor{}, errToken
 	}
+	return t.Actor(), nil
+}
+
+// Actor is who acts with the token.
+func (t Inspection) Actor() keystone.Actor {
 	a := keystone.Actor{Kind: keystone.ActorUser, ID: t.Subject, Name: t.Name, ClientID: t.ClientID, SessionID: t.SessionID, Scopes: t.Scopes, FirstParty: t.Client.FirstParty}
 	if t.UserID() == "" {
 		a.Kind, a.ClientID, a.FirstParty = keystone.ActorClient, "", false
 	}
-	return a, nil
+	return a
 }
 
 // Authenticate is AuthenticatePresented of a bearer token that came with nothing
