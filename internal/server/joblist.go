@@ -53,6 +53,9 @@ func (s *Server) sealAudit(ctx context.Context) error {
 func (s *Server) Sweep(ctx context.Context) (map[string]int64, error) {
 	removed, err := s.parts.Store.Sweep(ctx)
 	if err == nil {
+		removed["signing_keys"], err = s.parts.Store.SweepKeys(ctx, s.config.SessionMax)
+	}
+	if err == nil {
 		removed["registrations"], err = s.parts.Store.SweepRegistrations(ctx, s.config.ClientRegistrationUnused)
 	}
 	for table, n := range removed {

@@ -23,7 +23,6 @@ var sweeps = []struct {
 	{"revoked_tokens", "jti", "expires_at < $1", time.Hour},
 	{"dpop_proofs", "hash", "expires_at < $1", 0},
 	{"attempts", "key", "last_at < $1", attemptMemory},
-	{"signing_keys", "id", "expires_at <> 0 AND expires_at < $1", 30 * 24 * time.Hour},
 	{"traces", "id", "at < $1", TraceRetention},
 	{"outbox", "id", "dead_at <> 0 AND dead_at < $1", 30 * 24 * time.Hour},
 	{"registration_tokens", "id", "expires_at < $1", 30 * 24 * time.Hour},
@@ -52,6 +51,16 @@ func (s *Store) Sweep(ctx context.Context) (map[string]int64, error) {
 	}
 	return removed, s.sweepAll(ctx, removed, "usage", `DELETE FROM usage WHERE hour < $1 AND (client_id, grant_type, hour) IN
 		(SELECT client_id, grant_type, hour FROM usage WHERE hour < $1 LIMIT 500)`, now.Add(-400*24*time.Hour).Unix())
+}
+
+// SweepKeys removes signing keys that nothing needs any more: an ID token can be a
+// hint as long as the session lives in which it was issued, and so the key that
+// verifies it is kept for the longest life of a session.
+func (s *Store) SweepKeys(ctx context.Context, longestSession time.Duration) (int64, error) {
+	removed := map[string]int64{}
+	err := s.sweepAll(ctx, removed, "signing_keys", `DELETE FROM signing_keys WHERE id IN
+		(SELECT id FROM signing_keys WHERE expires_at <> 0 AND expires_at < $1 LIMIT 500)`, micros(s.now().Add(-max(longestSession, 30*24*time.Hour))))
+	return removed["signing_keys"], err
 }
 
 func (s *Store) sweepAll(ctx context.Context, removed map[string]int64, table, q string, arg any) error {

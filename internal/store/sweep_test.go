@@ -76,11 +76,17 @@ func TestSweep(t *testing.T) {
 		events := len(trail(t, s))
 
 		removed := must[map[string]int64](t)(s.Sweep(ctx))
-		for table, want := range map[string]int64{"sessions": 2, "grants": 1, "access_tokens": 1, "revoked_tokens": 1, "attempts": 1, "signing_keys": 1,
+		for table, want := range map[string]int64{"sessions": 2, "grants": 1, "access_tokens": 1, "revoked_tokens": 1, "attempts": 1,
 			"outbox": 1, "client_secrets": 1, "single_use": 1, "usage": 1, "dpop_proofs": 1, "pending_authorizations": 1} {
 			if removed[table] != want {
 				t.Errorf("%s: removed %d, want %d", table, removed[table], want)
 			}
+		}
+		if n := must[int64](t)(s.SweepKeys(ctx, 31*day)); n != 0 {
+			t.Errorf("%d keys were removed while sessions of their time may live", n)
+		}
+		if n := must[int64](t)(s.SweepKeys(ctx, time.Hour)); n != 1 {
+			t.Errorf("removed %d keys, want 1", n)
 		}
 		for table, column := range map[string]string{"sessions": "id", "grants": "id", "access_tokens": "jti", "revoked_tokens": "jti", "attempts": "key",
 			"signing_keys": "id", "outbox": "id", "client_secrets": "id", "single_use": "payload", "usage": "client_id"} {

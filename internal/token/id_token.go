@@ -98,7 +98,8 @@ func halfHash(alg, value string) string {
 }
 
 // Hint is what an id_token_hint says: whom the client means. It is no proof of
-// anything, so an expired one will do (OpenID Connect Core section 3.1.2.1).
+// anything, so an expired one will do, under an expired key too (OpenID Connect Core
+// section 3.1.2.1, RP-Initiated Logout section 4).
 type Hint struct {
 	Subject   string // the user's id
 	ClientID  string
@@ -118,7 +119,7 @@ func (v *Verifier) IDTokenHint(ctx context.Context, raw string) (Hint, error) {
 	if err != nil || json.Unmarshal(rawHeader, &header) != nil || header.Typ != typeID || header.Kid == "" {
 		return Hint{}, errHint
 	}
-	alg, key, valid, err := v.ring.verifyKey(ctx, header.Kid)
+	alg, key, valid, err := v.ring.hintKey(ctx, header.Kid)
 	if err != nil {
 		return Hint{}, err
 	}

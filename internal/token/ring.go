@@ -246,21 +246,35 @@ func (r *Ring) verifyKey(ctx context.Context, kid string) (alg string, key any, 
 	if kid == "" {
 		return keystone.HS256, r.o.HMACKey, r.o.Algorithm == keystone.HS256 && len(r.o.HMACKey) > 0, nil
 	}
+	alg, key, state, err := r.published(ctx, kid)
+	return alg, key, state == keystone.KeyCurrent || state == keystone.KeyRetired || state == keystone.KeyNext, err
+}
+
+// hintKey is verifyKey for what proves nothing and only says whom somebody means:
+// keys that have expired will do, as long as sessions of their time may live. A
+// revoked one never does: somebody else may have it.
+func (r *Ring) hintKey(ctx context.Context, kid string) (alg string, key any, ok bool, err error) {
+	alg, key, state, err := r.published(ctx, kid)
+	return alg, key, state != "" && state != keystone.KeyRevoked, err
+}
+
+// published returns a key that is, or was, in the JWKS, and its state; empty: there
+// is none.
+func (r *Ring) published(ctx context.Context, kid string) (alg string, key any, state keystone.KeyState, err error) {
 	s, err := r.snapshot(ctx)
 	if err == nil && s.private[kid] == nil && keystone.IsID(kid) {
 		s, err = r.newer(ctx, s) // another node may just have made it
 	}
 	if err != nil {
-		return "", nil, false, err
+		return "", nil, "", err
 	}
 	now := r.o.Store.Now()
 	for _, k := range s.keys {
 		if k.ID == kid {
-			state := k.StateAt(now, s.keys)
-			return k.Algorithm, s.private[kid].Public(), state == keystone.KeyCurrent || state == keystone.KeyRetired || state == keystone.KeyNext, nil
+			return k.Algorithm, s.private[kid].Public(), k.StateAt(now, s.keys), nil
 		}
 	}
-	return "", nil, false, nil
+	return "", nil, "", nil
 }
 
 // newer reads the keys again where the reading is not from just now: unknown
