@@ -34,6 +34,7 @@ var errLogoutURI = keystone.Fail(keystone.Invalid, "The address to return to is 
 // /logout, where people log out of Keystone by themselves. Only a page of our own,
 // or an ID token of this very session, ends a session without asking.
 func (s *Slice) logout(w http.ResponseWriter, r *http.Request) error {
+	keystone.Checking(r.Context(), "parameters")
 	params, err := authorizeParams(r)
 	if err != nil {
 		return s.logoutProblem(w, r, err)
@@ -61,7 +62,7 @@ func (s *Slice) logout(w http.ResponseWriter, r *http.Request) error {
 // ending says which sessions end, or that the person has to be asked.
 func (v logoutVisit) ending(posted bool) (list []store.BrowserSession, ask bool) {
 	mine := slices.IndexFunc(v.sessions, func(b store.BrowserSession) bool {
-		return v.hinted && (b.ID == v.hint.SessionID || b.UserID == v.hint.Subject)
+		return v.hinted && b.ID == v.hint.SessionID // another session of the same user is another matter: this token does not speak for it
 	})
 	switch {
 	case len(v.sessions) == 0:
@@ -135,6 +136,7 @@ func sameOrigin(r *http.Request) bool {
 func (s *Slice) readLogout(r *http.Request, params url.Values) (req logoutRequest, err error) {
 	req.params = params
 	clientID := params.Get("client_id")
+	keystone.Checking(r.Context(), "id_token_hint")
 	if raw := params.Get("id_token_hint"); raw != "" {
 		if req.hint, err = s.Verifier.IDTokenHint(r.Context(), raw); err != nil {
 			return req, err
@@ -145,15 +147,24 @@ func (s *Slice) readLogout(r *http.Request, params url.Values) (req logoutReques
 		req.hinted, clientID = true, req.hint.ClientID
 	}
 	uri := params.Get("post_logout_redirect_uri")
+	if uri == "" && !req.hinted {
+		return req, nil
+	}
+	keystone.Checking(r.Context(), "post_logout_redirect_uri")
+	c, err := s.Store.CachedClient(r.Context(), clientID)
+	if err != nil && keystone.KindOf(err) != keystone.NotFound {
+		return req, err
+	}
+	// One that is switched off is as good as none: it gets nobody, and ends nothing
+	// without asking.
+	req.hinted = req.hinted && c.Enabled
 	if uri == "" {
 		return req, nil
 	}
-	c, err := s.Store.CachedClient(r.Context(), clientID)
-	if keystone.KindOf(err) == keystone.NotFound || err == nil && !slices.Contains(c.PostLogoutURIs, uri) {
+	if !c.Enabled || !slices.Contains(c.PostLogoutURIs, uri) {
+		keystone.Fact(r.Context(), "post_logout_redirect_uri sent", uri)
+		keystone.Fact(r.Context(), "post_logout_redirect_uris registered", strings.Join(c.PostLogoutURIs, " "))
 		return req, errLogoutURI
-	}
-	if err != nil {
-		return req, err
 	}
 	req.back = uri
 	if state := params.Get("state"); state != "" {
