@@ -228,7 +228,7 @@ func (i *Issuer) mint(ctx context.Context, by keystone.Actor, r Request, d Decis
 	}
 	c := Claims{
 		Issuer: i.Options.Issuer, Audiences: d.Audiences, Subject: r.UserID, ClientID: r.Client.ID, Scopes: d.Scopes, Details: d.Details,
-		SessionID: w.SessionID, GrantID: w.GrantID, Act: r.Act, JTI: r.Client.TokenID(d.Now), IssuedAt: d.Now, ExpiresAt: d.Now.Add(ttl), Bound: d.Bound,
+		SessionID: w.SessionID, GrantID: w.GrantID, Act: r.Act, JTI: r.Client.TokenID(d.Now), IssuedAt: d.Now, ExpiresAt: d.Now.Add(ttl).Truncate(time.Second), Bound: d.Bound, // what exp says is when it ends, to the second
 	}
 	if r.UserID == "" {
 		c.Subject = r.Client.ID

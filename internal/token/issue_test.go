@@ -55,7 +55,7 @@ func TestServiceToken(t *testing.T) {
 		if c.AccessTokenFormat == keystone.FormatJWT {
 			now = now.Truncate(time.Second)
 		}
-		want := Claims{Issuer: testIssuer, Audiences: strings.Fields(test.aud), Subject: c.ID, ClientID: c.ID, Scopes: strings.Fields(test.want), JTI: r.JTI, IssuedAt: now, ExpiresAt: now.Add(test.life)}
+		want := Claims{Issuer: testIssuer, Audiences: strings.Fields(test.aud), Subject: c.ID, ClientID: c.ID, Scopes: strings.Fields(test.want), JTI: r.JTI, IssuedAt: now, ExpiresAt: now.Add(test.life).Truncate(time.Second)}
 		if diff := cmp.Diff(want, got.Claims, cmpopts.EquateEmpty()); diff != "" || got.Name != "shop" || got.UserID() != "" {
 			t.Errorf("%s: %s %+v", test.name, diff, got)
 		}
