@@ -42,8 +42,8 @@ func (i *Issuer) mintID(ctx context.Context, r Request, d Decision, w Written, a
 	claims["exp"] = d.Now.Add(idTokenLife).Unix()
 	claims["iat"] = d.Now.Unix()
 	claims["auth_time"] = r.ID.AuthTime.Unix()
-	claims["sid"] = w.SessionID
-	alg := cmp.Or(r.Client.IDTokenAlg, keystone.RS256)
+	claims["sid"] = i.ring.SessionName(r.Client, w.SessionID)
+	alg := cmp.Or(r.Client.IDTokenAlg, r.Client.Rules().Alg())
 	claims["at_hash"] = halfHash(alg, accessToken)
 	if r.ID.Nonce != "" {
 		claims["nonce"] = r.ID.Nonce
@@ -103,7 +103,7 @@ func halfHash(alg, value string) string {
 type Hint struct {
 	Subject   string // the user's id
 	ClientID  string
-	SessionID string
+	SessionID string // empty: none that is known here
 }
 
 var errHint = keystone.Fail(keystone.Invalid, "The id_token_hint is not an ID token of this server.")
@@ -150,5 +150,5 @@ func (v *Verifier) IDTokenHint(ctx context.Context, raw string) (Hint, error) {
 	if user == "" { // of before the client's identifiers were pairwise: it names nobody, and nobody is not anybody
 		return Hint{}, errHint
 	}
-	return Hint{Subject: user, ClientID: client.ID, SessionID: c.SessionID}, nil
+	return Hint{Subject: user, ClientID: client.ID, SessionID: v.ring.SessionOf(client, c.SessionID)}, nil
 }

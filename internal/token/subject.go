@@ -24,3 +24,30 @@ func (r *Ring) UserOf(c keystone.Client, sub string) string {
 	}
 	return keystone.IDFromBytes(id)
 }
+
+// SessionName returns the sid by which the client knows a session. One that is the
+// same for two sectors would connect what their subs keep apart (OpenID Connect Core
+// section 8.1).
+func (r *Ring) SessionName(c keystone.Client, sessionID string) string {
+	id, ok := keystone.IDBytes(sessionID)
+	if c.Sector() == "" || !ok {
+		return sessionID
+	}
+	return r.o.Master.Pairwise(sessionsOf(c), id)
+}
+
+// SessionOf returns the session that the client knows by sid, as far as that can be
+// said without looking.
+func (r *Ring) SessionOf(c keystone.Client, sid string) string {
+	if c.Sector() == "" {
+		return sid
+	}
+	id, ok := r.o.Master.Unpaired(sessionsOf(c), sid)
+	if !ok {
+		return ""
+	}
+	return keystone.IDFromBytes(id)
+}
+
+// sessionsOf is the sector's other key: no host has a space in its name.
+func sessionsOf(c keystone.Client) string { return "sid " + c.Sector() }
