@@ -93,6 +93,15 @@ func (p Profile) Changes() (list []string) {
 	return list
 }
 
+// Alg is the algorithm of what is signed for a client that has registered none: RS256,
+// which every client understands (OpenID Connect Core section 15.1), or the profile's.
+func (p Profile) Alg() string {
+	if p.Algs == nil {
+		return RS256
+	}
+	return p.Algs[0]
+}
+
 // Allows returns those of algs that the profile lets the client use.
 func (p Profile) Allows(algs []string) []string {
 	if p.Algs == nil {
@@ -135,9 +144,13 @@ func (s ClientSettings) withProfile() ClientSettings {
 	s.RequireSignedRequest = s.RequireSignedRequest || p.Signed
 	s.DPoPBound = s.DPoPBound || p.Bound && !s.TLSBound
 	if p.Algs != nil {
-		for _, alg := range []*string{&s.IDTokenAlg, &s.ResponseAlg, &s.IntrospectionAlg} { // which are RS256 otherwise
+		answers := []*string{&s.IDTokenAlg, &s.ResponseAlg, &s.IntrospectionAlg} // which are RS256 otherwise
+		if s.UserinfoEncAlg != "" {                                              // plain userinfo is not signed, encrypted always
+			answers = append(answers, &s.UserinfoAlg)
+		}
+		for _, alg := range answers {
 			if *alg == "" {
-				*alg = p.Algs[0]
+				*alg = p.Alg()
 			}
 		}
 	}

@@ -31,3 +31,14 @@ func TestProfileTable(t *testing.T) {
 		t.Errorf("an unknown profile is read as %s", rules.Name)
 	}
 }
+
+// TestProfileSignsUserinfo: userinfo that is encrypted is signed inside, and that too
+// by the profile's algorithms; what is plain stays plain.
+func TestProfileSignsUserinfo(t *testing.T) {
+	for enc, want := range map[string]string{"": "", keystone.ECDHES: keystone.PS256} {
+		c := keystone.Client{Kind: keystone.ClientWeb, ClientSettings: keystone.ClientSettings{Profile: keystone.ProfileFAPI2, UserinfoEncAlg: enc}}.WithDefaults()
+		if c.UserinfoAlg != want {
+			t.Errorf("encrypted by %q, signed by %q", enc, c.UserinfoAlg)
+		}
+	}
+}

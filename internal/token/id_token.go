@@ -29,8 +29,7 @@ type IDToken struct {
 const idTokenLife = time.Hour
 
 // mintID makes an ID token for the client, signed with the algorithm that it
-// registered, else with RS256, which every client understands (OpenID Connect Core
-// section 15.1).
+// registered, else with that of its profile.
 func (i *Issuer) mintID(ctx context.Context, r Request, d Decision, w Written, accessToken string) (string, error) {
 	claims := map[string]any{}
 	for name, v := range r.ID.Claims {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,5 +34,31 @@ func TestSignersLeaveRoom(t *testing.T) {
 	<-i.slowSigners
 	if _, err := i.sign(t.Context(), slow, []byte("{}")); err != nil || len(i.slowSigners) != 0 {
 		t.Errorf("%v, %d places taken", err, len(i.slowSigners))
+	}
+}
+
+// TestAlgOfProfile: whatever is signed for a client that registered no algorithm is
+// signed with that of its profile.
+func TestAlgOfProfile(t *testing.T) {
+	n := alone(t, keystone.ES256)
+	for profile, want := range map[string]string{"": keystone.RS256, keystone.ProfileLegacy: keystone.RS256, keystone.ProfileFAPI2: keystone.PS256, keystone.ProfileFAPI2Signing: keystone.PS256} {
+		c := keystone.Client{ID: keystone.NewID(n.clock.Now()), ClientSettings: keystone.ClientSettings{Profile: profile}}
+		for name, made := range map[string]func() (string, error){
+			"userinfo":      func() (string, error) { return n.issuer.Userinfo(ctx, c, map[string]any{}) },
+			"introspection": func() (string, error) { return n.issuer.Introspection(ctx, c, json.RawMessage("{}")) },
+			"response":      func() (string, error) { return n.issuer.AuthorizationResponse(ctx, c, map[string]any{}) },
+			"logout token":  func() (string, error) { return n.issuer.LogoutToken(ctx, c, c.ID, c.ID) },
+			"ID token": func() (string, error) {
+				return n.issuer.mintID(ctx, Request{Client: c, UserID: c.ID, ID: &IDToken{}}, Decision{Now: n.clock.Now()}, Written{}, "x")
+			},
+		} {
+			raw, err := made()
+			ok(t, err)
+			header, err := b64.DecodeString(strings.Split(raw, ".")[0])
+			ok(t, err)
+			if !strings.Contains(string(header), `"alg":"`+want+`"`) {
+				t.Errorf("%q %s: %s", profile, name, header)
+			}
+		}
 	}
 }

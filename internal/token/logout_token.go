@@ -28,5 +28,5 @@ func (i *Issuer) LogoutToken(ctx context.Context, c keystone.Client, userID, ses
 	if err != nil {
 		return "", err
 	}
-	return i.signAs(ctx, c.IDTokenAlg, typeLogout, payload)
+	return i.signAs(ctx, c, c.IDTokenAlg, typeLogout, payload)
 }

@@ -44,13 +44,13 @@ func (i *Issuer) answerTo(ctx context.Context, c keystone.Client, alg, typ strin
 	if err != nil {
 		return "", err
 	}
-	return i.signAs(ctx, alg, typ, payload)
+	return i.signAs(ctx, c, alg, typ, payload)
 }
 
-// signAs signs with the algorithm's current key; the algorithm of clients that
-// registered none is RS256.
-func (i *Issuer) signAs(ctx context.Context, alg, typ string, payload []byte) (string, error) {
-	alg = cmp.Or(alg, keystone.RS256)
+// signAs signs for a client with the algorithm's current key: the one it registered,
+// else that of its profile.
+func (i *Issuer) signAs(ctx context.Context, c keystone.Client, alg, typ string, payload []byte) (string, error) {
+	alg = cmp.Or(alg, c.Rules().Alg())
 	s, kid, err := i.ring.signing(ctx, alg)
 	if err != nil {
 		return "", err
