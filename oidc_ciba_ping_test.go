@@ -208,7 +208,8 @@ func TestCIBASigned(t *testing.T) {
 			"of another client": k.sign(t, "JWT", claims(must, "iss", free.ID)), "no iss": k.sign(t, "JWT", claims(must, "iss", nil)),
 			"for another server": k.sign(t, "JWT", claims(must, "aud", "https://other.example")), "no aud": k.sign(t, "JWT", claims(must, "aud", nil)),
 			"no exp": k.sign(t, "JWT", claims(must, "exp", nil)), "expired": k.sign(t, "JWT", claims(must, "exp", now.Add(-time.Minute).Unix())), "good for long": k.sign(t, "JWT", claims(must, "exp", now.Add(2*time.Hour).Unix())),
-			"no iat": k.sign(t, "JWT", claims(must, "iat", nil)), "no nbf": k.sign(t, "JWT", claims(must, "nbf", nil)), "of the future": k.sign(t, "JWT", claims(must, "nbf", now.Add(time.Hour).Unix())), "no jti": k.sign(t, "JWT", claims(must, "jti", nil)),
+			"61 min from nbf to exp": k.sign(t, "JWT", claims(must, "nbf", now.Add(-31*time.Minute).Unix(), "exp", now.Add(30*time.Minute).Unix())),
+			"no iat":                 k.sign(t, "JWT", claims(must, "iat", nil)), "no nbf": k.sign(t, "JWT", claims(must, "nbf", nil)), "of the future": k.sign(t, "JWT", claims(must, "nbf", now.Add(time.Hour).Unix())), "no jti": k.sign(t, "JWT", claims(must, "jti", nil)),
 			"an assertion": k.sign(t, "JWT", claims(must, "sub", must.ID)), "one in another": k.sign(t, "JWT", claims(must, "request", "x")), "a logout token": k.sign(t, "logout+jwt", claims(must)),
 			"two hints": k.sign(t, "JWT", claims(must, "id_token_hint", "x")),
 		} {

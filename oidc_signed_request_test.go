@@ -92,7 +92,8 @@ func TestRequestObject(t *testing.T) {
 		now := s.Clock.Now()
 		for name, pairs := range map[string][]any{
 			"several aud": {"aud", []string{"https://other.example", s.Issuer}}, "nbf 8 s ahead": {"nbf", now.Add(8 * time.Second).Unix()}, "no nbf, no iat": {"nbf", nil, "iat", nil},
-			"a number": {"max_age", 10000}, "an object": {"claims", map[string]any{"id_token": map[string]any{"name": nil}}}, "unknown members": {"x", true},
+			"60 min from nbf to exp": {"nbf", now.Add(-30 * time.Minute).Unix(), "exp", now.Add(30 * time.Minute).Unix()},
+			"a number":               {"max_age", 10000}, "an object": {"claims", map[string]any{"id_token": map[string]any{"name": nil}}}, "unknown members": {"x", true},
 			"a list of resources": {"resource", []string{s.Issuer}}, "no state": {"state", nil},
 		} {
 			b.open(byObject(s, app, k.sign(t, objectType, objectClaims(s, app.ID, pairs...)), "state", "outside"))
@@ -131,7 +132,8 @@ func TestRequestObjectRefused(t *testing.T) {
 			"aud other": {"aud", "https://other.example"}, "aud missing": {"aud", nil}, "aud number": {"aud", 1}, "aud empty list": {"aud", []string{}},
 			"iss other": {"iss", other.ID}, "iss missing": {"iss", nil}, "client_id other": {"client_id", other.ID}, "client_id missing": {"client_id", nil},
 			"exp missing": {"exp", nil}, "exp past": {"exp", now.Add(-15 * time.Second).Unix()}, "exp 62 min": {"exp", now.Add(62 * time.Minute).Unix()}, "exp text": {"exp", "soon"}, "exp huge": {"exp", 1e300},
-			"nbf 61 s ahead": {"nbf", now.Add(61 * time.Second).Unix()}, "nbf 62 min ago": {"nbf", now.Add(-62 * time.Minute).Unix()}, "iat ahead": {"iat", now.Add(time.Hour).Unix()},
+			"nbf 61 s ahead": {"nbf", now.Add(61 * time.Second).Unix()}, "nbf 62 min ago": {"nbf", now.Add(-62 * time.Minute).Unix()}, "61 min from nbf to exp": {"nbf", now.Add(-31 * time.Minute).Unix(), "exp", now.Add(30 * time.Minute).Unix()},
+			"118 min from nbf to exp": {"nbf", now.Add(-59 * time.Minute).Unix(), "exp", now.Add(59 * time.Minute).Unix()}, "iat ahead": {"iat", now.Add(time.Hour).Unix()},
 			"request inside": {"request", "x"}, "request_uri inside": {"request_uri", "urn:ietf:params:oauth:request_uri:x"}, "sub": {"sub", app.ID},
 			"null": {"state", json.RawMessage("null")}, "list of scopes": {"scope", []string{"openid"}}, "list of redirect URIs": {"redirect_uri", []string{callback, "https://evil.example"}}, "list of numbers": {"resource", []int{1}},
 		} {

@@ -51,9 +51,9 @@ func (s *Slice) unfoldBackchannel(ctx context.Context, c keystone.Client, form u
 func (s *Slice) readBackchannelObject(c keystone.Client, claims jose.Claims) (url.Values, error) {
 	now := s.Store.Now()
 	aud, _ := claims.Texts("aud")
-	_, timely := inTime(claims, now, objectLife)
-	nbf, ok := claims.Time("nbf")
-	timely = timely && ok && !nbf.Before(now.Add(-objectLife-clockLeeway))
+	exp, timely := inTime(claims, now, objectLife)
+	good, _ := began(claims, now, exp)
+	timely = timely && good
 	if claims.Text("iss") != c.ID || !slices.Contains(aud, s.Issuer.Options.Issuer) || !timely || !claims.Has("iat") || claims.Text("jti") == "" {
 		return nil, errBackchannelClaims
 	}

@@ -26,8 +26,8 @@ var (
 	errObjectInside = keystone.Fail(keystone.Invalid, "A request object holds the parameters of a request, each as a string, number, boolean or object, resource also as a list, and neither request nor request_uri nor sub (RFC 9101 section 4).").WithCode("invalid_request_object")
 )
 
-// objectLife is the furthest exp of a request object, and how old its nbf may be
-// (FAPI 2.0 Message Signing section 5.3.1).
+// objectLife is the furthest exp of a request object, from now and from its nbf, and
+// how old its nbf may be (FAPI 2.0 Message Signing section 5.3.1).
 const objectLife = time.Hour
 
 // objectTypes are the typ of a request object (RFC 9101 section 4), and what
@@ -128,11 +128,11 @@ func (s *Slice) readObject(c keystone.Client, claims jose.Claims) (url.Values, e
 		return nil, errObjectAud
 	}
 	now := s.Store.Now()
-	if _, ok := inTime(claims, now, objectLife); !ok && !(loose && !claims.Has("exp")) {
+	exp, ok := inTime(claims, now, objectLife)
+	if !ok && !(loose && !claims.Has("exp")) {
 		return nil, errObjectTime
 	}
-	nbf, ok := claims.Time("nbf")
-	if ok && nbf.Before(now.Add(-objectLife-clockLeeway)) || !ok && c.Rules().Signed {
+	if good, has := began(claims, now, exp); has && !good || !has && c.Rules().Signed {
 		return nil, errObjectTime
 	}
 	params, err := objectParams(claims)
@@ -140,6 +140,14 @@ func (s *Slice) readObject(c keystone.Client, claims jose.Claims) (url.Values, e
 		params.Set("client_id", c.ID)
 	}
 	return params, err
+}
+
+// began reports whether an object has an nbf, and whether that is within bounds: an
+// hour old at most, and an hour before exp (zero: it has none). inTime has looked
+// that it is not ahead.
+func began(claims jose.Claims, now, exp time.Time) (good, has bool) {
+	nbf, has := claims.Time("nbf")
+	return has && !nbf.Before(now.Add(-objectLife-clockLeeway)) && (exp.IsZero() || exp.Sub(nbf) <= objectLife), has
 }
 
 // jwtClaims are the claims of a request object that are no parameters (RFC 7519
