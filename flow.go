@@ -102,8 +102,10 @@ type Facts struct {
 	ACR       string    // the level that the session reached
 	Accounts  int       // living sessions in this browser
 	Offered   []string  // what consent can give: asked for, the client's, and held by the user; sorted
+	Audiences []string  // whom it would be given for, besides Keystone itself; sorted
 	Connected bool      // the user allowed this client something before, perhaps no more than to know of them
 	Consented []string  // scopes that the user allowed it, sorted
+	Reached   []string  // audiences that the user allowed it, sorted
 	Trusted   bool      // first-party: consent is not asked for
 }
 
@@ -180,7 +182,7 @@ func (f Flow) needsConsent(a Facts) bool {
 	case a.Trusted:
 		return false
 	}
-	return !a.Connected || !Subset(a.Offered, a.Consented)
+	return !a.Connected || !Subset(a.Offered, a.Consented) || !Subset(a.Audiences, a.Reached)
 }
 
 // Answered returns the scopes of the answer to a flow that is done: never more

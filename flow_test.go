@@ -35,6 +35,8 @@ func TestFlowNext(t *testing.T) {
 	}
 	knows := func(w world) world { return allowed(w, "email", "openid") }
 	ofUs := func(w world) world { w.Trusted = true; return w }
+	for_ := func(w world, audiences ...string) world { w.Audiences = audiences; return w }
+	reach := func(w world, audiences ...string) world { w.Reached = audiences; return w }
 	offers := func(w world, scopes ...string) world { w.Offered = scopes; return w }
 	age := func(seconds int64) *int64 { return &seconds }
 	prompt := func(p ...string) keystone.AuthRequest { return keystone.AuthRequest{Prompt: p} }
@@ -66,6 +68,12 @@ func TestFlowNext(t *testing.T) {
 		{"a scope that the user lacks is not offered, so not asked about for ever", plain, fresh, offers(allowed(jane, "openid"), "openid"), done},
 		{"nothing is asked for: knowing of the account is something too", plain, fresh, offers(jane), consent},
 		{"nothing is asked for, again", plain, fresh, offers(allowed(jane)), done},
+		{"allowed the same for Keystone itself before, and now for a resource", plain, fresh, for_(knows(jane), "https://bank.example"), consent},
+		{"and before for another resource", plain, fresh, for_(reach(knows(jane), "https://calendar.example"), "https://bank.example"), consent},
+		{"and before for it among others", plain, fresh, for_(reach(knows(jane), "https://bank.example", "https://calendar.example"), "https://bank.example"), done},
+		{"allowed now for a resource", plain, by("jane", fresh), for_(knows(jane), "https://bank.example"), done},
+		{"first-party, for a resource", plain, fresh, for_(ofUs(jane), "https://bank.example"), done},
+		{"none: allowed before for another resource", none, fresh, for_(knows(jane), "https://bank.example"), "consent_required"},
 		{"first-party", plain, fresh, ofUs(jane), done},
 		{"first-party, nobody is here", plain, fresh, ofUs(nobody), signIn},
 

@@ -207,7 +207,7 @@ func TestIDTokenIsNoBearer(t *testing.T) {
 	s := keystonetest.Start(t)
 	app := s.CreateClient(keystone.Client{Name: "Orders", Kind: keystone.ClientWeb, RedirectURIs: []string{callback},
 		Scopes: []string{"openid", "profile", "email", "offline_access"}, Audiences: []string{"https://orders.example"}})
-	b := signedIn(t, s, s.CreateUser("jane"), app)
+	b := signedIn(t, s, s.CreateUser("jane"), app, "resource", "https://orders.example")
 	_, tokens := redeem(t, s, app, b.code(app))
 	id := tokens["id_token"].(string)
 	for _, path := range []string{"/oauth2/userinfo", "/api/v1/users/me", "/api/v1/users"} {

@@ -30,7 +30,7 @@ func newExchangeStage(t *testing.T, s *keystonetest.Server) exchangeStage {
 	app := s.CreateClient(keystone.Client{Name: "Shop", Kind: keystone.ClientWeb, RedirectURIs: []string{callback}, Audiences: []string{"https://orders.example"},
 		Scopes: []string{"openid", "offline_access", "orders:read", "orders:write", "stock:read"}})
 	st := exchangeStage{t, s, s.CreateUser("jane", "clerk"), app, newBrowser(t, s)}
-	st.b.open(authorizeURL(s, app, "scope", "openid offline_access orders:read orders:write"))
+	st.b.open(authorizeURL(s, app, "scope", "openid offline_access orders:read orders:write", "resource", "https://orders.example"))
 	st.b.signIn(st.jane)
 	st.b.submit(map[string]string{"decision": "allow"})
 	st.b.answer()

@@ -14,12 +14,13 @@ type App struct {
 	ID        string    `json:"id" doc:"The client_id."`
 	Name      string    `json:"name"`
 	Scopes    []string  `json:"scopes" doc:"What it was allowed."`
+	Audiences []string  `json:"audiences" doc:"The resources for which it was allowed this, besides Keystone itself (RFC 8707)."`
 	CreatedAt time.Time `json:"created_at" doc:"When it was first allowed something."`
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
 func viewApp(c store.Consent) App {
-	return App{ID: keystone.PathOfClientID(c.ClientID), Name: c.ClientName, Scopes: c.Scopes, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
+	return App{ID: keystone.PathOfClientID(c.ClientID), Name: c.ClientName, Scopes: c.Scopes, Audiences: append([]string{}, c.Audiences...), CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
 }
 
 type listAppsAnswer struct{ Body httpio.Collection[App] }

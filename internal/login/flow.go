@@ -3,6 +3,7 @@ package login
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
@@ -168,7 +169,7 @@ func (s *Slice) decide(w http.ResponseWriter, r *http.Request) error {
 	}
 	// The answer counts for what the page showed. Where account or offer are others
 	// by now, the page is shown again.
-	if form.Get("account") != v.facts.Session.ID || form.Get("scope") != keystone.FormatScope(v.facts.Offered) {
+	if form.Get("account") != v.facts.Session.ID || form.Get("scope") != keystone.FormatScope(v.facts.Offered) || form.Get("audience") != strings.Join(v.facts.Audiences, " ") {
 		return seeOther(w, "login?flow="+v.flow.ID)
 	}
 	switch form.Get("decision") {
@@ -177,7 +178,7 @@ func (s *Slice) decide(w http.ResponseWriter, r *http.Request) error {
 		v.flow.DecidedBy, v.flow.Granted = v.facts.Session.UserID, scopes
 		by := httpio.Actor(r.Context())
 		by.Kind, by.ID, by.Name, by.SessionID = keystone.ActorUser, v.facts.Session.UserID, v.facts.Session.Username, v.facts.Session.ID
-		if err := s.Store.AddConsent(r.Context(), by, v.facts.Session.UserID, v.client, scopes); err != nil {
+		if err := s.Store.AddConsent(r.Context(), by, v.facts.Session.UserID, v.client, scopes, v.facts.Audiences); err != nil {
 			return err
 		}
 	case "deny":

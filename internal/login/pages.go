@@ -3,6 +3,7 @@ package login
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/web"
@@ -86,7 +87,10 @@ type consentView struct {
 	Session  string // the form gives back whose answer it is
 	Scope    string // and to what
 	Scopes   []keystone.Scope
-	ReturnTo string // where the browser goes afterwards, so that people can judge
+	Audience string // and for whom
+	// Audiences are whom it is given for, besides Keystone itself.
+	Audiences []string
+	ReturnTo  string // where the browser goes afterwards, so that people can judge
 	// Unknown: nobody here has looked at the client, it registered itself.
 	Unknown bool
 	// Host answers for a client whose id is the address of its metadata.
@@ -128,6 +132,7 @@ func linksOf(a keystone.ClientAbout) (list []link) {
 func (s *Slice) consentPage(w http.ResponseWriter, r *http.Request, v visit) error {
 	view := consentView{Flow: v.flow.ID, Client: v.name, Username: v.facts.Session.Username, ReturnTo: hostOf(v.flow.Request.RedirectURI),
 		Session: v.facts.Session.ID, Scope: keystone.FormatScope(v.facts.Offered),
+		Audience: strings.Join(v.facts.Audiences, " "), Audiences: v.facts.Audiences,
 		Unknown: v.client.Registration != "", Host: hostOfDocument(v.client), Loopback: v.client.Registration != "" && loopback(v.flow.Request.RedirectURI),
 		About: linksOf(v.client.ClientAbout), Contacts: v.client.Contacts}
 	var err error

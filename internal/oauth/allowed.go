@@ -60,7 +60,7 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 	}
 	if !c.FirstParty {
 		keystone.Checking(ctx, "consent")
-		if !st.Connected {
+		if !st.Connected || !keystone.Subset(c.Besides(what.Request.Audiences), st.Reached) {
 			keystone.Fact(ctx, "why", "the person has taken their consent back")
 			return token.Response{}, a.gone
 		}

@@ -62,23 +62,22 @@ func scanSession(scan func(...any) error) (ses keystone.Session, err error) {
 
 // Standing is what something that was allowed earlier rests on, as it is now.
 type Standing struct {
-	Session   keystone.Session // ID, EndedAt and ExpiresAt of it
-	Consented []string         // the scopes that its user allows the client, sorted
-	Connected bool             // they allow it anything; no scope is something too
+	Session keystone.Session // ID, EndedAt and ExpiresAt of it
+	Allowed                  // what its user allows the client
 }
 
 // Standing returns the session with what its user allows the client.
 func (s *Store) Standing(ctx context.Context, sessionID, clientID string) (Standing, error) {
 	st := Standing{Session: keystone.Session{ID: sessionID}}
 	var ended, expires int64
-	var scopes *string
-	found, err := s.row(ctx, `SELECT s.ended_at, s.expires_at, k.scopes FROM sessions s
-		LEFT JOIN consents k ON k.user_id = s.user_id AND k.client_id = $2 WHERE s.id = $1`, []any{sessionID, clientID}, &ended, &expires, &scopes)
+	var scopes, audiences *string
+	found, err := s.row(ctx, `SELECT s.ended_at, s.expires_at, k.scopes, k.audiences FROM sessions s
+		LEFT JOIN consents k ON k.user_id = s.user_id AND k.client_id = $2 WHERE s.id = $1`, []any{sessionID, clientID}, &ended, &expires, &scopes, &audiences)
 	if err == nil && !found {
 		err = notFound("session")
 	}
 	st.Session.EndedAt, st.Session.ExpiresAt = moment(ended), moment(expires)
-	st.Consented, st.Connected = consented(scopes)
+	st.Allowed = consented(scopes, audiences)
 	return st, s.fail("read session", err)
 }
 
