@@ -134,6 +134,26 @@ func (p RegistrationPolicy) Apply(c Client) (Client, error) {
 	return c, f.err()
 }
 
+// With is the policy for changes of a client that it let in: what the client has is
+// its to keep. Audiences and PKCE are not for a client to say, so they are what they
+// are now.
+func (p RegistrationPolicy) With(c Client) RegistrationPolicy {
+	p.Scopes, p.Grants = SortedSet(slices.Concat(p.Scopes, c.Scopes)), SortedSet(slices.Concat(p.Grants, c.Grants))
+	p.Audiences, p.PKCEOptional = c.Audiences, c.PKCEOptional
+	return p
+}
+
+// Keep gives a client what it had before and the policy does not give: an
+// administrator gave it, so the client's own word does not take it away.
+func (p RegistrationPolicy) Keep(before, after Client) Client {
+	beyond := func(is, had, gives []string) []string {
+		return SortedSet(append(slices.Clone(is), slices.DeleteFunc(slices.Clone(had), func(s string) bool { return slices.Contains(gives, s) })...))
+	}
+	after.Scopes, after.Grants = beyond(after.Scopes, before.Scopes, p.Scopes), beyond(after.Grants, before.Grants, p.Grants)
+	after.Audiences = beyond(after.Audiences, before.Audiences, p.Audiences)
+	return after
+}
+
 // validateRegistered holds clients that registered themselves to what nobody can
 // lift for them: people are always asked, and they have no power of their own.
 func (c Client) validateRegistered(f fields) {

@@ -46,6 +46,9 @@ func (s *Slice) authorize(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Start(r.Context(), "flow", store.FlowLife, ""); err != nil {
 		return err
 	}
+	if _, err := s.keep(r.Context(), c); err != nil {
+		return err
+	}
 	if browser, err = s.flowBrowser(w, r, browser, facts); err != nil {
 		return err
 	}

@@ -161,7 +161,7 @@ func (s *Slice) authenticate(ctx context.Context, cred credentials) (keystone.Cl
 		return keystone.Client{}, errClient
 	}
 	httpio.SetClient(ctx, c.ID)
-	return c, nil
+	return s.keep(ctx, c)
 }
 
 // whyNot notes for whoever explains the refusal later what the answer does not

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"mime"
 	"net/url"
 	"slices"
 	"strings"
@@ -36,7 +37,7 @@ func NewDocuments(f *fetch.Client, o store.Strangers, hosts []string, stranger f
 }
 
 var (
-	errDocument    = keystone.Fail(keystone.Invalid, "The client's metadata could not be read: at its client_id there must be a JSON document that names the same client_id, redirect_uris, and no secret.").WithCode("invalid_client")
+	errDocument    = keystone.Fail(keystone.Invalid, "The client's metadata could not be read: at its client_id there must be a document of type application/json that names the same client_id, redirect_uris, and no secret.").WithCode("invalid_client")
 	errNoSuch      = keystone.Fail(keystone.NotFound, "There is no such client.")
 	documentMethod = []string{keystone.AuthNone, keystone.AuthPrivateKeyJWT}
 )
@@ -53,8 +54,9 @@ func (d *Documents) allows(id string) bool {
 // clientOf returns the client with the id, for every endpoint that is told one. A
 // client whose id is an address is what its document says now: it is read again
 // when the copy is no longer fresh. A client that was not known before is let in
-// only where that is said; its document must be there. Later, while the document
-// cannot be had, the client stays what it was, but begins no sign-in.
+// only where that is said; its document must be there, and nothing is written: see
+// keep. Later, while the document cannot be had, the client stays what it was, but
+// begins no sign-in.
 func (s *Slice) clientOf(ctx context.Context, id string, letIn bool) (keystone.Client, error) {
 	if keystone.IsDocumentID(id) && !s.Documents.allows(id) {
 		return keystone.Client{}, errNoSuch
@@ -83,24 +85,52 @@ func (s *Slice) clientOf(ctx context.Context, id string, letIn bool) (keystone.C
 		return c, nil
 	}
 	m := clientMetadata{}
-	if json.Unmarshal(doc.Body, &m) != nil || len(doc.Body) > maxMetadata {
+	if !isJSON(doc.ContentType) || json.Unmarshal(doc.Body, &m) != nil || len(doc.Body) > maxMetadata {
+		keystone.Fact(ctx, "content type of the document", doc.ContentType)
 		return keystone.Client{}, errDocument
 	}
-	if err = s.checkSector(ctx, m); err == nil {
-		c, err = s.Store.KeepDocument(ctx, httpio.Actor(ctx), id, s.Documents.Strangers, func(before keystone.Client) (keystone.Client, error) {
-			return documentClient(id, m, s.Documents.Strangers.Policy, before)
-		})
+	build := func(before keystone.Client) (keystone.Client, error) {
+		return documentClient(id, m, s.Documents.Strangers.Policy, before)
 	}
-	switch keystone.KindOf(err) {
-	case keystone.Invalid:
+	if err = s.checkSector(ctx, m); err == nil && known {
+		c, err = s.Store.KeepDocument(ctx, httpio.Actor(ctx), id, s.Documents.Strangers, build)
+	} else if err == nil {
+		c, err = s.Store.DocumentClient(ctx, build)
+	}
+	if keystone.KindOf(err) == keystone.Invalid {
 		keystone.Fact(ctx, "why", err.Error())
 		return keystone.Client{}, errDocument
-	case keystone.Unknown:
-		if err == nil {
-			s.Documents.taken.Set(id, doc.FetchedAt)
-		}
+	}
+	if err == nil && known {
+		s.Documents.taken.Set(id, doc.FetchedAt)
 	}
 	return c, err
+}
+
+// keep writes a client that has so far been nothing but its document: it has proved
+// itself, or what it asks for is begun. A request that is refused leaves no row, and
+// nobody a way to fill the database by naming addresses.
+func (s *Slice) keep(ctx context.Context, c keystone.Client) (keystone.Client, error) {
+	if c.Registration != keystone.RegistrationDocument || !c.CreatedAt.IsZero() {
+		return c, nil
+	}
+	kept, err := s.Store.KeepDocument(ctx, httpio.Actor(ctx), c.ID, s.Documents.Strangers, func(before keystone.Client) (keystone.Client, error) {
+		if before.ID != "" { // another request has just written it
+			return before, nil
+		}
+		return c, nil
+	})
+	if err == nil && !kept.Enabled {
+		err = errUnknownClient
+	}
+	return kept, err
+}
+
+// isJSON reports whether a document says that it is one (draft section 4): else any
+// site that shows what strangers wrote would speak for them.
+func isJSON(contentType string) bool {
+	kind, _, err := mime.ParseMediaType(contentType)
+	return err == nil && (kind == "application/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json"))
 }
 
 // documentClient is the client that a document describes, made of the one before. A

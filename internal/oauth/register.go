@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
@@ -20,11 +21,13 @@ type Registration struct {
 const registerPath = "/oauth2/register"
 
 var (
-	errNoRegistration = keystone.Fail(keystone.NotFound, "Clients do not register themselves here. Ask an administrator of Keystone for one.")
-	errOneBearer      = keystone.Fail(keystone.Unauthenticated, "Send the token once: Authorization: Bearer … (RFC 6750 section 2.1).").WithCode("invalid_token")
-	errServerMade     = keystone.Fail(keystone.Invalid, "Leave out what only the server says: registration_access_token, registration_client_uri, client_secret_expires_at and client_id_issued_at (RFC 7592 section 2.2).").WithCode(codeMetadata)
-	errOtherID        = keystone.Fail(keystone.Invalid, "client_id must be that of the address (RFC 7592 section 2.2).").WithCode(codeMetadata)
-	errOtherSecret    = keystone.Fail(keystone.Invalid, "client_secret must be the client's own, or left out (RFC 7592 section 2.2): a client cannot choose one.").WithCode(codeMetadata)
+	errNoRegistration   = keystone.Fail(keystone.NotFound, "Clients do not register themselves here. Ask an administrator of Keystone for one.")
+	errOneBearer        = keystone.Fail(keystone.Unauthenticated, "Send the token once: Authorization: Bearer … (RFC 6750 section 2.1).").WithCode("invalid_token")
+	errServerMade       = keystone.Fail(keystone.Invalid, "Leave out what only the server says: registration_access_token, registration_client_uri, client_secret_expires_at and client_id_issued_at (RFC 7592 section 2.2).").WithCode(codeMetadata)
+	errMethodNotServed  = keystone.FailField("token_endpoint_auth_method", "This method is not served here: token_endpoint_auth_methods_supported of the metadata lists those that are.").WithCode(codeMetadata)
+	errBindingNotServed = keystone.FailField("tls_client_certificate_bound_access_tokens", "TLS client certificates do not reach this server: send false, or leave it out.").WithCode(codeMetadata)
+	errOtherID          = keystone.Fail(keystone.Invalid, "client_id must be that of the address (RFC 7592 section 2.2).").WithCode(codeMetadata)
+	errOtherSecret      = keystone.Fail(keystone.Invalid, "client_secret must be the client's own, or left out (RFC 7592 section 2.2): a client cannot choose one.").WithCode(codeMetadata)
 )
 
 // register serves POST /oauth2/register (RFC 7591 section 3).
@@ -32,6 +35,10 @@ func (s *Slice) register(w http.ResponseWriter, r *http.Request) error {
 	m, initial, err := s.registrationRequest(r)
 	if err != nil {
 		return err
+	}
+	keystone.Checking(r.Context(), "initial access token")
+	if err := s.Store.MayRegister(r.Context(), initial, s.Registration.Strangers); err != nil {
+		return s.registrationRefused(r, err)
 	}
 	m, statement, err := s.withStatement(r.Context(), m, "")
 	if err == nil {
@@ -43,7 +50,7 @@ func (s *Slice) register(w http.ResponseWriter, r *http.Request) error {
 	done, err := s.Store.RegisterClient(r.Context(), httpio.Actor(r.Context()), initial, s.Registration.Strangers, statement,
 		func(policy keystone.RegistrationPolicy) (keystone.Client, error) {
 			keystone.Checking(r.Context(), "client metadata")
-			c, err := m.client(keystone.Client{})
+			c, err := s.registered(m, keystone.Client{})
 			if err != nil {
 				return c, err
 			}
@@ -94,7 +101,7 @@ func (s *Slice) replaceRegistration(w http.ResponseWriter, r *http.Request) erro
 	}
 	done, err := s.Store.ReplaceRegistration(ctx, httpio.Actor(ctx), id, token, statement, func(c keystone.Client, reg store.Registration) (keystone.Client, error) {
 		keystone.Checking(ctx, "client metadata")
-		c, err := m.client(c)
+		c, err := s.registered(m, c)
 		if err != nil {
 			return c, err
 		}
@@ -105,6 +112,20 @@ func (s *Slice) replaceRegistration(w http.ResponseWriter, r *http.Request) erro
 	}
 	done.Token = token
 	return s.writeRegistration(w, r, http.StatusOK, done)
+}
+
+// registered makes of c what the metadata says, as far as it is served here: a client
+// that registered what the settings do not allow for could never prove itself.
+func (s *Slice) registered(m clientMetadata, c keystone.Client) (keystone.Client, error) {
+	c, err := m.client(c)
+	switch {
+	case err != nil:
+	case !slices.Contains(s.authMethodNames(true), c.AuthMethod):
+		err = errMethodNotServed
+	case c.TLSBound && !s.TLS.Served:
+		err = errBindingNotServed
+	}
+	return c, err
 }
 
 // mayReplace checks what a change must and must not name (RFC 7592 section 2.2).

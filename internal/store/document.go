@@ -2,9 +2,20 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/keystone-auth/keystone"
 )
+
+// DocumentClient is the client that KeepDocument makes where there is none: nothing is
+// written.
+func (s *Store) DocumentClient(ctx context.Context, build func(keystone.Client) (keystone.Client, error)) (keystone.Client, error) {
+	c, err := s.built(ctx, build, keystone.Client{})
+	if err == nil {
+		err = validClient(c)
+	}
+	return c, s.fail("read client metadata document", err)
+}
 
 // KeepDocument makes the client whose id is the address of its metadata, or makes
 // the one that is kept what the document says now: build makes it of the one that is
@@ -40,6 +51,9 @@ func (s *Store) keepDocument(ctx context.Context, by keystone.Actor, id string, 
 		}
 		switch {
 		case found && before.Kind == c.Kind:
+			if c, err = tx.keepGiven(ctx, before, c, o.Policy); err != nil {
+				return err
+			}
 			if _, is := changes(describeClient(before), describeClient(c)); len(is) == 0 {
 				kept = before
 				return nil
@@ -58,7 +72,6 @@ func (s *Store) keepDocument(ctx context.Context, by keystone.Actor, id string, 
 				return err
 			}
 		}
-		c.Registration, c.Enabled, c.RotateRefreshTokens = keystone.RegistrationDocument, true, true
 		if kept, _, err = tx.createClient(ctx, actor, c, id, ""); err != nil {
 			return err
 		}
@@ -72,6 +85,28 @@ func (s *Store) built(ctx context.Context, build func(keystone.Client) (keystone
 	if c, err = build(before); err != nil {
 		return c, err
 	}
+	if before.ID == "" {
+		c.Registration, c.Enabled, c.RotateRefreshTokens = keystone.RegistrationDocument, true, true
+	}
 	c.Scopes, err = s.knownScopes(ctx, c.Scopes)
 	return c.WithDefaults(), err
+}
+
+// keepGiven gives a client what an administrator gave it beyond the policy that it
+// came in by; from now on policy is that.
+func (s *Store) keepGiven(ctx context.Context, before, c keystone.Client, policy keystone.RegistrationPolicy) (keystone.Client, error) {
+	var text string
+	if _, err := s.row(ctx, `SELECT policy FROM registrations WHERE client_id = $1`, []any{before.ID}, &text); err != nil {
+		return c, err
+	}
+	var was keystone.RegistrationPolicy
+	if err := json.Unmarshal([]byte(text), &was); err != nil {
+		return c, err
+	}
+	now, err := json.Marshal(policy)
+	if err != nil || string(now) == text {
+		return was.Keep(before, c), err
+	}
+	_, err = s.q.exec(ctx, `UPDATE registrations SET policy = $1 WHERE client_id = $2`, string(now), before.ID)
+	return was.Keep(before, c), err
 }

@@ -92,21 +92,81 @@ func (s *Store) addRegistration(ctx context.Context, r Registration, tokenID, so
 	return err
 }
 
-// roomForStrangers refuses where too many clients have come in that nobody has
-// used. Registrations wait for one another here, so that they count right.
+// MayRegister checks what RegisterClient will check first, and uses nothing: who may
+// not register must not have the server ask anybody anything.
+func (s *Store) MayRegister(ctx context.Context, initial string, strangers Strangers) error {
+	if initial == "" {
+		if strangers.Most == 0 {
+			return errInitialToken
+		}
+		return nil
+	}
+	id, found := "", false
+	var err error
+	if secret.WellFormed(secret.InitialAccess, initial) {
+		found, err = s.row(ctx, `SELECT id FROM registration_tokens WHERE hash = $1 AND uses > 0 AND expires_at > $2`, []any{secret.Hash(initial), micros(s.now())}, &id)
+	}
+	if err == nil && !found {
+		err = errInitialToken
+	}
+	return s.fail("read registration token", err)
+}
+
+// settleTime is how long a registration that nobody has used is safe from those that
+// come after it: its owner is about to send somebody here.
+const settleTime = time.Hour
+
+// roomForStrangers makes room where too many clients have come in that nobody has
+// used, in all or from one source: the oldest gives way, so that whoever fills the
+// place shuts nobody out. First those go that come back by themselves, since their id
+// is the address of their metadata. It refuses where all are new registrations.
+// Registrations wait for one another here, so that they count right.
 func (s *Store) roomForStrangers(ctx context.Context, source string, o Strangers) error {
 	if _, err := s.q.exec(ctx, `INSERT INTO meta (name, value) VALUES ('registrations', '') ON CONFLICT (name) DO UPDATE SET value = excluded.value`); err != nil {
 		return err
 	}
-	var unused, fromHere int
-	if _, err := s.row(ctx, `SELECT COUNT(*), COALESCE(SUM(CASE WHEN source = $1 THEN 1 ELSE 0 END), 0) FROM registrations WHERE used = FALSE AND token_id = ''`,
-		[]any{keystone.Network(source)}, &unused, &fromHere); err != nil {
-		return err
+	source = keystone.Network(source)
+	for marked := false; ; {
+		var unused, fromHere int
+		if _, err := s.row(ctx, `SELECT COUNT(*), COALESCE(SUM(CASE WHEN source = $1 THEN 1 ELSE 0 END), 0) FROM registrations WHERE used = FALSE AND token_id = ''`,
+			[]any{source}, &unused, &fromHere); err != nil {
+			return err
+		}
+		if unused < o.Most && fromHere < o.PerPeer {
+			return nil
+		}
+		if !marked {
+			marked = true
+			if err := s.markUsed(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		where, args := ``, []any{micros(s.now().Add(-settleTime))}
+		if fromHere >= o.PerPeer {
+			where, args = ` AND r.source = $2`, append(args, source)
+		}
+		var id string
+		found, err := s.row(ctx, `SELECT r.client_id FROM registrations r JOIN clients c ON c.id = r.client_id WHERE r.used = FALSE AND r.token_id = ''
+			AND (c.registration = 'document' OR r.created_at < $1)`+where+` ORDER BY c.registration, r.created_at LIMIT 1`, args, &id)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return errManyRegistered
+		}
+		if err := s.DeleteClient(ctx, keystone.System("room for other clients"), id, 0); err != nil {
+			return err
+		}
 	}
-	if unused >= o.Most || fromHere >= o.PerPeer {
-		return errManyRegistered
-	}
-	return nil
+}
+
+// markUsed marks the clients that have got a token, or that somebody has allowed
+// something.
+func (s *Store) markUsed(ctx context.Context) error {
+	_, err := s.q.exec(ctx, `UPDATE registrations SET used = TRUE WHERE used = FALSE AND (EXISTS (SELECT 1 FROM usage u WHERE u.client_id = registrations.client_id)
+		OR EXISTS (SELECT 1 FROM grants g WHERE g.client_id = registrations.client_id) OR EXISTS (SELECT 1 FROM consents k WHERE k.client_id = registrations.client_id))`)
+	return err
 }
 
 // Registration returns a client to whoever holds its registration access token. A
@@ -135,7 +195,8 @@ func (s *Store) Registration(ctx context.Context, clientID, token string) (r Reg
 // ReplaceRegistration gives a client the metadata that build makes of it (RFC 7592
 // section 2.2). Its token stays: an answer that gets lost would lock it out. What
 // people allowed was the client as they saw it, so where that changes they are
-// asked again. A client that now needs a secret gets one.
+// asked again. A client that now needs a secret gets one. What an administrator gave
+// it beyond its policy is not the client's to say: it stays.
 func (s *Store) ReplaceRegistration(ctx context.Context, by keystone.Actor, clientID, token, statement string, build func(keystone.Client, Registration) (keystone.Client, error)) (Registration, error) {
 	var r Registration
 	err := s.InTx(ctx, func(tx *Store) error {
@@ -143,7 +204,9 @@ func (s *Store) ReplaceRegistration(ctx context.Context, by keystone.Actor, clie
 		if err != nil {
 			return err
 		}
-		if r = before; statement != "" {
+		r = before
+		r.Policy = before.Policy.With(before.Client)
+		if statement != "" {
 			r.Statement = statement
 			if _, err := tx.q.exec(ctx, `UPDATE registrations SET statement = $1 WHERE client_id = $2`, statement, clientID); err != nil {
 				return err
@@ -153,6 +216,7 @@ func (s *Store) ReplaceRegistration(ctx context.Context, by keystone.Actor, clie
 		if err != nil {
 			return err
 		}
+		after = before.Policy.Keep(before.Client, after)
 		if after.Kind != before.Client.Kind {
 			return errKeepKind
 		}
@@ -208,8 +272,7 @@ func (s *Store) DeleteRegistration(ctx context.Context, by keystone.Actor, clien
 // that registered themselves at least unused ago and never did, with their audit
 // rows. It returns how many it removed. Call it under a lease, now and then.
 func (s *Store) SweepRegistrations(ctx context.Context, unused time.Duration) (removed int64, err error) {
-	if _, err := s.q.exec(ctx, `UPDATE registrations SET used = TRUE WHERE used = FALSE AND (EXISTS (SELECT 1 FROM usage u WHERE u.client_id = registrations.client_id)
-		OR EXISTS (SELECT 1 FROM grants g WHERE g.client_id = registrations.client_id))`); err != nil {
+	if err := s.markUsed(ctx); err != nil {
 		return 0, s.fail("mark used registrations", err)
 	}
 	for {
