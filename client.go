@@ -64,9 +64,14 @@ type Client struct {
 	TokensValidAfter    time.Time // access tokens issued until then are worth nothing; zero: all are good
 	Version             int64     // grows with each change; the ETag
 	Registration        string    // how it came here where no administrator made it: RegistrationDynamic, RegistrationDocument
+	Unvouched           bool      // it registered itself with nothing that anybody gave it: neither initial access token nor software statement
 
 	ClientSettings // what few clients need
 }
+
+// Stranger reports whether nobody here, nor anybody who is trusted here, has looked at
+// the client: its addresses may be anybody's (RFC 9700 section 4.11.2).
+func (c Client) Stranger() bool { return c.Registration == RegistrationDocument || c.Unvouched }
 
 // FirstPartyClientID is the client through which Keystone's own sign-in API
 // acts when a request names no other.

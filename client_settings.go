@@ -222,6 +222,16 @@ func notInHost(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(".-:[]", r)
 }
 
+// HostOf is the part of an address that people recognise; where it has none, as that of
+// a program on their device, the whole of it.
+func HostOf(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil || u.Host == "" {
+		return uri
+	}
+	return u.Host
+}
+
 // Origin returns scheme, host and port of an http or https address (RFC 6454
 // section 6.2), the port only where it is not the scheme's own, or "".
 func Origin(uri string) string {

@@ -208,8 +208,8 @@ func eachMCP(t *testing.T, way string, site *documentSite) {
 		id := tokens["client_id"].(string)
 		b := newBrowser(t, s)
 		b.open(authorizeURL(s, keystonetest.Client{ID: id}, "redirect_uri", "http://localhost:51004/callback", "resource", other.endpoint(), "scope", "tools:call"))
-		if got := b.page.url.Query().Get("error"); got != "invalid_target" {
-			t.Errorf("another resource: %s", b.page.url)
+		if !strings.Contains(b.page.body, "error=invalid_target") { // nobody is signed in there: a page with the way back
+			t.Errorf("another resource: %s\n%s", b.page.url, b.page.body)
 		}
 		refresh := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens["refresh_token"].(string)}, "client_id": {id}, "resource": {tools.endpoint()}}
 		status, answer := postForm(t, s, "/oauth2/token", refresh)

@@ -38,7 +38,7 @@ func (b *browser) in(lang, text string) {
 	}
 }
 
-var keyShown = regexp.MustCompile(`>[^<]*\b(page|form|consent|sign_in|device|logout|logged_out|pending|problem|register|setup|reset)\.[a-z_]+\b[^<]*<`)
+var keyShown = regexp.MustCompile(`>[^<]*\b(page|form|leave|requests|apps|consent|sign_in|device|logout|logged_out|pending|problem|register|setup|reset)\.[a-z_]+\b[^<]*<`)
 
 // TestGerman: the whole way of a person whose browser speaks German, refusals and
 // edges included.

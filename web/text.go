@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"html/template"
+	"net/url"
 	"strings"
 )
 
@@ -35,6 +36,17 @@ func (p Page) T(what any, pairs ...any) (template.HTML, error) {
 	}
 	text := string(escape(p.language.say(key)))
 	return template.HTML(strings.NewReplacer(values...).Replace(text)), nil //nolint:gosec // escaped above, each part by itself
+}
+
+// registered is an address of an application as a link, also of a program on the
+// person's device, whose scheme has a dot in it (RFC 8252 section 7.1). Any other
+// scheme than that and http is not followed.
+func registered(uri string) template.URL {
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" && !strings.Contains(u.Scheme, ".") {
+		return "#"
+	}
+	return template.URL(uri) //nolint:gosec // checked above
 }
 
 // strong puts a value into its own element, with an id for browser automation

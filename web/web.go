@@ -112,7 +112,7 @@ func (p *Pages) readTemplates(custom map[string][]byte) error {
 		}
 		return nil
 	}
-	layout := template.New("layout.html").Funcs(template.FuncMap{"strong": strong})
+	layout := template.New("layout.html").Funcs(template.FuncMap{"strong": strong, "registered": registered})
 	if err := parse(layout, "layout.html"); err != nil {
 		return err
 	}

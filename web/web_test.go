@@ -33,12 +33,13 @@ var pages = map[string]any{
 	}, "SubmitID": ""},
 	"choose": map[string]any{"Flow": evil, "Client": evil, "Accounts": []map[string]string{{"Session": evil, "Username": evil}, {"Session": evil, "Username": evil}}},
 	"device": web.Form{Action: "device", Problems: []string{evil}, Submit: "Continue", Fields: []web.Field{{Name: "user-code", Label: "Code", Type: "text", Value: evil, MaxLength: 20, Hints: []string{evil}}}},
-	"consent": map[string]any{"Flow": evil, "Elsewhere": map[string]any{"Device": true, "Source": evil, "Asked": evil, "Until": evil, "Message": evil}, "Client": evil, "Username": evil, "Session": evil, "Scope": evil, "ReturnTo": evil, "Details": []map[string]any{{"Text": evil, "Lines": []map[string]string{{"Label": evil, "Value": evil}}}},
+	"consent": map[string]any{"Flow": evil, "Elsewhere": map[string]any{"Device": true, "Source": evil, "Asked": evil, "Until": evil, "Message": evil}, "Client": evil, "Username": evil, "Session": evil, "Scope": evil, "Audience": evil, "Audiences": []string{evil}, "ReturnTo": evil, "Details": []map[string]any{{"Text": evil, "Lines": []map[string]string{{"Label": evil, "Value": evil}}}},
 		"Scopes": []map[string]string{{"Name": evil, "Description": evil}, {"Name": evil, "Description": ""}}},
 	"logout": map[string]any{"All": "all", "Hidden": map[string]string{"state": evil}, "Accounts": []map[string]string{{"Session": evil, "Username": evil}, {"Session": evil, "Username": evil}}},
 	"requests": map[string]any{"Accounts": evil, "Requests": []map[string]string{
 		{"ID": evil, "Client": evil, "Username": evil, "Message": evil, "Asked": evil, "Until": evil}, {"ID": evil, "Client": evil, "Username": evil, "Message": "", "Asked": evil, "Until": evil}}},
-	"logged_out": map[string]any{"Lines": []string{evil}, "Back": evil, "Frames": []string{evil}},
+	"logged_out": map[string]any{"Lines": []string{evil}, "Back": evil, "Host": evil, "Frames": []string{evil}},
+	"leave":      map[string]any{"Problem": evil, "Client": evil, "Host": evil, "To": evil, "Action": ""},
 	"form_post":  web.Form{Action: "cb", Submit: "Continue", Hidden: map[string]string{"state": evil, "code": evil}},
 	"message":    map[string]any{"Title": evil, "Lines": []string{evil}, "Command": evil},
 

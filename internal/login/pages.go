@@ -109,7 +109,7 @@ func hostOfDocument(c keystone.Client) string {
 	if c.Registration != keystone.RegistrationDocument {
 		return ""
 	}
-	return hostOf(c.ID)
+	return keystone.HostOf(c.ID)
 }
 
 func loopback(uri string) bool {
@@ -130,7 +130,7 @@ func linksOf(a keystone.ClientAbout) (list []link) {
 }
 
 func (s *Slice) consentPage(w http.ResponseWriter, r *http.Request, v visit) error {
-	view := consentView{Flow: v.flow.ID, Client: v.name, Username: v.facts.Session.Username, ReturnTo: hostOf(v.flow.Request.RedirectURI),
+	view := consentView{Flow: v.flow.ID, Client: v.name, Username: v.facts.Session.Username, ReturnTo: keystone.HostOf(v.flow.Request.RedirectURI),
 		Session: v.facts.Session.ID, Scope: keystone.FormatScope(v.facts.Offered),
 		Audience: strings.Join(v.facts.Audiences, " "), Audiences: v.facts.Audiences,
 		Unknown: v.client.Registration != "", Host: hostOfDocument(v.client), Loopback: v.client.Registration != "" && loopback(v.flow.Request.RedirectURI),
@@ -148,13 +148,4 @@ func (s *Slice) consentPage(w http.ResponseWriter, r *http.Request, v visit) err
 		view.Scopes = append(view.Scopes, sc)
 	}
 	return s.Pages.RenderFlow(w, r, http.StatusOK, "consent", web.Page{Locales: v.flow.Request.UILocales, Data: view})
-}
-
-// hostOf is the part of an address that people recognise.
-func hostOf(uri string) string {
-	u, err := url.Parse(uri)
-	if err != nil || u.Host == "" {
-		return uri
-	}
-	return u.Host
 }

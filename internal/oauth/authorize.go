@@ -41,7 +41,7 @@ func (s *Slice) authorize(w http.ResponseWriter, r *http.Request) error {
 	case keystone.StepDone:
 		return s.answer(w, r, f, facts)
 	case keystone.StepRefuse:
-		return s.redirectError(w, r, req, keystone.Fail(keystone.Forbidden, refusals[step.Code]).WithCode(step.Code))
+		return s.refuseStep(w, r, f, c, step, facts)
 	}
 	if err := s.Start(r.Context(), "flow", store.FlowLife, ""); err != nil {
 		return err
@@ -112,7 +112,7 @@ func (s *Slice) resume(w http.ResponseWriter, r *http.Request) error {
 		return s.answerPending(w, r, f, c, step, facts)
 	}
 	if step.Kind == keystone.StepRefuse {
-		return s.redirectError(w, r, f.Request, keystone.Fail(keystone.Forbidden, refusals[step.Code]).WithCode(step.Code))
+		return s.refuseStep(w, r, f, c, step, facts)
 	}
 	return s.answer(w, r, f, facts)
 }

@@ -19,6 +19,8 @@ type logoutRequest struct {
 	hint   token.Hint
 	hinted bool
 	back   string // where the browser goes afterwards; empty: nowhere
+	// stranger: nobody here has looked at whom that address belongs to.
+	stranger bool
 }
 
 // logoutVisit is such a request in a browser, and who is signed in there.
@@ -166,7 +168,7 @@ func (s *Slice) readLogout(r *http.Request, params url.Values) (req logoutReques
 		keystone.Fact(r.Context(), "post_logout_redirect_uris registered", strings.Join(c.PostLogoutURIs, " "))
 		return req, errLogoutURI
 	}
-	req.back = uri
+	req.back, req.stranger = uri, c.Stranger()
 	if state := params.Get("state"); state != "" {
 		req.back = withQuery(uri, url.Values{"state": {state}})
 	}

@@ -75,24 +75,32 @@ func (s *Slice) frontChannel(list []store.SessionClient) []string {
 type loggedOutView struct {
 	Lines  []web.Text
 	Back   string // where the person goes on; empty: nowhere
+	Host   string // of that, where it is a stranger's; empty: it is not
 	Frames []string
 }
 
 // loggedOut sends the browser back to the application: at once, or, where
-// applications are told through the browser, after the page that tells them.
+// applications are told through the browser, after the page that tells them. Where
+// nobody was signed in, anybody may have sent them here, so that a page asks whether
+// they want to go to a stranger's address (RFC 9700 section 4.11.2).
 func (s *Slice) loggedOut(w http.ResponseWriter, r *http.Request, v logoutVisit, ended []store.BrowserSession, frames []string) error {
-	if v.back != "" && len(frames) == 0 {
+	ask := v.stranger && len(v.sessions) == 0
+	if v.back != "" && len(frames) == 0 && !ask {
 		return redirect(w, v.back)
 	}
+	next := v.back
 	view := loggedOutView{Back: v.back, Frames: frames, Lines: []web.Text{web.Say("logged_out.close")}}
 	if left := without(v.sessions, ended); len(left) > 0 {
 		view.Lines = []web.Text{web.Say("logged_out.still", "users", strings.Join(left, ", "))}
+	}
+	if ask {
+		next, view.Host = "", keystone.HostOf(v.back)
 	}
 	origins := make([]string, len(frames))
 	for i, uri := range frames {
 		origins[i] = keystone.Origin(uri)
 	}
-	return s.pagesFor(r).RenderFrames(w, r, "logged_out", web.Page{Locales: v.params.Get("ui_locales"), Data: view}, keystone.SortedSet(origins), v.back)
+	return s.pagesFor(r).RenderFrames(w, r, "logged_out", web.Page{Locales: v.params.Get("ui_locales"), Data: view}, keystone.SortedSet(origins), next)
 }
 
 // without names who is in sessions and not in ended.

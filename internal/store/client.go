@@ -14,7 +14,8 @@ import (
 )
 
 const clientColumns = `c.id, c.name, c.kind, c.enabled, c.first_party, c.built_in, c.redirect_uris, c.audiences, c.grants,
-	c.access_token_format, c.rotate_refresh_tokens, c.access_token_ttl, c.pkce_optional, c.post_logout_redirect_uris, c.settings, c.created_at, c.updated_at, c.version, c.tokens_valid_after, c.registration`
+	c.access_token_format, c.rotate_refresh_tokens, c.access_token_ttl, c.pkce_optional, c.post_logout_redirect_uris, c.settings, c.created_at, c.updated_at, c.version, c.tokens_valid_after, c.registration,
+	c.registration <> '' AND EXISTS (SELECT 1 FROM registrations r WHERE r.client_id = c.id AND r.token_id = '' AND r.statement = '')`
 
 // lastUsed is when the client of c last got a token: in its newest hour. The token
 // path has no use for it.
@@ -24,7 +25,7 @@ func scanClient(scan func(...any) error) (c keystone.Client, err error) {
 	var kind, uris, audiences, grants, logout, settings string
 	var ttl, created, updated, ended int64
 	err = scan(&c.ID, &c.Name, &kind, &c.Enabled, &c.FirstParty, &c.BuiltIn, &uris, &audiences, &grants,
-		&c.AccessTokenFormat, &c.RotateRefreshTokens, &ttl, &c.PKCEOptional, &logout, &settings, &created, &updated, &c.Version, &ended, &c.Registration)
+		&c.AccessTokenFormat, &c.RotateRefreshTokens, &ttl, &c.PKCEOptional, &logout, &settings, &created, &updated, &c.Version, &ended, &c.Registration, &c.Unvouched)
 	if err != nil {
 		return c, err
 	}
@@ -280,7 +281,7 @@ func (s *Store) UpdateClient(ctx context.Context, by keystone.Actor, id string, 
 		after = before
 		change(&after)
 		after.ID, after.Kind, after.BuiltIn, after.CreatedAt, after.LastUsed, after.TokensValidAfter = before.ID, before.Kind, false, before.CreatedAt, before.LastUsed, before.TokensValidAfter
-		after.Registration = before.Registration
+		after.Registration, after.Unvouched = before.Registration, before.Unvouched
 		after = after.WithDefaults()
 		if err := validClient(after); err != nil {
 			return err
