@@ -131,8 +131,8 @@ func baseProblem(address string) string {
 		problem = "must be https: only a loopback host may go without"
 	case strings.HasSuffix(u.Path, "/"):
 		problem = "ends with a slash: leave it away"
-	case u.Path != "" && path.Clean(u.Path) != u.Path || strings.Contains(address, "%"):
-		problem = "has a path with empty, dot or escaped parts"
+	case u.Path != "" && path.Clean(u.Path) != u.Path || strings.ContainsAny(address, "%{}"):
+		problem = "has a path with empty, dot or escaped parts, or with braces"
 	case u.Port() == "443" && u.Scheme == "https" || u.Port() == "80" && u.Scheme == "http":
 		problem = "names the port that its scheme implies: leave it away"
 	case !isASCII(address) || address != u.Scheme+"://"+strings.ToLower(u.Host)+u.Path:

@@ -11,6 +11,9 @@ import (
 // issuer. Every bearer challenge names it.
 const ResourceMetadataPath = "/.well-known/oauth-protected-resource"
 
+// serverMetadataPath is where that of the server is (RFC 8414 section 3).
+const serverMetadataPath = "/.well-known/oauth-authorization-server"
+
 // ResourceMetadata is the protected resource metadata of RFC 9728 section 2.
 type ResourceMetadata struct {
 	Resource    string   `json:"resource"`

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -57,7 +58,22 @@ func (s *Slice) Routes() []httpio.Route {
 		routes = append(routes, httpio.PageRoute(http.MethodGet, framePath, httpio.Public, httpio.LimitPage,
 			"Frame for applications that watch a session (OpenID Connect Session Management)", s.checkSession, httpio.DocContent(http.StatusOK, "text/html", "A page without content.")))
 	}
+	// An issuer with a path has its metadata between host and path (RFC 8414 section
+	// 3.1, RFC 9728 section 3.1). OpenID Connect Discovery puts it behind the path.
+	if u, err := url.Parse(s.Issuer.Options.Issuer); err == nil && u.Path != "" {
+		routes = append(routes, s.serverMetadata(serverMetadataPath+u.Path), s.apiMetadata(ResourceMetadataPath+u.Path))
+	}
 	return routes
+}
+
+func (s *Slice) serverMetadata(path string) httpio.Route {
+	return httpio.Plain(http.MethodGet, path, httpio.Public, httpio.LimitNone,
+		"What this server can do (RFC 8414)", s.metadata, httpio.DocAnswer[Metadata](http.StatusOK, "The metadata."), httpio.DocCached())
+}
+
+func (s *Slice) apiMetadata(path string) httpio.Route {
+	return httpio.Plain(http.MethodGet, path, httpio.Public, httpio.LimitNone,
+		"What Keystone's own API is as a protected resource (RFC 9728)", s.resourceMetadata, httpio.DocAnswer[ResourceMetadata](http.StatusOK, "The metadata."), httpio.DocCached())
 }
 
 func (s *Slice) always() []httpio.Route {
@@ -117,15 +133,11 @@ func (s *Slice) always() []httpio.Route {
 		httpio.Plain(http.MethodGet, "/oauth2/jwks", httpio.Public, httpio.LimitNone,
 			"Keys that verify tokens (RFC 7517)", s.jwks,
 			httpio.DocContent(http.StatusOK, "application/jwk-set+json", "The key set."), httpio.DocCached()),
-		httpio.Plain(http.MethodGet, "/.well-known/oauth-authorization-server", httpio.Public, httpio.LimitNone,
-			"What this server can do (RFC 8414)", s.metadata,
-			httpio.DocAnswer[Metadata](http.StatusOK, "The metadata."), httpio.DocCached()),
+		s.serverMetadata(serverMetadataPath),
 		httpio.Plain(http.MethodGet, "/.well-known/openid-configuration", httpio.Public, httpio.LimitNone,
 			"What this server can do (OpenID Connect Discovery)", s.metadata,
 			httpio.DocAnswer[Metadata](http.StatusOK, "The metadata."), httpio.DocCached()),
-		httpio.Plain(http.MethodGet, ResourceMetadataPath, httpio.Public, httpio.LimitNone,
-			"What Keystone's own API is as a protected resource (RFC 9728)", s.resourceMetadata,
-			httpio.DocAnswer[ResourceMetadata](http.StatusOK, "The metadata."), httpio.DocCached()),
+		s.apiMetadata(ResourceMetadataPath),
 
 		httpio.JSON(http.MethodPost, "/api/v1/auth/token", httpio.ClientAuth, httpio.LimitToken,
 			"Get a token for a service with its client secret", s.jsonToken).Says(httpio.DocAuth()),
