@@ -45,6 +45,10 @@ func Form(r *http.Request, limit int64) (url.Values, error) {
 	return parseForm(b.String())
 }
 
+// Query reads parameters that come in the address, by the rules of Form (RFC 6749
+// section 3.1).
+func Query(r *http.Request) (url.Values, error) { return parseForm(r.URL.RawQuery) }
+
 // IsForm reports whether the body of a request is a form.
 func IsForm(r *http.Request) bool { return isForm(r.Header["Content-Type"]) }
 
@@ -92,6 +96,8 @@ func parseForm(body string) (url.Values, error) {
 		switch {
 		case twice && name != "resource" && name != "audience":
 			return nil, errFormDuplicate
+		case twice && given[0] == "":
+			given[0] = value
 		case twice:
 			if value != "" {
 				form[name] = append(given, value)

@@ -138,7 +138,7 @@ var refusals = map[string]string{
 // answer issues the code (RFC 6749 section 4.1.2).
 func (s *Slice) answer(w http.ResponseWriter, r *http.Request, f keystone.Flow, facts keystone.Facts) error {
 	if f.Request.PushedAs != "" {
-		if ok, err := s.Store.UseUp(r.Context(), singleUsePAR, f.Request.PushedAs); err != nil {
+		if ok, err := s.Store.UseUp(r.Context(), store.SingleUsePAR, f.Request.PushedAs); err != nil {
 			return err
 		} else if !ok {
 			return s.page(w, r, errRequestURI)
@@ -158,8 +158,9 @@ func (s *Slice) answer(w http.ResponseWriter, r *http.Request, f keystone.Flow, 
 // maxQuery is more than any request needs that is not meant to be pushed.
 const maxQuery = 32 << 10
 
-// authorizeParams reads the parameters of an authorization request, each once
-// (RFC 6749 section 3.1; resource may repeat, RFC 8707).
+// authorizeParams reads the parameters of an authorization request, each once, and one
+// without a value as if it had not been sent (RFC 6749 section 3.1; resource may
+// repeat, RFC 8707).
 func authorizeParams(r *http.Request) (url.Values, error) {
 	if r.Method == http.MethodPost {
 		return httpio.Form(r, httpio.MaxForm)
@@ -167,14 +168,9 @@ func authorizeParams(r *http.Request) (url.Values, error) {
 	if len(r.URL.RawQuery) > maxQuery {
 		return nil, errRequest
 	}
-	params, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
+	params, err := httpio.Query(r)
+	if err != nil || len(params["audience"]) > 1 {
 		return nil, errRequest
-	}
-	for name, values := range params {
-		if len(values) > 1 && name != "resource" {
-			return nil, errRequest
-		}
 	}
 	return params, nil
 }

@@ -10,18 +10,29 @@ import (
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/secret"
+	"github.com/keystone-auth/keystone/internal/store"
 	"github.com/keystone-auth/keystone/internal/token"
 )
 
 const (
-	singleUsePAR = "par"
 	// requestURIPrefix is that of RFC 9126 section 2.2.
 	requestURIPrefix = "urn:ietf:params:oauth:request_uri:"
 	requestLife      = 90 * time.Second
+	// maxPushed is more than any request needs: claims and authorization_details of the
+	// largest size fit.
+	maxPushed = 16 << 10
 )
+
+// authorizeParameters are those of an authorization request that are read. Others are
+// ignored (RFC 6749 section 3.1), and so not kept either.
+var authorizeParameters = []string{
+	"client_id", "response_type", "redirect_uri", "response_mode", "scope", "state", "nonce", "code_challenge", "code_challenge_method", "dpop_jkt",
+	"prompt", "max_age", "login_hint", "id_token_hint", "ui_locales", "acr_values", "claims", "resource", "authorization_details",
+}
 
 var (
 	errRequestURI  = keystone.Fail(keystone.Invalid, "This request_uri was used, has expired, or is not this client's. Push the request again.").WithCode("invalid_request_uri")
+	errPushedSize  = keystone.Fail(keystone.Invalid, "The request is too large: what is kept of it may have 16 KiB.")
 	errNestedURI   = keystone.Fail(keystone.Invalid, "A pushed request cannot itself carry request_uri (RFC 9126 section 2.1).")
 	errPublicPush  = keystone.Fail(keystone.Unauthenticated, "Only clients with a secret can push requests: a request that anybody may push fills the server. Send it through the browser.").WithCode("invalid_client")
 	errNotPushed   = keystone.Fail(keystone.Invalid, "This client must push its authorization requests (RFC 9126): send them to /oauth2/par first.")
@@ -68,9 +79,6 @@ func (s *Slice) par(w http.ResponseWriter, r *http.Request) error {
 		return errOtherClient
 	}
 	form.Set("client_id", c.ID)
-	form.Del("client_secret")
-	form.Del("client_assertion")
-	form.Del("client_assertion_type")
 	if form, err = s.unfold(r.Context(), c, form); err != nil {
 		return err
 	}
@@ -110,22 +118,31 @@ func bindRequest(form url.Values, sender token.Sender) error {
 // push keeps checked parameters and returns their request_uri. proved is the client
 // that has proved itself; empty: none has.
 func (s *Slice) push(ctx context.Context, params url.Values, proved string) (string, error) {
-	if err := s.Start(ctx, "request", requestLife, proved); err != nil {
-		return "", err
+	kept := url.Values{}
+	for _, name := range authorizeParameters {
+		if params.Has(name) {
+			kept[name] = params[name]
+		}
 	}
-	payload, err := json.Marshal(params)
+	payload, err := json.Marshal(kept)
 	if err != nil {
 		return "", err
 	}
+	if len(payload) > maxPushed {
+		return "", errPushedSize
+	}
+	if err := s.Start(ctx, "request", requestLife, proved); err != nil {
+		return "", err
+	}
 	uri := requestURIPrefix + secret.New(secret.OneTime)
-	return uri, s.Store.AddSingleUse(ctx, singleUsePAR, uri, string(payload), s.Store.Now().Add(requestLife))
+	return uri, s.Store.AddSingleUse(ctx, store.SingleUsePAR, uri, string(payload), s.Store.Now().Add(requestLife))
 }
 
 // pushed returns the parameters behind a request_uri of the client. It is used
 // up when the code is issued, so that a page can be loaded again (RFC 9126
 // section 4).
 func (s *Slice) pushed(ctx context.Context, uri, clientID string) (url.Values, error) {
-	payload, ok, err := s.Store.ReadOnce(ctx, singleUsePAR, uri)
+	payload, ok, err := s.Store.ReadOnce(ctx, store.SingleUsePAR, uri)
 	if err != nil {
 		return nil, err
 	}

@@ -169,7 +169,9 @@ func objectParams(claims jose.Claims) (url.Values, error) {
 		if err != nil {
 			return nil, err
 		}
-		params[name] = values
+		if len(values) != 1 || values[0] != "" { // without a value it is as if not sent
+			params[name] = values
+		}
 	}
 	return params, nil
 }

@@ -10,6 +10,7 @@ import (
 // Kinds of single-use items.
 const (
 	SingleUseSetup = "setup"          // the link that makes the first administrator
+	SingleUsePAR   = "par"            // an authorization request that was pushed
 	SingleUseReset = "password_reset" // the link under which somebody chooses a new password
 )
 

@@ -45,6 +45,12 @@ func (s *Store) Sweep(ctx context.Context) (map[string]int64, error) {
 		micros(now.Add(-max(s.idle, 100*24*time.Hour)))); err != nil {
 		return removed, err
 	}
+	// A sign-in that began in time may end after its request has expired, and then uses
+	// it up: the row stays for that, without what was asked for.
+	if err := s.sweepAll(ctx, map[string]int64{}, "single_use", `UPDATE single_use SET payload = '' WHERE kind = '`+SingleUsePAR+`' AND payload <> '' AND (kind, hash) IN
+		(SELECT kind, hash FROM single_use WHERE kind = '`+SingleUsePAR+`' AND payload <> '' AND expires_at < $1 LIMIT 500)`, micros(now)); err != nil {
+		return removed, err
+	}
 	if err := s.sweepAll(ctx, removed, "single_use", `DELETE FROM single_use WHERE expires_at < $1 AND (kind, hash) IN
 		(SELECT kind, hash FROM single_use WHERE expires_at < $1 LIMIT 500)`, micros(now.Add(-time.Hour))); err != nil {
 		return removed, err

@@ -108,6 +108,25 @@ func TestSweep(t *testing.T) {
 	})
 }
 
+// TestSweepPushed: what was pushed goes as soon as it cannot be read any more; that it
+// was not used stays known, for a sign-in that goes on.
+func TestSweepPushed(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
+		for i, kind := range []string{store.SingleUsePAR, "x"} {
+			ok(t, s.AddSingleUse(ctx, kind, "old", "payload", clock.Now()))
+			ok(t, s.AddSingleUse(ctx, kind, "young", fmt.Sprint("payload ", i), clock.Now().Add(time.Minute)))
+		}
+		clock.Move(time.Second)
+		must[map[string]int64](t)(s.Sweep(ctx))
+		if left := must[[]string](t)(s.RawTexts(ctx, `SELECT payload FROM single_use ORDER BY payload`)); !slices.Equal(left, []string{"", "payload", "payload 0", "payload 1"}) {
+			t.Errorf("%q", left)
+		}
+		if !must[bool](t)(s.UseUp(ctx, store.SingleUsePAR, "old")) || must[bool](t)(s.UseUp(ctx, store.SingleUsePAR, "old")) {
+			t.Error("an expired one is used up once")
+		}
+	})
+}
+
 // TestSweepManyBatches: what does not fit into one statement goes with the next.
 func TestSweepManyBatches(t *testing.T) {
 	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
