@@ -196,3 +196,32 @@ func eachNode(v any, f func(any)) {
 		}
 	}
 }
+
+// TestASVSTable: every row of docs/ASVS.md names tests that are there, or says that
+// it is not yet.
+func TestASVSTable(t *testing.T) {
+	text, err := os.ReadFile("docs/ASVS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests, rows := testsOf(t), 0
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 6 || !regexp.MustCompile(`^ \d`).MatchString(cells[1]) {
+			continue
+		}
+		rows++
+		named := testName.FindAllStringSubmatch(cells[4], -1)
+		if len(named) == 0 && strings.TrimSpace(cells[4]) != "not yet" {
+			t.Errorf("%s: no test", cells[1])
+		}
+		for _, name := range named {
+			if tests[name[1]] == nil {
+				t.Errorf("%s: there is no %s", cells[1], name[1])
+			}
+		}
+	}
+	if rows < 60 {
+		t.Errorf("only %d rows were read", rows)
+	}
+}
