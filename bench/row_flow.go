@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/keystone-auth/keystone/bench/limits"
 	"github.com/keystone-auth/keystone/bench/load"
 )
 
@@ -30,6 +31,7 @@ const (
 type flows struct {
 	clientID string
 	each     []flow
+	redeem   string // path of the token endpoint
 }
 
 type flow struct {
@@ -40,7 +42,7 @@ type flow struct {
 
 // startFlows signs one person in for each connection, in the pages.
 func (in *installation) startFlows(ctx context.Context, c credentials, n int) (*flows, error) {
-	f := &flows{clientID: c.id, each: make([]flow, n)}
+	f := &flows{clientID: c.id, each: make([]flow, n), redeem: "/oauth2/token"}
 	for i := range f.each {
 		cookie, err := in.browserCookie(ctx, f.authorize(), in.people[i%len(in.people)].Username)
 		if err != nil {
@@ -58,8 +60,9 @@ func (f *flows) authorize() string {
 	}.Encode()
 }
 
-func (f *flows) plan() load.Plan {
-	path := f.authorize()
+func (f *flows) plan() load.Plan { return f.planAt(f.authorize()) }
+
+func (f *flows) planAt(path string) load.Plan {
 	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {f.clientID}, "redirect_uri": {flowCallback}, "code_verifier": {flowVerifier}}.Encode() + "&code="
 	return load.Plan{
 		Next: func(conn int, b []byte) ([]byte, bool) {
@@ -68,7 +71,7 @@ func (f *flows) plan() load.Plan {
 				return appendBrowserGet(b, path, one.cookie), true
 			}
 			one.form = append(append(one.form[:0], form...), one.code...)
-			return appendForm(b, "/oauth2/token", "", one.form), true
+			return appendForm(b, f.redeem, "", one.form), true
 		},
 		Check: func(conn, status int, body []byte) error {
 			one := &f.each[conn]
@@ -102,8 +105,51 @@ func codeFlow(app func(*fixture) credentials) func(context.Context, *bench, row)
 		if err := in.settleFlows(ctx, f, b.mode.scale(counts)); err != nil {
 			return err
 		}
-		return b.rate(ctx, r, in.server, func(int) (load.Plan, error) { return f.plan(), nil })
+		if err := b.rate(ctx, r, in.server, func(int) (load.Plan, error) { return f.plan(), nil }); err != nil {
+			return err
+		}
+		return b.besideEmpty(ctx, r, b.lines[len(b.lines)-1].Rate())
 	}
+}
+
+// bareFlow measures what no server of code flows can leave out (limits/flow.go).
+func bareFlow(ctx context.Context, b *bench, r row) error {
+	f := &flows{clientID: limits.ClientID, each: make([]flow, r.conns), redeem: r.bare}
+	plan := f.planAt("/flow?redirect_uri=" + url.QueryEscape(flowCallback))
+	plan.Addr, plan.Conns, plan.Warm, plan.For = b.limits.addr, r.conns, warm, b.mode.scale(2*counts)
+	s, err := b.shoot(ctx, b.limits.pid, plan)
+	if err == nil {
+		err = s.failed()
+	}
+	if err != nil {
+		return err
+	}
+	r.bare = ""
+	b.add(lineOf(r, turn{shot: s}))
+	return b.besideEmpty(ctx, r, s.Rate())
+}
+
+// besideEmpty says which part of an empty handler's requests the requests of flows
+// are. A flow is two requests, so a quarter of the empty handler's rate divided by
+// two is a quarter of it in requests.
+func (b *bench) besideEmpty(ctx context.Context, r row, requests float64) error {
+	s, err := b.shoot(ctx, b.limits.pid, load.Plan{Addr: b.limits.addr, Conns: r.conns, Warm: warm, For: b.mode.scale(time.Second), Next: constant(appendGet(nil, "/empty", ""))})
+	if err == nil {
+		err = s.failed()
+	}
+	if err != nil {
+		return err
+	}
+	share := requests / s.Rate()
+	fa := fact{name: r.name + ", beside an empty handler", target: "≥ 25 %", held: "–",
+		measured: fmt.Sprintf("%s flows/s, %.1f %% of the empty handler's %s/s divided by two", thousands(requests/2), 100*share, thousands(s.Rate()))}
+	if strings.HasPrefix(r.name, "bare") {
+		fa.target = "–"
+	} else {
+		fa.judge(share >= 0.25)
+	}
+	b.facts = append(b.facts, fa)
+	return nil
 }
 
 // settleFlows runs flows for a while, and then lets the planner know the tables

@@ -52,6 +52,8 @@ var rows = []row{
 	{name: "revocation of access tokens", postgres: true, conns: 16, run: revokeAccess, limit: 10_500, by: byShape, share: 0.75, bare: "/revoke"},
 	{name: "revocation of refresh tokens", postgres: true, conns: 16, run: revokeRefresh, limit: 10_500, by: byShape},
 
+	{name: "bare: code flow, ID token RS256", postgres: true, conns: 16, run: bareFlow, bare: "/flow-rs256"},
+	{name: "bare: code flow, ID token ES256", postgres: true, conns: 16, run: bareFlow, bare: "/flow-es256"},
 	{name: "code flow with a live session, ID token RS256", postgres: true, conns: 16, run: codeFlow(func(f *fixture) credentials { return f.app }), limit: 2 * 1_500, by: byShape, share: 1},
 	{name: "code flow with a live session, ID token ES256", postgres: true, conns: 16, run: codeFlow(func(f *fixture) credentials { return f.appES256 }), limit: 2 * 1_500, by: byShape, share: 1},
 	{name: "code flow with a live session, SQLite", conns: 16, run: codeFlow(func(f *fixture) credentials { return f.appES256 })},

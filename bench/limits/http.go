@@ -50,6 +50,7 @@ func NewServer(ctx context.Context, postgres string) (*Server, error) {
 			return nil, err
 		}
 		e.tableRoutes(mux)
+		e.flowRoutes(mux)
 	}
 	return &Server{http: http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}, endpoints: e}, nil
 }
@@ -81,6 +82,7 @@ func (s *Server) Close() {
 type answer struct {
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token,omitempty"`
+	IDToken      string `json:"id_token,omitempty"`
 	TokenType    string `json:"token_type"`
 	ExpiresIn    int    `json:"expires_in"`
 	Scope        string `json:"scope"`

@@ -26,6 +26,7 @@ type tables struct {
 	pool    *pgxpool.Pool
 	rotate  *group
 	insert  *group
+	codes   *group
 	opaque  sync.Map // token -> answer, for /introspect-seen
 	persons sync.Map // access token -> answer, for /me-seen
 }
@@ -47,12 +48,13 @@ func newTables(ctx context.Context, url string) (*tables, error) {
 	if _, err := pool.Exec(ctx, `INSERT INTO person VALUES ($1, 'jane', TRUE, 'orders:read orders:write')`, ClientID); err != nil {
 		return nil, fmt.Errorf("limits: %w", err)
 	}
-	return &tables{pool: pool, rotate: rotator(ctx, pool), insert: inserter(ctx, pool)}, nil
+	return &tables{pool: pool, rotate: rotator(ctx, pool), insert: inserter(ctx, pool), codes: coder(ctx, pool)}, nil
 }
 
 func (t *tables) close() {
 	t.rotate.close()
 	t.insert.close()
+	t.codes.close()
 	t.pool.Close()
 }
 
