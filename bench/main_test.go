@@ -45,7 +45,7 @@ func TestTable(t *testing.T) {
 	}
 	report := filepath.Join(dir, "table.md")
 	err := table(t.Context(), options{
-		server: binary, out: report, mode: mode{name: "test", runs: 1, pace: 0.1, users: 10_000, chains: 300 * time.Millisecond},
+		server: binary, out: report, mode: mode{name: "test", runs: 1, pace: 0.4, users: 10_000, chains: 2 * time.Second},
 		only: regexp.MustCompile(`bare: (token|rows)|refresh.*SQLite|code flow.*SQLite|start.*SQLite|search.*SQLite`),
 	})
 	if err != nil {
