@@ -108,11 +108,11 @@ func clientCreate(a *app) *cobra.Command {
 			return err
 		}
 		f.apply(c, &client)
-		client, clientSecret, err := d.CreateClient(ctx, operator(), client)
-		if err != nil {
+		if err := d.publishKeys(ctx, client); err != nil {
 			return err
 		}
-		if err := d.publishKeys(ctx, client); err != nil {
+		client, clientSecret, err := d.CreateClient(ctx, operator(), client)
+		if err != nil {
 			return err
 		}
 		warn(a, client)
@@ -135,11 +135,16 @@ func clientUpdate(a *app) *cobra.Command {
 		if err := f.auth.read(a.in); err != nil {
 			return err
 		}
-		client, err := d.UpdateClient(ctx, operator(), args[0], 0, func(client *keystone.Client) { f.apply(c, client) })
+		client, err := d.Client(ctx, args[0])
 		if err != nil {
 			return err
 		}
+		f.apply(c, &client)
 		if err := d.publishKeys(ctx, client); err != nil {
+			return err
+		}
+		client, err = d.UpdateClient(ctx, operator(), args[0], 0, func(client *keystone.Client) { f.apply(c, client) })
+		if err != nil {
 			return err
 		}
 		warn(a, client)

@@ -50,9 +50,10 @@ func (f *clientSigningFlags) apply(c *cobra.Command, client *keystone.Client) {
 }
 
 // publishKeys makes the keys that answers to the client are signed with, so that
-// they are published before their first use.
+// they are published before their first use; before the client is written, so that
+// its secret is shown whatever becomes of them. What is wrong with it the store says.
 func (d database) publishKeys(ctx context.Context, c keystone.Client) error {
-	if len(c.AnswerAlgs()) == 0 {
+	if c = c.WithDefaults(); c.Validate() != nil || len(c.AnswerAlgs()) == 0 {
 		return nil
 	}
 	ring, err := d.ring(ctx)

@@ -124,11 +124,11 @@ func (s *Slice) createClient(ctx context.Context, in *createClientRequest) (*cre
 		c.AccessTokenTTL = time.Duration(*b.AccessTokenTTLSeconds) * time.Second
 	}
 	b.apply(&c.ClientSettings)
-	c, clientSecret, err := s.Store.CreateClient(ctx, httpio.Actor(ctx), c)
-	if err != nil {
+	if err := s.prepare(ctx, c); err != nil {
 		return nil, err
 	}
-	if err := s.Ring.Prepare(ctx, c.AnswerAlgs()...); err != nil {
+	c, clientSecret, err := s.Store.CreateClient(ctx, httpio.Actor(ctx), c)
+	if err != nil {
 		return nil, err
 	}
 	return &createClientAnswer{httpio.ETag(c.Version), NewClient{viewClient(c), clientSecret}}, nil
@@ -164,7 +164,7 @@ func (s *Slice) updateClient(ctx context.Context, in *updateClientRequest) (*cli
 		return nil, err
 	}
 	b := &in.Body
-	c, err := s.Store.UpdateClient(ctx, httpio.Actor(ctx), in.ID, version, func(c *keystone.Client) {
+	change := func(c *keystone.Client) {
 		set(&c.Name, b.Name)
 		set(&c.Enabled, b.Enabled)
 		set(&c.FirstParty, b.FirstParty)
@@ -182,11 +182,26 @@ func (s *Slice) updateClient(ctx context.Context, in *updateClientRequest) (*cli
 			c.AccessTokenTTL = time.Duration(*seconds) * time.Second
 		}
 		b.apply(&c.ClientSettings)
-	})
-	if err == nil {
-		err = s.Ring.Prepare(ctx, c.AnswerAlgs()...)
 	}
-	return answerClient(c, err)
+	c, err := s.Store.Client(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	change(&c)
+	if err := s.prepare(ctx, c); err != nil {
+		return nil, err
+	}
+	return answerClient(s.Store.UpdateClient(ctx, httpio.Actor(ctx), in.ID, version, change))
+}
+
+// prepare makes the keys of the algorithms that a client registers, before it is
+// written: an answer with a secret in it must not get lost for want of a key. What
+// is wrong with the client is the store's to say.
+func (s *Slice) prepare(ctx context.Context, c keystone.Client) error {
+	if c = c.WithDefaults(); c.Validate() != nil {
+		return nil
+	}
+	return s.Ring.Prepare(ctx, c.AnswerAlgs()...)
 }
 
 func set[T any](to, from *T) {

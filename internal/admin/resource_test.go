@@ -458,3 +458,22 @@ func TestEveryListPages(t *testing.T) {
 		}
 	})
 }
+
+// TestKeysBeforeSecrets: the keys that a client asks for are there before it is, so that
+// an answer with its secret is not lost for want of one.
+func TestKeysBeforeSecrets(t *testing.T) {
+	eachDB(t, func(t *testing.T, w *world) {
+		made := w.want(201, "POST", "/api/v1/admin/clients", obj{"name": "Shop", "kind": "web", "redirect_uris": []string{"https://shop.example/cb"}, "id_token_signed_response_alg": "PS256"})
+		w.want(200, "PATCH", "/api/v1/admin/clients/"+made.str("id"), obj{"id_token_signed_response_alg": "EdDSA"})
+		var order []string
+		for _, e := range w.want(200, "GET", "/api/v1/admin/audit", nil).items() {
+			if action := e["action"].(string); strings.HasPrefix(action, "client.") && action != "client.secret_added" || action == "key.created" {
+				order = append(order, action)
+			}
+		}
+		if got := strings.Join(order, " "); !strings.HasPrefix(got, "client.updated key.created client.created key.created") {
+			t.Error("newest first:", got)
+		}
+		w.want(400, "POST", "/api/v1/admin/clients", obj{"name": "Shop", "kind": "web", "id_token_signed_response_alg": "none"})
+	})
+}

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -219,8 +220,10 @@ func (s *Slice) registrationRefused(r *http.Request, err error) error {
 
 // writeRegistration answers with what is registered (RFC 7591 section 3.2.1).
 func (s *Slice) writeRegistration(w http.ResponseWriter, r *http.Request, status int, reg store.Registration) error {
+	// The client is there already, and this is the only answer with its secrets: a key
+	// that cannot be made now is made at its first use.
 	if err := s.Ring.Prepare(r.Context(), reg.Client.AnswerAlgs()...); err != nil {
-		return err
+		slog.WarnContext(r.Context(), "keys of a registered client", "client_id", reg.Client.ID, "err", err)
 	}
 	m := metadataOf(reg.Client)
 	m["registration_access_token"] = reg.Token
