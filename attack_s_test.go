@@ -2,6 +2,8 @@ package keystone_test
 
 import (
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -158,6 +160,50 @@ func TestS7_SPAOrigins(t *testing.T) {
 		}
 		if got := readable("GET", "/oauth2/jwks", "https://spa.example"); got != "" {
 			t.Errorf("switched off: %q", got)
+		}
+	})
+}
+
+// TestS12_OnePolicy: a password made of the account's names, or of the service's, is
+// refused wherever one is chosen.
+func TestS12_OnePolicy(t *testing.T) {
+	eachServerWith(t, inSettings("APP_NAME", "Crimson Harbour", "REGISTRATION", "open"), func(t *testing.T, s *keystonetest.Server) {
+		for i, bad := range []string{"BartholomewFeatherstone", "Crimson-Harbour-1", "featherstone2026", "bart1@example.com"} {
+			person := func(n string) m {
+				return m{"username": "bart" + n, "email": "bart" + n + "@example.com", "first_name": "Bartholomew", "last_name": "Featherstone", "password": bad}
+			}
+			if got := s.Call(http.MethodPost, "/api/v1/users", s.Admin(), person("1"), nil); got != 400 {
+				t.Errorf("create with %s: %d", bad, got)
+			}
+			if got := s.Call(http.MethodPost, "/api/v1/auth/register", "", person("1"), nil); got != 400 {
+				t.Errorf("register with %s: %d", bad, got)
+			}
+			good := person(strconv.Itoa(i + 1))
+			good["password"] = "a good password for tests"
+			var u map[string]any
+			if got := s.Call(http.MethodPost, "/api/v1/users", s.Admin(), good, &u); got != 201 {
+				t.Fatal(got, u)
+			}
+			if i < 3 {
+				bad = strings.Replace(bad, "bart1", "bart"+strconv.Itoa(i+1), 1)
+			} else {
+				bad = "bart4@example.com"
+			}
+			token := s.SignIn(keystonetest.User{Username: good["username"].(string), Password: good["password"].(string)}).AccessToken
+			if got := s.Call(http.MethodPost, "/api/v1/users/me/password", token, m{"current_password": good["password"], "new_password": bad}, nil); got != 400 {
+				t.Errorf("change to %s: %d", bad, got)
+			}
+			var reset map[string]any
+			if got := s.Call(http.MethodPost, "/api/v1/users/"+u["id"].(string)+"/password-reset", s.Admin(), nil, &reset); got != 200 {
+				t.Fatal(got, reset)
+			}
+			link, _ := url.Parse(reset["reset_url"].(string))
+			if got := s.Call(http.MethodPost, "/api/v1/auth/reset-password", "", m{"token": link.Query().Get("token"), "password": bad}, nil); got != 400 {
+				t.Errorf("reset to %s: %d", bad, got)
+			}
+			if got := s.Call(http.MethodPost, "/api/v1/auth/reset-password", "", m{"token": link.Query().Get("token"), "password": "another good one for tests"}, nil); got != 204 {
+				t.Errorf("the link is used up by a refused password: %d", got)
+			}
 		}
 	})
 }

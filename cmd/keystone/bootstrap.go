@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/config"
@@ -16,13 +15,9 @@ func bootstrapAdmin(ctx context.Context, cfg *config.Config, p *server.Parts) er
 	if err != nil || !needs || cfg.BootstrapAdminUsername == "" {
 		return err
 	}
-	u := keystone.User{Username: cfg.BootstrapAdminUsername, Email: cfg.BootstrapAdminEmail, EmailVerified: true}
-	if err := u.Validate(); err != nil {
-		return fmt.Errorf("BOOTSTRAP_ADMIN_*: %w", err)
-	}
-	value := cfg.BootstrapAdminPassword.Reveal()
-	if err := p.Policy.Check(value, u.Username, u.Email, cfg.AppName); err != nil {
-		return fmt.Errorf("BOOTSTRAP_ADMIN_PASSWORD: %w", err)
+	u, value, err := server.BootstrapAdmin(cfg)
+	if err != nil {
+		return err
 	}
 	hash, err := p.Hasher.Hash(ctx, value)
 	if err != nil {

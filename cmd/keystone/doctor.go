@@ -93,12 +93,10 @@ func (d *doctor) failures() (n int) {
 }
 
 func (d *doctor) settings() {
-	if _, err := server.Pages(d.cfg); err != nil {
-		d.fail("settings", "%v", err)
-		return
-	}
-	if _, err := server.DetailTypes(d.cfg); err != nil {
-		d.fail("settings", "%v", err)
+	if err := server.Check(d.cfg); err != nil {
+		for _, line := range refusals(err) {
+			d.fail("settings", "%s", line)
+		}
 		return
 	}
 	for _, w := range d.cfg.Warnings {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/password"
+	"github.com/keystone-auth/keystone/internal/server"
 	"github.com/keystone-auth/keystone/internal/store"
 )
 
@@ -32,7 +33,7 @@ type person struct {
 }
 
 func (a *app) takePeople(ctx context.Context, d database, users []importUser) (people []person, err error) {
-	policy, err := passwordPolicy(d.cfg)
+	policy, err := server.Policy(d.cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +51,7 @@ func (a *app) takePeople(ctx context.Context, d database, users []importUser) (p
 		if keystone.KindOf(err) != keystone.NotFound {
 			return nil, fmt.Errorf("user %q: %w", u.Username, err)
 		}
-		about := []string{u.Username, u.Email, orEmpty(u.FirstName), orEmpty(u.LastName), d.cfg.AppName}
+		whose := keystone.User{Username: u.Username, Email: u.Email, FirstName: orEmpty(u.FirstName), LastName: orEmpty(u.LastName)}
 		value := u.Password
 		if u.PasswordHash != "" {
 			if value != "" {
@@ -64,11 +65,11 @@ func (a *app) takePeople(ctx context.Context, d database, users []importUser) (p
 			continue
 		}
 		if value == "" {
-			if p.made, err = generatePassword(policy, about); err != nil {
+			if p.made, err = generatePassword(policy, whose); err != nil {
 				return nil, err
 			}
 			value = p.made
-		} else if err := policy.Check(value, about...); err != nil {
+		} else if err := policy.Check(value, whose); err != nil {
 			return nil, fmt.Errorf("user %q: %w", u.Username, err)
 		}
 		if p.hash, err = hasher.Hash(ctx, value); err != nil {

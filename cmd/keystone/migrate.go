@@ -1,8 +1,15 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+
 	"github.com/spf13/cobra"
 
+	"github.com/keystone-auth/keystone/internal/config"
+	"github.com/keystone-auth/keystone/internal/secret"
 	"github.com/keystone-auth/keystone/internal/store"
 )
 
@@ -32,13 +39,8 @@ version before goes on working beside this one.`,
 			if err != nil {
 				return err
 			}
-			d, err := openDatabase(ctx, cfg)
-			if err != nil {
-				return err
-			}
-			defer d.Close()
 			if status || dryRun {
-				steps, err := d.Migrations(ctx)
+				steps, err := migrations(ctx, cfg)
 				if err != nil {
 					return err
 				}
@@ -47,6 +49,11 @@ version before goes on working beside this one.`,
 				}
 				return printMigrations(a, steps, "There are no steps.", "")
 			}
+			d, err := openDatabase(ctx, cfg)
+			if err != nil {
+				return err
+			}
+			defer d.Close()
 			applied, err := d.Migrate(ctx)
 			if err != nil {
 				return err
@@ -57,6 +64,23 @@ version before goes on working beside this one.`,
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "list what would be applied; applies nothing")
 	c.MarkFlagsMutuallyExclusive("status", "dry-run")
 	return c
+}
+
+// migrations lists every step and whether it is applied. It makes nothing: neither
+// a database nor a master key.
+func migrations(ctx context.Context, cfg *config.Config) ([]store.Migration, error) {
+	if !cfg.Postgres() {
+		if _, err := os.Stat(sqlitePath(cfg)); errors.Is(err, fs.ErrNotExist) {
+			return store.Steps()
+		}
+	}
+	// Whether a step is applied is under no key.
+	s, err := store.Open(ctx, cfg.DatabaseURL.Reveal(), store.Options{Master: secret.NewMasterKey(), PoolSize: commandPool})
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	return s.Migrations(ctx)
 }
 
 func printMigrations(a *app, steps []store.Migration, none, some string) error {

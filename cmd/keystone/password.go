@@ -13,6 +13,7 @@ import (
 	"github.com/keystone-auth/keystone/internal/config"
 	"github.com/keystone-auth/keystone/internal/password"
 	"github.com/keystone-auth/keystone/internal/secret"
+	"github.com/keystone-auth/keystone/internal/server"
 )
 
 // passwordFlags say where a password comes from. It is never an argument: those
@@ -35,11 +36,10 @@ type takenPassword struct {
 
 // take reads or makes the password and checks it against the policy.
 func (f *passwordFlags) take(a *app, cfg *config.Config, u keystone.User) (takenPassword, error) {
-	policy, err := passwordPolicy(cfg)
+	policy, err := server.Policy(cfg)
 	if err != nil {
 		return takenPassword{}, err
 	}
-	about := []string{u.Username, u.Email, u.FirstName, u.LastName, cfg.AppName}
 	if f.hashStdin {
 		hash, err := readSecret(a.in)
 		if err != nil {
@@ -48,14 +48,14 @@ func (f *passwordFlags) take(a *app, cfg *config.Config, u keystone.User) (taken
 		return takenPassword{imported: hash}, password.CheckImported(hash)
 	}
 	if !f.stdin {
-		value, err := generatePassword(policy, about)
+		value, err := generatePassword(policy, u)
 		return takenPassword{value: value, generated: true}, err
 	}
 	value, err := readSecret(a.in)
 	if err != nil {
 		return takenPassword{}, err
 	}
-	return takenPassword{value: value}, policy.Check(value, about...)
+	return takenPassword{value: value}, policy.Check(value, u)
 }
 
 func (p takenPassword) hash(ctx context.Context, cfg *config.Config) (string, error) {
@@ -81,18 +81,6 @@ func (p takenPassword) print(a *app, u keystone.User) error {
 	return a.say("\nPassword, shown this once: %s", p.value)
 }
 
-// passwordPolicy is the policy of the settings.
-func passwordPolicy(cfg *config.Config) (password.Policy, error) {
-	o := password.Overrides{
-		RequireUpper: cfg.PasswordRequireUppercase, RequireLower: cfg.PasswordRequireLowercase,
-		RequireDigits: cfg.PasswordRequireDigits, RequireSpecial: cfg.PasswordRequireSpecial,
-	}
-	if cfg.PasswordMinLength != nil {
-		o.MinLength = *cfg.PasswordMinLength
-	}
-	return password.NewPolicy(cfg.PasswordProfile, o)
-}
-
 // maxSecretInput bounds what is read from standard input; the password room
 // decides how long a password may be.
 const maxSecretInput = 8 << 10
@@ -116,7 +104,7 @@ func readSecret(in io.Reader) (string, error) {
 
 // generatePassword makes a password that every policy allows: letters and digits
 // in groups, from a bearer value's 256 random bits.
-func generatePassword(policy password.Policy, about []string) (string, error) {
+func generatePassword(policy password.Policy, u keystone.User) (string, error) {
 	const groups, size = 5, 5 // 25 of 62 characters: 148 bits
 	for range 100 {           // a few per cent of them lack a digit or hold a word
 		var b strings.Builder
@@ -131,7 +119,7 @@ func generatePassword(policy password.Policy, about []string) (string, error) {
 			b.WriteRune(r)
 			n++
 		}
-		if n == groups*size && policy.Check(b.String(), about...) == nil {
+		if n == groups*size && policy.Check(b.String(), u) == nil {
 			return b.String(), nil
 		}
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -114,5 +116,68 @@ func TestMasterKeyIsNeverMadeForAnother(t *testing.T) {
 	m.refused("MASTER_KEY", "user", "list")
 	if entries, _ := os.ReadDir(m.dir); len(entries) != 0 {
 		t.Errorf("something was made: %v", entries)
+	}
+}
+
+// TestConfigCheckIsTheStart: whatever the start refuses config check names, for people
+// and for scripts, and it makes nothing.
+func TestConfigCheckIsTheStart(t *testing.T) {
+	for name, test := range map[string]struct{ settings, want string }{
+		"scopes of Keystone's own":  {"CLIENT_REGISTRATION=open CLIENT_REGISTRATION_SCOPES=users:read", "CLIENT_REGISTRATION_SCOPES"},
+		"no certificate":            {"TLS_CERT_FILE=/nowhere/crt TLS_KEY_FILE=/nowhere/key", "TLS_CERT_FILE"},
+		"no authorities of clients": {"CLIENT_CERT_HEADER=Client-Cert TRUSTED_PROXIES=127.0.0.1 CLIENT_CA_FILE=/nowhere/ca", "CLIENT_CA_FILE"},
+		"no authorities":            {"OUTBOUND_CA_FILE=/nowhere/ca", "OUTBOUND_CA_FILE"},
+		"no details":                {"AUTHORIZATION_DETAILS_FILE=/nowhere/types", "AUTHORIZATION_DETAILS_FILE"},
+		"no pages":                  {"TEMPLATE_DIR=/nowhere/pages", "TEMPLATE_DIR"},
+		"a phrase for a key":        {"MASTER_KEY=" + base64.StdEncoding.EncodeToString([]byte("correct horse battery staple 123")), "MASTER_KEY"},
+		"a weak password":           {"BOOTSTRAP_ADMIN_USERNAME=root BOOTSTRAP_ADMIN_EMAIL=root@example.org BOOTSTRAP_ADMIN_PASSWORD=qwertyuiop12", "BOOTSTRAP_ADMIN_PASSWORD"},
+		"an address of a user":      {"BOOTSTRAP_ADMIN_USERNAME=a/b BOOTSTRAP_ADMIN_EMAIL=root@example.org BOOTSTRAP_ADMIN_PASSWORD=long-enough-and-nothing-known", "BOOTSTRAP_ADMIN_"},
+		"both":                      {"PORT=eighty ISSUER=http://id.example.com", "ISSUER"},
+		"and both":                  {"OUTBOUND_CA_FILE=/nowhere/ca TLS_CERT_FILE=/nowhere/crt TLS_KEY_FILE=/nowhere/key", "OUTBOUND_CA_FILE"},
+	} {
+		m := newMachine(t, "", strings.Fields(test.settings)...)
+		for _, args := range [][]string{{"config", "check"}, {"config", "check", "--json"}} {
+			r := m.run("", args...)
+			if r.code != exitRefused || !strings.Contains(r.err, test.want) {
+				t.Errorf("%s: keystone %s: exit %d\n%s%s", name, strings.Join(args, " "), r.code, r.out, r.err)
+			}
+			var v configCheckView
+			if err := json.Unmarshal([]byte(r.out), &v); len(args) == 3 && (err != nil || v.OK || !strings.Contains(strings.Join(v.Problems, " "), test.want)) {
+				t.Errorf("%s: %v %s", name, err, r.out)
+			}
+		}
+		if entries, _ := os.ReadDir(m.dir); len(entries) != 0 {
+			t.Errorf("%s: a check made something: %v", name, entries)
+		}
+		if r := m.run("", "serve"); r.code != exitRefused || !strings.Contains(r.err, test.want) {
+			t.Errorf("%s: serve: exit %d\n%s%s", name, r.code, r.out, r.err)
+		}
+	}
+	m := newMachine(t, "")
+	var v configCheckView
+	if err := json.Unmarshal([]byte(m.ok("config", "check", "--json")), &v); err != nil || !v.OK || v.Problems == nil || v.Warnings == nil {
+		t.Errorf("%v %+v", err, v)
+	}
+}
+
+// TestMigrateLooksOnly: what would be applied is said without a database, and none is
+// made.
+func TestMigrateLooksOnly(t *testing.T) {
+	m := newMachine(t, "")
+	for _, flag := range []string{"--dry-run", "--status"} {
+		steps := m.items("migrate", flag)
+		if len(steps) < 10 || steps[0]["version"] != 1.0 || steps[0]["name"] != "0001_init.sql" || steps[0]["applied"] != false {
+			t.Errorf("%s: %v", flag, steps)
+		}
+	}
+	if entries, _ := os.ReadDir(m.dir); len(entries) != 0 {
+		t.Errorf("something was made: %v", entries)
+	}
+	m.ok("migrate")
+	if steps := m.items("migrate", "--dry-run"); len(steps) != 0 {
+		t.Errorf("after it: %v", steps)
+	}
+	if steps := m.items("migrate", "--status"); len(steps) < 10 || steps[0]["applied"] != true {
+		t.Errorf("after it: %v", steps)
 	}
 }

@@ -81,7 +81,7 @@ func answerAccount(u keystone.User, err error) (*accountAnswer, error) {
 // wrong in one answer.
 func (s *Slice) checkNew(u keystone.User, pass string) error {
 	err := u.Validate()
-	refused := s.Policy.Check(pass, u.Username, u.Email, u.FirstName, u.LastName, s.AppName)
+	refused := s.Policy.Check(pass, u)
 	var first, second *keystone.Error
 	if !errors.As(err, &first) || !errors.As(refused, &second) {
 		return errors.Join(err, refused) // at most one of them, or none

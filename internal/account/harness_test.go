@@ -54,7 +54,7 @@ func newWorld(t testing.TB, s *store.Store, clock *storetest.Clock) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	policy, err := password.NewPolicy("modern", password.Overrides{})
+	policy, err := password.NewPolicy("modern", password.Overrides{AppName: "Keystone"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func newWorld(t testing.TB, s *store.Store, clock *storetest.Clock) *world {
 	}
 	w := &world{t: t, store: s, clock: clock, mux: http.NewServeMux(), actors: map[string]keystone.Actor{}}
 	w.slice = &account.Slice{
-		Store: s, Proof: &proof.Checker{Store: s, Hasher: h}, Hasher: h, Policy: policy, Pages: pages, AppName: "Keystone", Issuer: issuer,
+		Store: s, Proof: &proof.Checker{Store: s, Hasher: h}, Hasher: h, Policy: policy, Pages: pages, Issuer: issuer,
 		RegistrationOpen: true, ConfirmLimit: func(context.Context) error { return nil }, RenameLimit: func(context.Context) error { return nil },
 	}
 	api := httpio.NewAPI("Test", "1")

@@ -50,7 +50,7 @@ func (s *Slice) changePassword(ctx context.Context, in *changePasswordRequest) (
 	if err != nil {
 		return nil, err
 	}
-	reasons := s.Policy.Reasons(in.Body.NewPassword, u.Username, u.Email, u.FirstName, u.LastName, s.AppName)
+	reasons := s.Policy.Reasons(in.Body.NewPassword, u)
 	if in.Body.NewPassword == in.Body.CurrentPassword {
 		reasons = append(reasons, "Choose one that differs from the current password.")
 	}

@@ -18,7 +18,6 @@ type Slice struct {
 	Hasher           *password.Hasher
 	Policy           password.Policy
 	Pages            *web.Pages
-	AppName          string // what passwords may not be made of, besides names
 	Issuer           string // address under which people reach Keystone
 	RegistrationOpen bool
 	// ConfirmLimit and RenameLimit refuse where the source asked for too many

@@ -51,7 +51,7 @@ func newWorld(t testing.TB, s *store.Store, clock *storetest.Clock) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	policy, err := password.NewPolicy("modern", password.Overrides{})
+	policy, err := password.NewPolicy("modern", password.Overrides{AppName: "Keystone"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func newWorld(t testing.TB, s *store.Store, clock *storetest.Clock) *world {
 	}
 	w := &world{t: t, store: s, clock: clock, mux: http.NewServeMux(), actors: map[string]keystone.Actor{}, users: map[string]keystone.User{}, ran: new(bool)}
 	w.slice = &admin.Slice{
-		Store: s, Ring: ring, Proof: &proof.Checker{Store: s, Hasher: h}, Hasher: h, Policy: policy, AppName: "Keystone", Issuer: issuer,
+		Store: s, Ring: ring, Proof: &proof.Checker{Store: s, Hasher: h}, Hasher: h, Policy: policy, Issuer: issuer,
 		Settings: func() []admin.Setting { return []admin.Setting{{Name: "PORT", Value: "8000", Source: "default"}} },
 	}
 	api := httpio.NewAPI("Test", "1")

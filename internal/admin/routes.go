@@ -18,7 +18,6 @@ type Slice struct {
 	Proof    *proof.Checker
 	Hasher   *password.Hasher
 	Policy   password.Policy
-	AppName  string           // what passwords may not be made of, besides names
 	Issuer   string           // address under which people reach Keystone, for links
 	Settings func() []Setting // without secrets
 }

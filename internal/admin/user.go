@@ -86,7 +86,7 @@ func (s *Slice) createUser(ctx context.Context, in *createUserRequest) (*userAns
 	}
 	err := u.Validate()
 	if in.Body.Password != "" {
-		err = both(err, s.Policy.Check(in.Body.Password, u.Username, u.Email, u.FirstName, u.LastName, s.AppName))
+		err = both(err, s.Policy.Check(in.Body.Password, u))
 	}
 	if err != nil {
 		return nil, err

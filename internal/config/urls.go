@@ -75,7 +75,7 @@ func (l *loading) checkListeners() {
 	case port == strconv.Itoa(l.Port) && (host == l.Host || host == "" || isUnspecified(host) || isUnspecified(l.Host)):
 		l.refuse("MANAGEMENT_ADDR", "is the address of the public listener")
 	}
-	if !l.bad["HOST"] && !l.bad["PORT"] && !l.bad["ISSUER"] {
+	if !l.bad["ISSUER"] && (l.Issuer != "" || !l.bad["HOST"] && !l.bad["PORT"]) { // one that is left out follows from the two
 		l.checkIssuer()
 	}
 	if l.MetricsPublic {

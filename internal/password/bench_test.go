@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	xargon2 "golang.org/x/crypto/argon2"
+
+	"github.com/keystone-auth/keystone"
 )
 
 // BenchmarkBare is the limit that people know: golang.org/x/crypto's argon2id
@@ -64,12 +66,12 @@ func BenchmarkVerifyParallel(b *testing.B) {
 }
 
 func BenchmarkCheck(b *testing.B) {
-	p, err := NewPolicy("modern", Overrides{})
+	p, err := NewPolicy("modern", Overrides{AppName: "Keystone"})
 	if err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if err := p.Check("correct horse battery staple", "jane", "jane.doe@example.org", "Keystone"); err != nil {
+		if err := p.Check("correct horse battery staple", keystone.User{Username: "jane", Email: "jane.doe@example.org"}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -20,11 +20,13 @@ type Policy struct {
 	lower     bool
 	digits    bool
 	special   bool
+	appName   string
 }
 
 // Overrides are the single PASSWORD_* settings. What is zero or nil stays as
 // the profile has it.
 type Overrides struct {
+	AppName        string // what no password may be made of, besides names
 	MinLength      int
 	RequireUpper   *bool
 	RequireLower   *bool
@@ -62,6 +64,7 @@ func NewPolicy(profile string, o Overrides) (Policy, error) {
 		}
 		p.minLength = o.MinLength
 	}
+	p.appName = o.AppName
 	for rule, set := range map[*bool]*bool{
 		&p.upper: o.RequireUpper, &p.lower: o.RequireLower, &p.digits: o.RequireDigits, &p.special: o.RequireSpecial,
 	} {
@@ -82,11 +85,11 @@ func (p Policy) WithSecondFactor() Policy {
 }
 
 // Check returns nil if password may be chosen, else a *keystone.Error of kind
-// Invalid whose field "password" names every rule that is broken. about are
-// words that an attacker would try first: username, e-mail address, names, the
+// Invalid whose field "password" names every rule that is broken. Whose it is an
+// attacker would try first: username, e-mail address and names; and the
 // application's name.
-func (p Policy) Check(password string, about ...string) error {
-	if reasons := p.Reasons(password, about...); len(reasons) > 0 {
+func (p Policy) Check(password string, u keystone.User) error {
+	if reasons := p.Reasons(password, u); len(reasons) > 0 {
 		return keystone.FailField("password", strings.Join(reasons, " "))
 	}
 	return nil
@@ -94,7 +97,7 @@ func (p Policy) Check(password string, about ...string) error {
 
 // Reasons returns a sentence for every rule that password breaks, for callers
 // whose field has another name.
-func (p Policy) Reasons(password string, about ...string) (reasons []string) {
+func (p Policy) Reasons(password string, u keystone.User) (reasons []string) {
 	prepared, err := prepare(password)
 	if err != nil {
 		var e *keystone.Error
@@ -116,7 +119,7 @@ func (p Policy) Reasons(password string, about ...string) (reasons []string) {
 	broken(p.special && !strings.ContainsFunc(prepared, isSpecial), "Add a character that is neither letter nor digit.")
 	broken(isCommon(prepared), "This is one of the most common passwords, which are tried first. Choose another one.")
 	broken(isPattern(prepared), "This repeats or counts through a few characters. Choose something less regular.")
-	broken(isAbout(prepared, about), "This is mostly your name, your address or the name of this service. Choose something that is not about the account.")
+	broken(isAbout(prepared, []string{u.Username, u.Email, u.FirstName, u.LastName, p.appName}), "This is mostly your name, your address or the name of this service. Choose something that is not about the account.")
 	return reasons
 }
 

@@ -84,7 +84,9 @@ func TestPolicy(t *testing.T) {
 
 func expectReasons(t *testing.T, p Policy, password string, words, broken []string) {
 	t.Helper()
-	reasons := p.Reasons(password, words...)
+	words = append(words, "", "", "")
+	u := keystone.User{Username: words[0], Email: words[1], LastName: words[2]}
+	reasons := p.Reasons(password, u)
 	same := len(reasons) == len(broken)
 	for i := range broken {
 		same = same && strings.HasPrefix(reasons[i], broken[i])
@@ -92,7 +94,7 @@ func expectReasons(t *testing.T, p Policy, password string, words, broken []stri
 	if !same {
 		t.Errorf("%s, %.40q, %q:\n  says %q\n  want %q", p.profile, password, words, reasons, broken)
 	}
-	err := p.Check(password, words...)
+	err := p.Check(password, u)
 	if len(broken) == 0 {
 		if err != nil {
 			t.Errorf("%.40q: %v", password, err)
@@ -106,8 +108,8 @@ func expectReasons(t *testing.T, p Policy, password string, words, broken []stri
 }
 
 func TestContextWords(t *testing.T) {
-	modern := mustPolicy(t, "modern", Overrides{})
-	jane := []string{"jane.doe", "Jane.Doe@mail.example.org", "Keystone"}
+	modern := mustPolicy(t, "modern", Overrides{AppName: "Keystone"})
+	jane := []string{"jane.doe", "Jane.Doe@mail.example.org", "Featherstone"}
 	for _, test := range []struct {
 		password string
 		words    []string
@@ -122,6 +124,7 @@ func TestContextWords(t *testing.T) {
 		{"keystonekeystone", jane, true},
 		{"example-example-1", jane, true},
 		{"jane1q2w3e4r5t", jane, true}, // what is left is common
+		{"jane featherstone", jane, true},
 		{"jane likes correct horses", jane, false},
 		{"my keystone opens the door", jane, false},
 		{"doe, a deer, a female deer", jane, false},
@@ -184,7 +187,7 @@ func FuzzCheck(f *testing.F) {
 	f.Add(strings.Repeat("ä", 600), "ä", "")
 	policy := mustPolicy(f, "modern", Overrides{})
 	f.Fuzz(func(t *testing.T, password, name, mail string) {
-		if policy.Check(password, name, mail) == nil {
+		if policy.Check(password, keystone.User{Username: name, Email: mail}) == nil {
 			if _, err := prepare(password); err != nil {
 				t.Error(err)
 			}

@@ -91,7 +91,7 @@ func (c *Checker) Reset(ctx context.Context, by keystone.Actor, value, newPasswo
 	if !good {
 		return c.refuseReset(ctx, by, value)
 	}
-	if err := policy.Check(newPassword); err != nil {
+	if err := policy.Check(newPassword, keystone.User{}); err != nil {
 		return err
 	}
 	hash, err := c.Hasher.Hash(ctx, newPassword)
@@ -112,14 +112,18 @@ func (c *Checker) Reset(ctx context.Context, by keystone.Actor, value, newPasswo
 		if !ok || !login.Enabled || !bound {
 			return errReset
 		}
-		u, err := tx.UserState(ctx, login.UserID)
+		state, err := tx.UserState(ctx, login.UserID)
 		if err != nil {
 			return err
 		}
-		if !coveredBy(rights, u.Scopes) {
+		if !coveredBy(rights, state.Scopes) {
 			return errReset
 		}
-		if err := policy.Check(newPassword, login.Username, login.Email); err != nil {
+		u, err := tx.User(ctx, login.UserID)
+		if err != nil {
+			return err
+		}
+		if err := policy.Check(newPassword, u); err != nil {
 			return err // and the link is as it was
 		}
 		owner := by

@@ -82,15 +82,8 @@ func (p *Parts) build(ctx context.Context, o Options) (err error) {
 	if p.Hasher, err = password.New(password.Options{Slots: c.HashSlots, Queue: c.HashQueue, Params: o.Hashing}); err != nil {
 		return fmt.Errorf("server: password hashing: %w", err)
 	}
-	rules := password.Overrides{
-		RequireUpper: c.PasswordRequireUppercase, RequireLower: c.PasswordRequireLowercase,
-		RequireDigits: c.PasswordRequireDigits, RequireSpecial: c.PasswordRequireSpecial,
-	}
-	if c.PasswordMinLength != nil {
-		rules.MinLength = *c.PasswordMinLength
-	}
-	if p.Policy, err = password.NewPolicy(c.PasswordProfile, rules); err != nil {
-		return fmt.Errorf("server: password rules: %w", err)
+	if p.Policy, err = Policy(c); err != nil {
+		return err
 	}
 	if p.Ring, err = token.NewRing(ctx, token.RingOptions{
 		Store: p.Store, Master: p.Master, Algorithm: c.JWTAlgorithm, HMACKey: []byte(c.JWTSecretKey.Reveal()),

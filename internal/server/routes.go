@@ -14,7 +14,7 @@ import (
 
 // routes joins the lists of all slices: this is every request that the public
 // listener answers. `keystone routes` prints it.
-func (s *Server) routes() ([]httpio.Route, error) {
+func (s *Server) routes() []httpio.Route {
 	p, c := s.parts, s.config
 	pages, below := s.pages, s.pages.Below()
 	s.problem = func(path string) httpio.Problem { // addresses on a page are relative to it
@@ -24,23 +24,15 @@ func (s *Server) routes() ([]httpio.Route, error) {
 		return pages.Problem
 	}
 	cookies := httpio.NewCookies(https(c.Issuer), c.SessionIFrame)
-	clients, err := tlsClients(c)
-	if err != nil {
-		return nil, err
-	}
 	check := &proof.Checker{Store: p.Store, Hasher: p.Hasher, Brakes: s.limits}
-	registration, err := registrationOf(c)
-	if err != nil {
-		return nil, err
-	}
 	people := &account.Slice{
-		Store: p.Store, Proof: check, Hasher: p.Hasher, Policy: p.Policy, Pages: pages, AppName: c.AppName, Issuer: c.Issuer,
+		Store: p.Store, Proof: check, Hasher: p.Hasher, Policy: p.Policy, Pages: pages, Issuer: c.Issuer,
 		RegistrationOpen: c.Registration == "open", ConfirmLimit: s.limits.Confirm, RenameLimit: s.limits.Rename,
 	}
 	slices := [][]httpio.Route{
 		(&oauth.Slice{
-			Registration: registration, Documents: s.documents(),
-			Store: p.Store, Issuer: p.Issuer, Verifier: p.Verifier, Ring: p.Ring, Proofs: p.Proofs, Keys: oauth.NewKeySource(p.Fetch), TLS: clients,
+			Registration: s.registration, Documents: s.documents(),
+			Store: p.Store, Issuer: p.Issuer, Verifier: p.Verifier, Ring: p.Ring, Proofs: p.Proofs, Keys: oauth.NewKeySource(p.Fetch), TLS: s.tlsClients,
 			Allow: s.limits.AllowClient, Failed: s.clientFailed, Start: s.limits.Start, Named: s.limits.Named, Poll: s.limits.Poll,
 			AppName: c.AppName, Pages: below, RootPages: pages, Cookies: cookies, Idle: c.SessionIdle, RegistrationOpen: c.Registration == "open",
 			SessionFrame: c.SessionIFrame,
@@ -53,7 +45,7 @@ func (s *Server) routes() ([]httpio.Route, error) {
 		}).Routes(),
 		people.Routes(),
 		(&admin.Slice{
-			Store: p.Store, Ring: p.Ring, Proof: check, Hasher: p.Hasher, Policy: p.Policy, AppName: c.AppName, Issuer: c.Issuer,
+			Store: p.Store, Ring: p.Ring, Proof: check, Hasher: p.Hasher, Policy: p.Policy, Issuer: c.Issuer,
 			Settings: s.settings,
 		}).Routes(),
 		s.healthRoutes(c.MetricsPublic),
@@ -67,7 +59,7 @@ func (s *Server) routes() ([]httpio.Route, error) {
 	for _, routes := range slices {
 		list = append(list, routes...)
 	}
-	return list, nil
+	return list
 }
 
 // settings are those of this process as administrators may see them.

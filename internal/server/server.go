@@ -32,6 +32,8 @@ type Server struct {
 	crossOrigin  *http.CrossOriginProtection // for what scripts of listed origins may call
 	ownOrigin    *http.CrossOriginProtection // for the rest: pages
 	pages        *web.Pages
+	tlsClients   oauth.TLSClients
+	registration oauth.Registration
 	problem      func(path string) httpio.Problem // error pages, by where they stand
 	authenticate func(context.Context, token.Presented) (keystone.Actor, error)
 	denials      denials
@@ -85,7 +87,11 @@ func New(ctx context.Context, c *config.Config, o Options) (*Server, error) {
 			outbound(result)
 		}
 	}
-	var err error
+	r, err := check(c)
+	if err != nil {
+		return nil, err
+	}
+	s.pages, s.tlsClients, s.registration = r.pages, r.clients, r.registration
 	if s.tracer, err = newTracer(ctx, c.OTLPEndpoint, c.AppName, o.Version, o.Log); err != nil {
 		return nil, err
 	}
@@ -99,9 +105,6 @@ func New(ctx context.Context, c *config.Config, o Options) (*Server, error) {
 		if s.certificate, err = loadCertificate(c.TLSCertFile, c.TLSKeyFile, o.Log); err != nil {
 			return nil, err
 		}
-	}
-	if s.pages, err = Pages(c); err != nil {
-		return nil, err
 	}
 	if s.parts, err = Open(ctx, c, o); err != nil {
 		return nil, err
@@ -132,10 +135,7 @@ func (s *Server) build(ctx context.Context, o Options) (err error) {
 	if s.docs, err = newDocs(); err != nil {
 		return err
 	}
-	if s.list, err = s.routes(); err != nil {
-		return err
-	}
-	s.list = append(s.list, o.routes...)
+	s.list = append(s.routes(), o.routes...)
 	if err := s.mount(s.list); err != nil {
 		return err
 	}

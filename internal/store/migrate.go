@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -68,6 +69,24 @@ func (s *Store) Migrate(ctx context.Context) (applied []Migration, err error) {
 		applied = append(applied, Migration{Version: r.Source.Version, Name: path.Base(r.Source.Path), Applied: true})
 	}
 	return applied, s.seedBuiltIns(ctx)
+}
+
+// Steps lists every step of the schema, for a database that is not there yet.
+func Steps() (steps []Migration, err error) {
+	names, err := fs.Glob(migrationFiles, "migrations/*.sql")
+	if err != nil {
+		return nil, fmt.Errorf("store: list migrations: %w", err)
+	}
+	for _, name := range names {
+		name = path.Base(name)
+		number, _, _ := strings.Cut(name, "_")
+		version, err := strconv.ParseInt(number, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("store: migration %s has no number: %w", name, err)
+		}
+		steps = append(steps, Migration{Version: version, Name: name})
+	}
+	return steps, nil
 }
 
 // Migrations lists every step and whether it is applied, without changing
