@@ -118,7 +118,7 @@ type Config struct {
 }
 
 // origin is where a value was found.
-type origin struct{ name, where string }
+type origin struct{ name, where, path string } // path: of the file that holds a secret
 
 // Addr returns host and port of the public listener.
 func (c *Config) Addr() string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }

@@ -76,6 +76,7 @@ func Load(o Options) (*Config, error) {
 			l.refuse(f.name, err.Error())
 		}
 	}
+	l.warnOfReadable(&file)
 	l.check(runtime.GOMAXPROCS(0))
 	if len(l.problems) > 0 {
 		return nil, l.problems
@@ -86,6 +87,7 @@ func Load(o Options) (*Config, error) {
 // layer is one source of settings.
 type layer struct {
 	where   string // for messages
+	path    string // of the file; empty: the environment
 	dir     string // relative paths in NAME_FILE start here
 	entries map[string]entry
 }
@@ -117,27 +119,26 @@ func (in *layer) find(f field) (value string, from origin, err error) {
 	case ok:
 		return e.value, in.origin(e), nil
 	case isFile:
-		value, err = in.readSecret(path.value)
-		return value, in.origin(path), err
+		from = in.origin(path)
+		value, from.path, err = in.readSecret(path.value)
+		return value, from, err
 	}
 	return "", origin{}, nil
 }
 
-// readSecret returns the content of a file without the line end that editors
-// leave. Files mounted by Docker and Kubernetes are links and readable by
-// others within the container, so neither is refused.
-func (in *layer) readSecret(path string) (string, error) {
-	if !filepath.IsAbs(path) {
+// readSecret returns the content of a file, without the line end that editors
+// leave, and where it is.
+func (in *layer) readSecret(name string) (text, path string, err error) {
+	if path = name; !filepath.IsAbs(path) {
 		path = filepath.Join(in.dir, path)
 	}
-	text, err := readBounded(path)
-	if err != nil {
-		return "", errors.New("names a file that cannot be read: " + reason(err))
+	if text, err = readBounded(path); err != nil {
+		return "", "", errors.New("names a file that cannot be read: " + reason(err))
 	}
 	if text = strings.TrimRight(text, "\r\n"); text == "" {
-		return "", errors.New("names a file that is empty")
+		return "", "", errors.New("names a file that is empty")
 	}
-	return text, nil
+	return text, path, nil
 }
 
 func environEntries(environ []string) map[string]entry {
@@ -157,7 +158,7 @@ func (l *loading) readFile(o Options) layer {
 	} else if !filepath.IsAbs(path) {
 		path = filepath.Join(o.Dir, path)
 	}
-	in := layer{where: filepath.Base(path), dir: o.Dir, entries: map[string]entry{}}
+	in := layer{where: filepath.Base(path), path: path, dir: o.Dir, entries: map[string]entry{}}
 	text, err := readBounded(path)
 	switch {
 	case err == nil:
