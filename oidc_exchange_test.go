@@ -230,7 +230,7 @@ func TestExchangeEnds(t *testing.T) {
 			{"consent taken back", func(map[string]any) {
 				s.Call(http.MethodDelete, "/api/v1/users/me/apps/"+st.app.ID, s.SignIn(st.jane).AccessToken, nil, nil)
 			}, func(map[string]any) {
-				st.b.open(authorizeURL(s, st.app, "scope", "openid offline_access orders:read orders:write"))
+				st.b.open(authorizeURL(s, st.app, "scope", "openid offline_access orders:read orders:write", "resource", "https://orders.example"))
 				st.b.submit(map[string]string{"decision": "allow"})
 			}},
 			{"role taken away", func(map[string]any) {

@@ -166,7 +166,7 @@ func (s *Slice) inspect(ctx context.Context, c keystone.Client, raw string) (int
 	if err != nil {
 		return introspection{}, err
 	}
-	if !c.Introspects(t.ClientID, t.Audiences) {
+	if !s.Verifier.Living(t.Claims) || !c.Introspects(t.ClientID, t.Audiences) {
 		return introspection{}, errNotIntrospected
 	}
 	a := introspection{

@@ -19,7 +19,8 @@ type Inspection struct {
 // Inspect returns the claims of a living access token, JWT or opaque, its scopes
 // reduced to those its user or client still holds. A token that is malformed,
 // foreign, expired, revoked, or whose user, client or session is gone, is
-// refused with one and the same error. What it reads is at most a second old.
+// refused with one and the same error. What it reads is at most a second old. A
+// JWT may have expired by the leeway; see Living.
 func (v *Verifier) Inspect(ctx context.Context, raw string) (Inspection, error) {
 	c, stored, err := v.claims(ctx, raw)
 	if err != nil {
@@ -35,6 +36,10 @@ func (v *Verifier) Inspect(ctx context.Context, raw string) (Inspection, error) 
 	c.Scopes = keystone.Intersect(c.Scopes, state.Scopes)
 	return Inspection{Claims: c, Name: state.Name, Client: state.Client}, nil
 }
+
+// Living reports whether the token has not reached its exp: what others are told
+// of it (RFC 7662 section 2.2) has no leeway.
+func (v *Verifier) Living(c Claims) bool { return v.store.Now().Before(c.ExpiresAt) }
 
 // Claims returns what an unexpired access token of ours states, JWT or opaque,
 // without asking whether it still holds.

@@ -92,7 +92,7 @@ func TestInspectFollows(t *testing.T) {
 			active(false)
 			r = n.mint(t, now(c))
 			active(true)
-			clock.Move(15 * time.Minute)
+			clock.Move(15*time.Minute + leeway)
 			active(false)
 		}
 	})

@@ -17,7 +17,7 @@ import (
 var errToken = keystone.Fail(keystone.Unauthenticated, "The access token is not valid (any more). Sign in or refresh to get another.")
 
 const (
-	leeway     = 10 * time.Second // by which the clock of the node that issued a token may be ahead
+	leeway     = 10 * time.Second // for the clock of the node that issued a token
 	maxToken   = 16 << 10
 	knownMost  = 20_000 // verified JWTs that are remembered
 	knownAtAge = 5 * time.Minute
@@ -64,7 +64,7 @@ func (v *Verifier) parse(ctx context.Context, raw string) (Claims, error) {
 	}
 	now := v.store.Now()
 	c := found.claims
-	if !now.Before(c.ExpiresAt) || now.Before(c.IssuedAt.Add(-leeway)) {
+	if !now.Before(c.ExpiresAt.Add(leeway)) || now.Before(c.IssuedAt.Add(-leeway)) {
 		return Claims{}, errToken
 	}
 	return c, nil
