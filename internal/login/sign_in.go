@@ -29,7 +29,8 @@ type signInAnswer struct{ Body token.TokenResponse }
 var errClient = keystone.Fail(keystone.Forbidden, "This client may not use the sign-in API. It is for first-party clients; others use the OAuth endpoints.")
 
 // signIn serves POST /api/v1/auth/login.
-func (s *Slice) signIn(ctx context.Context, in *signInRequest) (*signInAnswer, error) {
+func (s *Slice) signIn(ctx context.Context, in *signInRequest) (_ *signInAnswer, err error) {
+	defer func() { s.Issuer.Observe(keystone.GrantSignIn, err) }()
 	by := httpio.Actor(ctx)
 	scopes, err := keystone.ParseScope(in.Body.Scope)
 	if err != nil {

@@ -202,7 +202,8 @@ func (s *Slice) proves(ctx context.Context, c keystone.Client, cred credentials)
 	return false, nil
 }
 
-// clientForm reads the form of a protocol endpoint and proves the client.
+// clientForm reads the form of a protocol endpoint and proves the client. The form is
+// there also where the client is not proved.
 func (s *Slice) clientForm(r *http.Request) (keystone.Client, url.Values, error) {
 	keystone.Checking(r.Context(), "form")
 	form, err := httpio.Form(r, httpio.MaxForm)
@@ -212,7 +213,7 @@ func (s *Slice) clientForm(r *http.Request) (keystone.Client, url.Values, error)
 	keystone.Checking(r.Context(), "one way of client authentication")
 	cred, err := readCredentials(r, form)
 	if err != nil {
-		return keystone.Client{}, nil, err
+		return keystone.Client{}, form, err
 	}
 	c, err := s.authenticate(r.Context(), cred)
 	return c, form, err

@@ -26,10 +26,15 @@ type jsonTokenAnswer struct{ Body token.TokenResponse }
 // jsonToken serves POST /api/v1/auth/token.
 func (s *Slice) jsonToken(ctx context.Context, in *jsonTokenRequest) (*jsonTokenAnswer, error) {
 	c, err := s.authenticate(ctx, credentials{id: in.Body.ClientID, secret: in.Body.ClientSecret, hasSecret: true})
-	if err != nil {
-		return nil, token.InJSON(err)
+	var t token.Response
+	if err == nil {
+		t, err = s.clientCredentials(ctx, grantRequest{c, url.Values{"scope": {in.Body.Scope}, "audience": in.Body.Audience}})
 	}
-	t, err := s.clientCredentials(ctx, grantRequest{c, url.Values{"scope": {in.Body.Scope}, "audience": in.Body.Audience}})
+	return s.jsonAnswer(keystone.GrantClientCredentials, t, err)
+}
+
+func (s *Slice) jsonAnswer(grantType string, t token.Response, err error) (*jsonTokenAnswer, error) {
+	s.Issuer.Observe(grantType, err)
 	if err != nil {
 		return nil, token.InJSON(err)
 	}
@@ -52,14 +57,11 @@ func (s *Slice) jsonRefresh(ctx context.Context, in *jsonRefreshRequest) (*jsonT
 		id = keystone.FirstPartyClientID
 	}
 	c, err := s.authenticate(ctx, credentials{id: id})
-	if err != nil {
-		return nil, token.InJSON(err)
+	var t token.Response
+	if err == nil {
+		t, err = s.refreshToken(ctx, grantRequest{c, url.Values{"refresh_token": {in.Body.RefreshToken}}})
 	}
-	t, err := s.refreshToken(ctx, grantRequest{c, url.Values{"refresh_token": {in.Body.RefreshToken}}})
-	if err != nil {
-		return nil, token.InJSON(err)
-	}
-	return &jsonTokenAnswer{t.Body()}, nil
+	return s.jsonAnswer(keystone.GrantRefreshToken, t, err)
 }
 
 type jsonRevokeRequest struct {

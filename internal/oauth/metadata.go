@@ -146,10 +146,7 @@ func (s *Slice) facts() Metadata {
 	if s.SessionFrame {
 		m.CheckSessionFrame = issuer + framePath
 	}
-	for grantType := range grants {
-		m.GrantTypes = append(m.GrantTypes, grantType)
-	}
-	slices.Sort(m.GrantTypes)
+	m.GrantTypes = GrantTypes()
 	return m
 }
 

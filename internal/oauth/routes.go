@@ -2,8 +2,10 @@ package oauth
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -161,3 +163,6 @@ var grants = map[string]grant{
 	keystone.GrantTokenExchange:     (*Slice).tokenExchange,
 	keystone.GrantJWTBearer:         (*Slice).jwtBearer,
 }
+
+// GrantTypes lists the grant types of the token endpoint.
+func GrantTypes() []string { return slices.Sorted(maps.Keys(grants)) }

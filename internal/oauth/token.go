@@ -61,32 +61,38 @@ var errDetailsHere = keystone.Fail(keystone.Invalid, "By this grant type nobody 
 // token serves POST /oauth2/token.
 func (s *Slice) token(w http.ResponseWriter, r *http.Request) error {
 	c, form, err := s.clientForm(r)
-	if err != nil {
-		return err
-	}
-	keystone.Checking(r.Context(), "grant_type")
 	grantType := form.Get("grant_type")
-	if grantType == "" {
-		return errNoGrantType
+	var t token.Response
+	if err == nil {
+		t, err = s.tokens(w, r, c, grantType, form)
 	}
-	grant, ok := grants[grantType]
-	if !ok {
-		keystone.Fact(r.Context(), "grant_type sent", grantType)
-		return errGrantType
-	}
-	if form.Has("authorization_details") && slices.Contains(withoutDetails, grantType) {
-		return errDetailsHere
-	}
-	ctx, err := s.sender(w, r, c)
-	if err != nil {
-		return err
-	}
-	t, err := grant(s, ctx, grantRequest{c, form})
+	s.Issuer.Observe(grantType, err)
 	if err != nil {
 		return err
 	}
 	writeTokens(w, t)
 	return nil
+}
+
+// tokens is what a client that is proved gets.
+func (s *Slice) tokens(w http.ResponseWriter, r *http.Request, c keystone.Client, grantType string, form url.Values) (t token.Response, err error) {
+	keystone.Checking(r.Context(), "grant_type")
+	if grantType == "" {
+		return t, errNoGrantType
+	}
+	grant, ok := grants[grantType]
+	if !ok {
+		keystone.Fact(r.Context(), "grant_type sent", grantType)
+		return t, errGrantType
+	}
+	if form.Has("authorization_details") && slices.Contains(withoutDetails, grantType) {
+		return t, errDetailsHere
+	}
+	ctx, err := s.sender(w, r, c)
+	if err != nil {
+		return t, err
+	}
+	return grant(s, ctx, grantRequest{c, form})
 }
 
 // writeTokens is WriteJSON of a token.TokenResponse for the hot path: every value is

@@ -12,6 +12,7 @@ import (
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/oauth"
 	"github.com/keystone-auth/keystone/internal/store"
 )
 
@@ -41,10 +42,9 @@ type metrics struct {
 const other = "other"
 
 var (
-	classes    = []string{"1xx", "2xx", "3xx", "4xx", "5xx"}
-	grantTypes = []string{keystone.GrantClientCredentials, keystone.GrantRefreshToken, keystone.GrantAuthorizationCode, keystone.GrantSignIn,
-		keystone.GrantDeviceCode, keystone.GrantCIBA, keystone.GrantTokenExchange, other}
-	tokenResult = []string{"issued", "refused", "failed", other}
+	classes     = []string{"1xx", "2xx", "3xx", "4xx", "5xx"}
+	grantTypes  = append(oauth.GrantTypes(), keystone.GrantSignIn, other)
+	tokenResult = []string{"issued", "refused", "waiting", "failed", other}
 	signResults = []string{"succeeded", "refused", "limited", "invalid", "failed", other}
 )
 

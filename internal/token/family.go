@@ -85,33 +85,28 @@ func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Clie
 	keystone.Checking(ctx, "refresh token")
 	g, generation, err := i.Family(ctx, raw)
 	if err != nil {
-		i.observe(keystone.GrantRefreshToken, result(err))
 		return Response{}, err
 	}
 	if g.ClientID != c.ID {
 		keystone.Fact(ctx, "why", "it was issued to another client")
-		i.observe(keystone.GrantRefreshToken, "refused")
 		return Response{}, errRefresh
 	}
 	keystone.Checking(ctx, "key of the refresh token")
 	if !mayRefresh(c, g, SenderOf(ctx)) {
 		keystone.Fact(ctx, "why", "it is bound to another key than the one that was shown")
-		i.observe(keystone.GrantRefreshToken, "refused")
 		return Response{}, errRefresh
 	}
 	keystone.Checking(ctx, "scope and audience of the grant")
 	if len(scopes) > 0 && !keystone.Subset(scopes, g.Scopes) {
 		keystone.Fact(ctx, "scope asked for", keystone.FormatScope(scopes))
 		keystone.Fact(ctx, "scope that was granted", keystone.FormatScope(g.Scopes))
-		i.observe(keystone.GrantRefreshToken, "refused")
 		return Response{}, keystone.Fail(keystone.Invalid, "A refresh can only narrow the granted scopes. Sign in again for more.").WithCode("invalid_scope")
 	}
 	if audiences, err = Narrowed(ctx, g.Audiences, audiences); err != nil {
-		i.observe(keystone.GrantRefreshToken, "refused")
 		return Response{}, err
 	}
 	if !g.Details.Cover(details) {
-		i.observe(keystone.GrantRefreshToken, "refused")
+		keystone.Fact(ctx, "why", "the authorization_details are not among those that the person allowed")
 		return Response{}, ErrDetails
 	}
 	if len(details) == 0 {
@@ -119,7 +114,6 @@ func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Clie
 	}
 	u, err := i.store.UserState(ctx, g.UserID) // for the trail; whether they may is decided by the door
 	if err != nil && keystone.KindOf(err) != keystone.NotFound {
-		i.observe(keystone.GrantRefreshToken, result(err))
 		return Response{}, err
 	}
 	by.Kind, by.ID, by.Name, by.ClientID, by.SessionID = keystone.ActorUser, g.UserID, u.Username, c.ID, g.SessionID

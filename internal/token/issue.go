@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"slices"
 	"strings"
@@ -37,8 +38,8 @@ type Issuer struct {
 	slowSigners chan struct{} // has room for as many as may sign with RSA at once, see sign
 }
 
-// NewIssuer returns the door. observe (may be nil) is told of every token and
-// refusal, for metrics.
+// NewIssuer returns the door. observe (may be nil) is told how each request for tokens
+// came out, for metrics.
 func NewIssuer(o Options, s *store.Store, ring *Ring, master secret.MasterKey, observe func(grantType, result string)) *Issuer {
 	if observe == nil {
 		observe = func(string, string) {}
@@ -110,14 +111,15 @@ var (
 // state written, and mints.
 func (i *Issuer) Issue(ctx context.Context, by keystone.Actor, r Request) (Response, error) {
 	resp, err := i.issue(ctx, by, r)
-	if err != nil {
-		i.observe(r.GrantType, result(err))
-		return resp, err
+	if err == nil {
+		i.usage.add(r.Client.ID, r.GrantType, i.store.Now())
 	}
-	i.observe(r.GrantType, "issued")
-	i.usage.add(r.Client.ID, r.GrantType, i.store.Now())
-	return resp, nil
+	return resp, err
 }
+
+// Observe tells metrics how one request for tokens came out, wherever it was decided.
+// Whoever answers such a request calls it, once.
+func (i *Issuer) Observe(grantType string, err error) { i.observe(grantType, result(err)) }
 
 func (i *Issuer) issue(ctx context.Context, by keystone.Actor, r Request) (Response, error) {
 	d, err := i.decide(ctx, r)
@@ -260,11 +262,17 @@ func (i *Issuer) mint(ctx context.Context, by keystone.Actor, r Request, d Decis
 	return resp, err
 }
 
-// result names a refusal for metrics; the list is closed.
+// result names an outcome for metrics; the list is closed. A person who has not
+// answered yet is no refusal.
 func result(err error) string {
-	switch keystone.KindOf(err) {
-	case keystone.Unknown, keystone.Unavailable:
+	var e *keystone.Error
+	switch {
+	case err == nil:
+		return "issued"
+	case !errors.As(err, &e) || e.Kind == keystone.Unknown || e.Kind == keystone.Unavailable:
 		return "failed"
+	case e.Code == "authorization_pending" || e.Code == "slow_down":
+		return "waiting"
 	}
 	return "refused"
 }
