@@ -106,7 +106,7 @@ func TestDevice(t *testing.T) {
 			t.Fatalf("%d %v", status, tokens)
 		}
 		id := idClaims(t, tokens["id_token"])
-		if id["sub"] != jane.ID || id["aud"] != tv.ID || id["auth_time"] == nil || id["sid"] == nil {
+		if id["sub"] != jane.ID || id["aud"] != tv.ID || id["auth_time"] == nil || id["sid"] == nil || id["c_hash"] != nil {
 			t.Errorf("ID token: %v", id)
 		}
 		if status := s.Call(http.MethodGet, "/oauth2/userinfo", tokens["access_token"].(string), nil, nil); status != http.StatusOK {

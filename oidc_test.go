@@ -1,6 +1,7 @@
 package keystone_test
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -36,7 +37,7 @@ func TestCodeFlow(t *testing.T) {
 			t.Fatalf("%d %v", status, tokens)
 		}
 		id := idClaims(t, tokens["id_token"])
-		if id["iss"] != s.Issuer || id["aud"] != app.ID || id["sub"] != jane.ID || id["nonce"] != "n-1" || id["auth_time"] == nil || id["at_hash"] == nil || id["sid"] == nil {
+		if id["iss"] != s.Issuer || id["aud"] != app.ID || id["sub"] != jane.ID || id["nonce"] != "n-1" || id["auth_time"] == nil || id["at_hash"] != halfHash(tokens["access_token"]) || id["c_hash"] != halfHash(got.Get("code")) || id["sid"] == nil {
 			t.Fatalf("ID token: %v", id)
 		}
 		var info map[string]any
@@ -70,6 +71,12 @@ func TestCodeFlow(t *testing.T) {
 			t.Fatalf("the code was used twice, and its token still answers %d", status)
 		}
 	})
+}
+
+// halfHash is at_hash and c_hash under RS256 (OpenID Connect Core section 3.3.2.11).
+func halfHash(value any) string {
+	sum := sha256.Sum256([]byte(value.(string)))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
 func idClaims(t *testing.T, raw any) map[string]any {

@@ -15,6 +15,7 @@ import (
 type allowed struct {
 	grantType string
 	what      store.Code
+	code      string   // the authorization code, for c_hash; empty: another grant type
 	audiences []string // those of the resources that this access token is for (RFC 8707 section 2.2); nil: all
 	details   string   // those of the authorization details that are asked for now (RFC 9396 section 6); empty: all
 	gone      error    // the answer where it does not hold any more
@@ -80,7 +81,7 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 	claims := userClaims(u.User, nil, opened(what.Request.IDTokenClaims, what.Scopes))
 	resp, err := s.Issuer.Issue(ctx, by, token.Request{
 		GrantType: a.grantType, Client: c, UserID: what.UserID, Within: keystone.Intersect(what.Scopes, what.Request.Scopes), Audiences: audiences, Details: details,
-		ID: &token.IDToken{Nonce: what.Request.Nonce, AuthTime: what.AuthTime, AMR: what.AMR, ACR: what.ACR, Claims: claims},
+		ID: &token.IDToken{Code: a.code, Nonce: what.Request.Nonce, AuthTime: what.AuthTime, AMR: what.AMR, ACR: what.ACR, Claims: claims},
 		Write: func(ctx context.Context, d token.Decision) (token.Written, error) {
 			family, refresh := s.Issuer.CodeFamily(d, what, c.ID, st.Session.ExpiresAt)
 			family.Details = what.Request.Details

@@ -31,7 +31,7 @@ func (s *Slice) authorizationCode(ctx context.Context, r grantRequest) (token.Re
 		return token.Response{}, err
 	}
 	return s.giveTokens(ctx, c, allowed{
-		grantType: keystone.GrantAuthorizationCode, what: code, audiences: r.audiences(), details: r.form.Get("authorization_details"), gone: errCode,
+		grantType: keystone.GrantAuthorizationCode, what: code, code: presented, audiences: r.audiences(), details: r.form.Get("authorization_details"), gone: errCode,
 		redeem: func(ctx context.Context, by keystone.Actor, family keystone.Grant) (bool, error) {
 			return s.Store.RedeemCode(ctx, by, presented, family, c.FirstParty)
 		},
