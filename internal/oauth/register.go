@@ -23,7 +23,7 @@ const registerPath = "/oauth2/register"
 
 var (
 	errNoRegistration   = keystone.Fail(keystone.NotFound, "Clients do not register themselves here. Ask an administrator of Keystone for one.")
-	errOneBearer        = keystone.Fail(keystone.Unauthenticated, "Send the token once: Authorization: Bearer … (RFC 6750 section 2.1).").WithCode("invalid_token")
+	errOneBearer        = keystone.Fail(keystone.Unauthenticated, "Send the token once: Authorization: Bearer ... (RFC 6750 section 2.1).").WithCode("invalid_token")
 	errServerMade       = keystone.Fail(keystone.Invalid, "Leave out what only the server says: registration_access_token, registration_client_uri, client_secret_expires_at and client_id_issued_at (RFC 7592 section 2.2).").WithCode(codeMetadata)
 	errMethodNotServed  = keystone.FailField("token_endpoint_auth_method", "This method is not served here: token_endpoint_auth_methods_supported of the metadata lists those that are.").WithCode(codeMetadata)
 	errBindingNotServed = keystone.FailField("tls_client_certificate_bound_access_tokens", "TLS client certificates do not reach this server: send false, or leave it out.").WithCode(codeMetadata)

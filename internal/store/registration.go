@@ -29,7 +29,7 @@ type Registration struct {
 }
 
 var (
-	errInitialToken      = keystone.Fail(keystone.Unauthenticated, "Send an initial access token that is not used up and has not expired: Authorization: Bearer … (RFC 7591 section 3).").WithCode("invalid_token")
+	errInitialToken      = keystone.Fail(keystone.Unauthenticated, "Send an initial access token that is not used up and has not expired: Authorization: Bearer ... (RFC 7591 section 3).").WithCode("invalid_token")
 	errRegistrationToken = keystone.Fail(keystone.Unauthenticated, "This is not the registration access token of this client, or the client is gone or switched off (RFC 7592 section 2).").WithCode("invalid_token")
 	errManyRegistered    = keystone.Fail(keystone.Limited, "Too many clients have been registered that nobody has used. Try again later.").After(time.Hour)
 	errKeepKind          = keystone.FailField("token_endpoint_auth_method", "A client that proves itself cannot become one that does not, nor the other way around. Register another one.")
