@@ -50,6 +50,7 @@ func (s *Slice) changePassword(ctx context.Context, in *changePasswordRequest) (
 	if err != nil {
 		return nil, err
 	}
+	keystone.Checking(ctx, "new password")
 	reasons := s.Policy.Reasons(in.Body.NewPassword, u)
 	if in.Body.NewPassword == in.Body.CurrentPassword {
 		reasons = append(reasons, "Choose one that differs from the current password.")

@@ -30,12 +30,14 @@ func (s *Slice) register(ctx context.Context, in *registerRequest) (*accountAnsw
 // work whether it is or not, and is limited by source at both routes.
 func (s *Slice) Register(ctx context.Context, u keystone.User, pass string) (keystone.User, error) {
 	by := httpio.Actor(ctx)
+	keystone.Checking(ctx, "registration is open")
 	if !s.RegistrationOpen {
 		if err := s.Store.Record(ctx, by, keystone.AuditEvent{Action: keystone.ActAccessDenied, TargetKind: "server", Detail: map[string]any{"reason": "registration_closed"}}); err != nil {
 			return u, err
 		}
 		return u, errClosed
 	}
+	keystone.Checking(ctx, "names, address and password")
 	if err := s.checkNew(u, pass); err != nil {
 		return u, err
 	}
@@ -43,5 +45,6 @@ func (s *Slice) Register(ctx context.Context, u keystone.User, pass string) (key
 	if err != nil {
 		return u, err
 	}
+	keystone.Checking(ctx, "name and address not taken")
 	return s.Store.RegisterUser(ctx, by, u, hash)
 }

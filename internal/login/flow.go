@@ -24,6 +24,7 @@ var errFlow = keystone.Fail(keystone.NotFound, "This sign-in has ended, has take
 // visit loads the flow that a request names, for the browser that it belongs to.
 func (s *Slice) visit(r *http.Request, flowID string) (v visit, err error) {
 	ctx := r.Context()
+	keystone.Checking(ctx, "flow of this browser")
 	v.browser = s.Cookies.Browser(r)
 	if v.flow, err = s.Store.Flow(ctx, v.browser, flowID); err != nil {
 		return v, flowGone(err)

@@ -36,6 +36,7 @@ func (s *Slice) signIn(ctx context.Context, in *signInRequest) (_ *signInAnswer,
 	if err != nil {
 		return nil, keystone.FailField("scope", "Scopes are names separated by spaces.")
 	}
+	keystone.Checking(ctx, "first-party client")
 	client, err := s.client(ctx, in.Body.ClientID)
 	if err != nil {
 		return nil, err

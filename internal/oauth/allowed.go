@@ -31,9 +31,9 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 	if err := s.mayEncrypt(ctx, c); err != nil {
 		return token.Response{}, err
 	}
-	keystone.Checking(ctx, "authorization_details")
-	details, err := s.Issuer.DetailTypes.Parse(a.details, c.DetailTypes)
+	details, err := s.details(ctx, c, a.details)
 	if err == nil && !what.Request.Details.Cover(details) {
+		keystone.Fact(ctx, "why", "they are not among those that the person allowed")
 		err = token.ErrDetails
 	}
 	if err != nil {

@@ -260,6 +260,7 @@ func (s *Slice) checkRequest(ctx context.Context, c keystone.Client, params url.
 	mode := params.Get("response_mode")
 	posted := strings.HasPrefix(mode, "form_post") && !strings.HasPrefix(req.RedirectURI, "http")
 	if mode != "" && (posted || !slices.Contains(responseModes, mode)) {
+		keystone.Fact(ctx, "response_mode sent", mode)
 		return req, errResponseMode
 	}
 	req.ResponseMode = mode

@@ -66,14 +66,7 @@ func (s *Slice) fillRequest(ctx context.Context, c keystone.Client, req *keyston
 	if err := s.fillPrompt(req, params); err != nil {
 		return err
 	}
-	keystone.Checking(ctx, "resource")
-	if resources := params["resource"]; len(resources) > 0 {
-		if req.Audiences, err = c.Audience(resources, s.Issuer.Options.Issuer); err != nil {
-			return err
-		}
-	}
-	keystone.Checking(ctx, "authorization_details")
-	if req.Details, err = s.Issuer.DetailTypes.Parse(params.Get("authorization_details"), c.DetailTypes); err != nil {
+	if err := s.fillReach(ctx, c, req, params); err != nil {
 		return err
 	}
 	keystone.Checking(ctx, "claims")
@@ -90,6 +83,33 @@ func (s *Slice) fillRequest(ctx context.Context, c keystone.Client, req *keyston
 	}
 	keystone.Checking(ctx, "id_token_hint")
 	return s.fillHint(ctx, c, req, params.Get("id_token_hint"))
+}
+
+// fillReach reads whom the tokens are to be for (RFC 8707) and what they are to allow
+// in detail (RFC 9396), of requests in the browser and of those without one.
+func (s *Slice) fillReach(ctx context.Context, c keystone.Client, req *keystone.AuthRequest, params url.Values) (err error) {
+	keystone.Checking(ctx, "resource")
+	if resources := params["resource"]; len(resources) > 0 {
+		if req.Audiences, err = c.Audience(resources, s.Issuer.Options.Issuer); err != nil {
+			keystone.Fact(ctx, "resource asked for", strings.Join(resources, " "))
+			keystone.Fact(ctx, "audiences of the client", strings.Join(c.Audiences, " "))
+			return err
+		}
+	}
+	req.Details, err = s.details(ctx, c, params.Get("authorization_details"))
+	return err
+}
+
+// details reads authorization details as far as the client may ask for them (RFC 9396
+// section 5).
+func (s *Slice) details(ctx context.Context, c keystone.Client, text string) (keystone.Details, error) {
+	keystone.Checking(ctx, "authorization_details")
+	list, err := s.Issuer.DetailTypes.Parse(text, c.DetailTypes)
+	if err != nil { // of what was sent nothing is noted: it is the person's
+		keystone.Fact(ctx, "types of the client", strings.Join(c.DetailTypes, " "))
+		keystone.Fact(ctx, "types that are declared", strings.Join(slices.Sorted(maps.Keys(s.Issuer.DetailTypes)), " "))
+	}
+	return list, err
 }
 
 func cut(s string, most int) string {

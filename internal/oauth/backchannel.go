@@ -118,7 +118,7 @@ func (s *Slice) backchannelRequest(ctx context.Context, c keystone.Client, form 
 	if form.Get("scope") == "" {
 		return p, errNoScope
 	}
-	if p.Request, err = s.pendingRequest(c, form); err != nil {
+	if p.Request, err = s.pendingRequest(ctx, c, form); err != nil {
 		return p, err
 	}
 	if !slices.Contains(p.Request.Scopes, keystone.ScopeOpenID) {

@@ -49,7 +49,7 @@ func (s *Slice) deviceAuthorization(w http.ResponseWriter, r *http.Request) erro
 	if !c.MayUse(keystone.GrantDeviceCode) {
 		return errGrantNotForClient
 	}
-	req, err := s.pendingRequest(c, form)
+	req, err := s.pendingRequest(r.Context(), c, form)
 	if err != nil {
 		return err
 	}
@@ -91,22 +91,20 @@ func (s *Slice) addDevice(ctx context.Context, by keystone.Actor, code string, p
 
 // pendingRequest reads what a client asks for without a browser. What is not the
 // client's is refused, because nobody sees that it was left out.
-func (s *Slice) pendingRequest(c keystone.Client, form url.Values) (keystone.AuthRequest, error) {
+func (s *Slice) pendingRequest(ctx context.Context, c keystone.Client, form url.Values) (keystone.AuthRequest, error) {
+	keystone.Checking(ctx, "scope")
 	req := keystone.AuthRequest{ClientID: c.ID}
 	scopes, err := keystone.ParseScope(form.Get("scope"))
 	if err != nil {
 		return req, err
 	}
 	if !keystone.Subset(scopes, c.Scopes) {
+		keystone.Fact(ctx, "scope asked for", keystone.FormatScope(scopes))
+		keystone.Fact(ctx, "scope that the client may have", keystone.FormatScope(c.Scopes))
 		return req, errScopeNotForClient
 	}
 	req.Scopes = scopes
-	if req.Details, err = s.Issuer.DetailTypes.Parse(form.Get("authorization_details"), c.DetailTypes); err != nil {
-		return req, err
-	}
-	if resources := form["resource"]; len(resources) > 0 {
-		req.Audiences, err = c.Audience(resources, s.Issuer.Options.Issuer)
-	}
+	err = s.fillReach(ctx, c, &req, form)
 	return req, err
 }
 

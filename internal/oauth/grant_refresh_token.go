@@ -20,8 +20,7 @@ func (s *Slice) refreshToken(ctx context.Context, r grantRequest) (token.Respons
 	if err != nil {
 		return token.Response{}, err
 	}
-	keystone.Checking(ctx, "authorization_details")
-	details, err := s.Issuer.DetailTypes.Parse(r.form.Get("authorization_details"), r.client.DetailTypes)
+	details, err := s.details(ctx, r.client, r.form.Get("authorization_details"))
 	if err != nil {
 		return token.Response{}, err
 	}

@@ -33,6 +33,7 @@ var Refused = keystone.Fail(keystone.Unauthenticated, "The name or password is n
 // Refused; Limited with the time to wait; Unavailable where hashing is
 // overloaded; Invalid for a password that nobody can have.
 func (c *Checker) Password(ctx context.Context, by keystone.Actor, name, browser, password string) (Proof, error) {
+	keystone.Checking(ctx, "failed attempts")
 	login, err := c.Store.LoginByName(ctx, name)
 	if err != nil {
 		return Proof{}, err
@@ -56,6 +57,7 @@ func (c *Checker) Password(ctx context.Context, by keystone.Actor, name, browser
 // PasswordOf checks the password of a user who is signed in already and is asked
 // for it again. The counters are those of Password.
 func (c *Checker) PasswordOf(ctx context.Context, by keystone.Actor, userID, password string) (Proof, error) {
+	keystone.Checking(ctx, "failed attempts")
 	login, err := c.Store.LoginByID(ctx, userID)
 	if err != nil {
 		return Proof{}, err
@@ -128,6 +130,7 @@ type attempt struct {
 // could be wrong. An account without a hash is verified against none, which
 // costs as much.
 func (c *Checker) verify(ctx context.Context, by keystone.Actor, a attempt, password string) (Proof, error) {
+	keystone.Checking(ctx, "password")
 	ok, rehash, err := c.Hasher.Verify(ctx, a.login.Hash, password) // its errors come before it compares
 	if err != nil {
 		return Proof{}, c.notMade(ctx, err, a.counted...)
@@ -147,6 +150,7 @@ func (c *Checker) verify(ctx context.Context, by keystone.Actor, a attempt, pass
 	default:
 		return Proof{Login: a.login, Clear: a.counters.ofOwner(a.login), Rehash: rehash}, nil
 	}
+	keystone.Fact(ctx, "why", reason)
 	err = c.Store.Record(ctx, by, keystone.AuditEvent{
 		Action: keystone.ActSignInFailed, TargetKind: "user", TargetID: a.login.UserID, TargetName: a.login.Username,
 		Detail: map[string]any{"reason": reason, "purpose": a.purpose},

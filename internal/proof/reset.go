@@ -84,6 +84,7 @@ func (c *Checker) ResetGood(ctx context.Context, value string) (bool, error) {
 // the password may be chosen. All sessions end and none begins: whoever has the
 // link still has to sign in, with a second factor where there is one.
 func (c *Checker) Reset(ctx context.Context, by keystone.Actor, value, newPassword string, policy password.Policy) error {
+	keystone.Checking(ctx, "reset link")
 	good, err := c.ResetGood(ctx, value)
 	if err != nil {
 		return err
@@ -91,6 +92,7 @@ func (c *Checker) Reset(ctx context.Context, by keystone.Actor, value, newPasswo
 	if !good {
 		return c.refuseReset(ctx, by, value)
 	}
+	keystone.Checking(ctx, "new password")
 	if err := policy.Check(newPassword, keystone.User{}); err != nil {
 		return err
 	}
