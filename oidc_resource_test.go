@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,11 +32,14 @@ var allowedFor = map[string]func(t *testing.T, s *keystonetest.Server, jane keys
 	"code": func(t *testing.T, s *keystonetest.Server, jane keystonetest.User, resources ...string) (keystonetest.Client, redemption) {
 		app := s.CreateClient(keystone.Client{Name: "Orders", Kind: keystone.ClientWeb, RedirectURIs: []string{callback}, Scopes: []string{"openid", "profile", "email", "offline_access"}, Audiences: []string{api1, api2}})
 		b := signedIn(t, s, jane, app)
-		address := authorizeURL(s, app, "prompt", "none", "scope", "openid offline_access")
+		address := authorizeURL(s, app, "scope", "openid offline_access")
 		if len(resources) > 0 {
 			address += "&" + url.Values{"resource": resources}.Encode()
 		}
 		b.open(address)
+		if strings.Contains(b.page.body, "consent-allow") { // resources are asked about
+			b.submit(map[string]string{"decision": "allow"})
+		}
 		code := b.answer().Get("code")
 		return app, func(pairs ...string) (int, map[string]any) {
 			return send(t, s, credentials(app, "grant_type", "authorization_code", "code", code, "redirect_uri", callback, "code_verifier", verifier), pairs)
