@@ -71,6 +71,12 @@ func (a Actor) May(scope string) bool {
 	return false
 }
 
+// HoldsAll reports whether the actor holds every scope of Keystone's own, as
+// administrators do: there is nobody whom it could not manage.
+func (a Actor) HoldsAll() bool {
+	return !slices.ContainsFunc(BuiltInScopes, func(s Scope) bool { return !a.May(s.Name) })
+}
+
 // MayGrant reports whether the actor may give the scope to somebody else:
 // nobody grants what they do not hold. Scopes that are not Keystone's own
 // belong to whoever administers scopes, so scopes:write holds them; OpenID

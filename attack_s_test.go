@@ -84,6 +84,18 @@ func TestS1_ClientsSpeakForPeople(t *testing.T) {
 			}
 		}
 
+		// A first-party client acts for whoever signs in, administrators too, and nobody
+		// is asked: users:write is not enough.
+		spa := m{"name": "n", "kind": "spa", "redirect_uris": []string{"https://evil.example/cb"}, "first_party": true}
+		for who, one := range map[string]struct {
+			token string
+			want  int
+		}{"clerk": {clerk, 403}, "support": {support, 403}, "admin": {admin, 201}} {
+			if got := s.Call(http.MethodPost, "/api/v1/admin/clients", one.token, spa, nil); got != one.want {
+				t.Errorf("first-party: %s creates it: %d", who, got)
+			}
+		}
+
 		// The operator gives such a client users:write: it still does not manage the
 		// person whose token it has, who holds more than the token does.
 		c := bearerClient(s, keystone.AssertionIssuer{Issuer: p.issuer, SubjectIsUserID: true}, func(c *keystone.Client) { c.Scopes = []string{keystone.UsersRead, keystone.UsersWrite} })

@@ -389,17 +389,20 @@ func (s *Store) manageableClient(ctx context.Context, by keystone.Actor, id stri
 }
 
 // mayMakeClient refuses an actor who may not give a client what it has: its scopes;
-// and what lets it act for people, which is what users:write is about: as a
-// first-party client for whoever signs in through it, by exchange for those whose
-// tokens it gets, by assertion for those whom its issuers may speak for.
+// and what lets it act for people, which is what users:write is about: by exchange
+// for those whose tokens it gets, by assertion for those whom its issuers may speak
+// for. A first-party client acts for everybody, who is not even asked, so that
+// everybody must be manageable.
 func (s *Store) mayMakeClient(ctx context.Context, by keystone.Actor, c keystone.Client) error {
 	forPeople := c.FirstParty || len(c.TokenExchange) > 0 || len(c.JWTBearer) > 0
 	switch {
 	case by.MayGrantAll(c.Scopes) != "":
 		return errForbidden
-	case !forPeople || by.Kind == keystone.ActorRegistration && by.ID == c.ID && c.Registration == keystone.RegistrationDocument:
+	case !forPeople || by.HoldsAll():
+		return nil
+	case by.Kind == keystone.ActorRegistration && by.ID == c.ID && c.Registration == keystone.RegistrationDocument:
 		return nil // a document says nothing of these: what an administrator has set stays
-	case !by.May(keystone.UsersWrite):
+	case c.FirstParty || !by.May(keystone.UsersWrite):
 		return errForbidden
 	}
 	return s.mayAssert(ctx, by, c.JWTBearer)
@@ -408,13 +411,6 @@ func (s *Store) mayMakeClient(ctx context.Context, by keystone.Actor, c keystone
 // mayAssert refuses an actor who does not hold what the people hold for whom these
 // issuers may speak: whoever has a key of such an issuer can be any of them.
 func (s *Store) mayAssert(ctx context.Context, by keystone.Actor, issuers []keystone.AssertionIssuer) error {
-	everything := true
-	for _, sc := range keystone.BuiltInScopes {
-		everything = everything && by.May(sc.Name)
-	}
-	if everything {
-		return nil
-	}
 	for _, a := range issuers {
 		if a.SubjectIsUserID {
 			return errForbidden

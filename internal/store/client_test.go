@@ -235,10 +235,10 @@ func TestSecretsAreBounded(t *testing.T) {
 }
 
 // TestFirstPartyClient: a first-party client manages the account of everybody who
-// signs in through it, so only who may write users makes, changes or has one.
+// signs in through it, so only who may manage everybody makes, changes or has one.
 func TestFirstPartyClient(t *testing.T) {
 	storetest.EachDB(t, func(t *testing.T, s *store.Store, _ *storetest.Clock) {
-		manager, both := holder(keystone.ClientsWrite), holder(keystone.ClientsWrite, keystone.UsersWrite)
+		manager, both := holder(keystone.ClientsWrite, keystone.UsersWrite), holder(keystone.BuiltInScopeNames()...)
 		in := keystone.Client{Name: "app", Kind: keystone.ClientSPA, Enabled: true, FirstParty: true}
 		_, _, err := s.CreateClient(ctx, manager, in)
 		wantKind(t, err, keystone.Forbidden)
