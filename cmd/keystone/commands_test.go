@@ -288,3 +288,29 @@ func dayOfSettings(m *machine) {
 	}
 	m.usage("none of the others can be", "migrate", "--status", "--dry-run")
 }
+
+// TestListsAreSearched: by how a name begins, page by page.
+func TestListsAreSearched(t *testing.T) {
+	eachDB(t, func(t *testing.T, m *machine) {
+		for _, name := range []string{"Shop", "shopping", "Other"} {
+			m.ok("client", "create", "--name", name, "--kind", "service")
+		}
+		m.ok("scope", "create", "orders:read")
+		m.ok("role", "create", "clerk", "--scope", "orders:read")
+		for _, test := range []struct {
+			args []string
+			want int
+		}{
+			{[]string{"client", "list", "--search", "SHOP"}, 2},
+			{[]string{"client", "list", "--search", "shop", "--limit", "1"}, 1},
+			{[]string{"client", "list", "--search", "%"}, 0},
+			{[]string{"role", "list", "--search", "cl"}, 1},
+			{[]string{"scope", "list", "--search", "orders:"}, 1},
+			{[]string{"scope", "list", "--search", "ORDERS"}, 0},
+		} {
+			if got := m.items(test.args...); len(got) != test.want {
+				t.Errorf("keystone %s: %d items, want %d", strings.Join(test.args, " "), len(got), test.want)
+			}
+		}
+	})
+}

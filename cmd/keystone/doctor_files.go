@@ -19,14 +19,12 @@ func sqlitePath(cfg *config.Config) string {
 	return strings.TrimPrefix(strings.TrimPrefix(cfg.DatabaseURL.Reveal(), "sqlite:"), "//")
 }
 
-// files checks who may read what nobody else should.
+// files checks who may read what nobody else should. Files with secrets in them are
+// among the warnings of the settings.
 func (d *doctor) files() {
 	private := []string{d.cfg.DataDir}
 	if !d.cfg.Postgres() {
 		private = append(private, sqlitePath(d.cfg))
-	}
-	if d.cfg.TLS() {
-		private = append(private, d.cfg.TLSKeyFile)
 	}
 	for _, path := range private {
 		info, err := os.Stat(path)
