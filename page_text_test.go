@@ -27,11 +27,11 @@ var spoken = []string{
 // spokenBesides are single refusals of other files, by their variable.
 var spokenBesides = map[string][]string{
 	"internal/oauth/authorize_request.go": {"errRequest", "errUnknownClient", "errRedirectURI", "errResponseMode", "errHintUser"},
-	"internal/oauth/par.go":               {"errRequestURI"},
+	"internal/oauth/par.go":               {"errRequestURI", "errPushedSize"},
 	"internal/oauth/authorize.go":         {"errFlowGone"},
 	"internal/oauth/pending.go":           {"errAnswered", "errNoSuccess"},
 	"internal/oauth/document.go":          {"errDocument"},
-	"internal/httpio/error.go":            {"errTooLarge", "errFormType", "errInternal", "errGone"},
+	"internal/httpio/error.go":            {"errTooLarge", "errFormType", "errInternal", "errGone", "errNoRoute", "errMethodNotAllowed"},
 	"internal/httpio/read.go":             {"errBodyEnd"},
 	"internal/server/endpoint.go":         {"errCrossOrigin", "errClosed"},
 	"internal/store/store.go":             {"errUnavailable", "errStale", "errMoved"},

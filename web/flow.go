@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/keystone-auth/keystone"
 )
@@ -56,6 +57,23 @@ type Message struct {
 	Command string // for whoever runs the server; empty: none
 }
 
+// Wait says how long to wait after a refusal that is over by itself; nil: it is not.
+// Where it is more than a minute and a half, or an hour and a half, it says the next
+// larger unit, rounded up.
+func Wait(e *keystone.Error) Text {
+	if e == nil || e.RetryAfter <= 0 {
+		return nil
+	}
+	up := func(unit time.Duration) int64 { return int64((e.RetryAfter + unit - 1) / unit) }
+	switch {
+	case e.RetryAfter > 90*time.Minute:
+		return Say("wait.hours", "n", up(time.Hour))
+	case e.RetryAfter > 90*time.Second:
+		return Say("wait.minutes", "n", up(time.Minute))
+	}
+	return Say("wait.seconds", "n", max(2, up(time.Second))) // one is two: no language needs its singular
+}
+
 // Problem answers with a page that says what went wrong and what to do. requestID
 // is what to name when asking for help.
 func (p *Pages) Problem(w http.ResponseWriter, r *http.Request, status int, requestID string, err error) error {
@@ -64,6 +82,9 @@ func (p *Pages) Problem(w http.ResponseWriter, r *http.Request, status int, requ
 		return err
 	}
 	lines := []Text{Say(e.Msg)}
+	if wait := Wait(e); wait != nil {
+		lines = append(lines, wait)
+	}
 	if requestID != "" {
 		lines = append(lines, Say("problem.request", "id", requestID))
 	}

@@ -11,6 +11,7 @@ type Form struct {
 	Action   string            // relative to the page
 	Hidden   map[string]string // values that come back as they are
 	Problems []string          // what was wrong with what was sent; empty: nothing
+	Wait     Text              // how long to wait; empty: not at all
 	Fields   []Field
 	Submit   string // on the button
 	// SubmitID is the button's id where it is not "submit", for browser automation.

@@ -49,6 +49,16 @@ func registered(uri string) template.URL {
 	return template.URL(uri) //nolint:gosec // checked above
 }
 
+// link is a link to a page of ours that opens beside this one: what was begun here is
+// not lost by it.
+func link(to string, text any, id string) template.HTML {
+	shown, ok := text.(template.HTML)
+	if !ok {
+		shown = escape(text)
+	}
+	return `<a id="` + escape(id) + `" href="` + escape(to) + `" target="_blank" rel="noopener">` + shown + `</a>` //nolint:gosec // escaped
+}
+
 // strong puts a value into its own element, with an id for browser automation
 // where one is given.
 func strong(value any, id ...string) template.HTML {

@@ -88,10 +88,13 @@ func New(o Options) (*Pages, error) {
 }
 
 // Below is the same for pages one folder down, whose addresses are relative too.
-func (p *Pages) Below() *Pages {
-	below := *p
-	below.root = "../"
-	return &below
+func (p *Pages) Below() *Pages { return p.At("/folder/page") }
+
+// At is the same for a page at the path.
+func (p *Pages) At(path string) *Pages {
+	at := *p
+	at.root = strings.Repeat("../", max(0, strings.Count(path, "/")-1))
+	return &at
 }
 
 func (p *Pages) readTemplates(custom map[string][]byte) error {
@@ -112,7 +115,7 @@ func (p *Pages) readTemplates(custom map[string][]byte) error {
 		}
 		return nil
 	}
-	layout := template.New("layout.html").Funcs(template.FuncMap{"strong": strong, "registered": registered})
+	layout := template.New("layout.html").Funcs(template.FuncMap{"strong": strong, "registered": registered, "link": link})
 	if err := parse(layout, "layout.html"); err != nil {
 		return err
 	}

@@ -39,9 +39,12 @@ var pages = map[string]any{
 	"requests": map[string]any{"Accounts": evil, "Requests": []map[string]string{
 		{"ID": evil, "Client": evil, "Username": evil, "Message": evil, "Asked": evil, "Until": evil}, {"ID": evil, "Client": evil, "Username": evil, "Message": "", "Asked": evil, "Until": evil}}},
 	"logged_out": map[string]any{"Lines": []string{evil}, "Back": evil, "Host": evil, "Frames": []string{evil}},
-	"leave":      map[string]any{"Problem": evil, "Client": evil, "Host": evil, "To": evil, "Action": ""},
-	"form_post":  web.Form{Action: "cb", Submit: "Continue", Hidden: map[string]string{"state": evil, "code": evil}},
-	"message":    map[string]any{"Title": evil, "Lines": []string{evil}, "Command": evil},
+	"home":       nil,
+	"apps": map[string]any{"Accounts": []map[string]any{{"Username": evil, "Session": evil, "Apps": nil}, {"Username": evil, "Session": evil, "Apps": []map[string]any{
+		{"ID": evil, "Name": evil, "Since": evil, "Scopes": []string{evil}, "Audiences": []string{evil, evil}}, {"ID": evil, "Name": evil, "Since": evil}}}}},
+	"leave":     map[string]any{"Problem": evil, "Client": evil, "Host": evil, "To": evil, "Action": ""},
+	"form_post": web.Form{Action: "cb", Submit: "Continue", Hidden: map[string]string{"state": evil, "code": evil}},
+	"message":   map[string]any{"Title": evil, "Lines": []string{evil}, "Command": evil},
 
 	"check_session": nil,
 }

@@ -41,6 +41,7 @@ func (s *Slice) again(w http.ResponseWriter, r *http.Request, page string, form 
 	if len(e.Fields) > 0 {
 		what = "form.correct"
 	}
+	form.Wait = web.Wait(e)
 	form.Fill(what, e.Fields)
 	return s.Pages.Render(w, r, httpio.StatusOf(r, err), page, web.Page{Failed: true, Data: form})
 }

@@ -38,11 +38,15 @@ func (s *Slice) devicePage(w http.ResponseWriter, r *http.Request) error {
 	} else {
 		code = ""
 	}
-	return s.renderDevice(w, r, http.StatusOK, "", code)
+	return s.renderDevice(w, r, http.StatusOK, nil, code)
 }
 
-func (s *Slice) renderDevice(w http.ResponseWriter, r *http.Request, status int, problem, code string) error {
-	form := web.Form{Action: "device", Submit: "form.continue", Fields: []web.Field{
+func (s *Slice) renderDevice(w http.ResponseWriter, r *http.Request, status int, refused *keystone.Error, code string) error {
+	problem := ""
+	if refused != nil {
+		problem = refused.Msg
+	}
+	form := web.Form{Wait: web.Wait(refused), Action: "device", Submit: "form.continue", Fields: []web.Field{
 		{Name: "user-code", Label: "device.code", Type: "text", Value: code, Autocomplete: "off", MaxLength: 20, Hints: []string{"device.code_hint"}},
 	}}
 	form.Fill(problem, nil)
@@ -63,7 +67,7 @@ func (s *Slice) deviceForm(w http.ResponseWriter, r *http.Request) error {
 		if refused.Kind == keystone.Limited {
 			w.Header().Set("Retry-After", retryAfter(refused.RetryAfter))
 		}
-		return s.renderDevice(w, r, httpio.StatusOf(r, err), refused.Msg, "")
+		return s.renderDevice(w, r, httpio.StatusOf(r, err), refused, "")
 	}
 	if err != nil {
 		return err

@@ -61,9 +61,9 @@ func (s *Slice) dispatch(w http.ResponseWriter, r *http.Request) error {
 	case step.Kind == keystone.StepRegister && s.RegistrationOpen && !other:
 		return seeOther(w, "register?flow="+v.flow.ID)
 	case other && (step.Kind == keystone.StepChoose || step.Kind == keystone.StepRegister):
-		return s.signInPage(w, r, v, http.StatusOK, "", v.flow.Request.LoginHint)
+		return s.signInPage(w, r, v, http.StatusOK, nil, v.flow.Request.LoginHint)
 	case step.Kind == keystone.StepSignIn, step.Kind == keystone.StepRegister:
-		return s.signInPage(w, r, v, http.StatusOK, "", v.username())
+		return s.signInPage(w, r, v, http.StatusOK, nil, v.username())
 	case step.Kind == keystone.StepConsent:
 		return s.consentPage(w, r, v)
 	}
@@ -92,7 +92,10 @@ func (s *Slice) signInAs(w http.ResponseWriter, r *http.Request, v visit, name, 
 	err := s.proveAndCarry(w, r, &v, name, pass)
 	if refused := refusal(err); refused != nil && refused.Kind != keystone.Unavailable && refused.Kind != keystone.Unknown {
 		httpio.ExchangeOf(r.Context()).Err = err
-		return s.signInPage(w, r, v, httpio.StatusOf(r, err), refused.Msg, name)
+		if refused.RetryAfter > 0 {
+			w.Header().Set("Retry-After", retryAfter(refused.RetryAfter))
+		}
+		return s.signInPage(w, r, v, httpio.StatusOf(r, err), refused, name)
 	}
 	if err != nil {
 		return err

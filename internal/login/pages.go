@@ -39,9 +39,13 @@ func (v visit) username() string {
 	return ""
 }
 
-func (s *Slice) signInPage(w http.ResponseWriter, r *http.Request, v visit, status int, problem, name string) error {
+func (s *Slice) signInPage(w http.ResponseWriter, r *http.Request, v visit, status int, refused *keystone.Error, name string) error {
+	problem := ""
+	if refused != nil {
+		problem = refused.Msg
+	}
 	form := web.Form{
-		Action: "login", Submit: "sign_in.submit", Hidden: map[string]string{"flow": v.flow.ID},
+		Wait: web.Wait(refused), Action: "login", Submit: "sign_in.submit", Hidden: map[string]string{"flow": v.flow.ID},
 		Fields: []web.Field{
 			{Name: "login", Label: "sign_in.login", Type: "text", Value: name, Autocomplete: "username", MaxLength: 254},
 			{Name: "password", Label: "form.password", Type: "password", Autocomplete: "current-password", MaxLength: 1024},

@@ -111,7 +111,7 @@ func (s *Slice) beginOwn(w http.ResponseWriter, r *http.Request, browser string,
 	if err := s.Store.CreateFlow(r.Context(), browser, f); err != nil {
 		return err
 	}
-	return redirect(w, "login?flow="+f.ID)
+	return redirect(w, strings.Repeat("../", strings.Count(req.Page, "/"))+"login?flow="+f.ID)
 }
 
 // clock is a time of day as pages say it.

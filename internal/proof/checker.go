@@ -115,7 +115,7 @@ func (c *Checker) notMade(ctx context.Context, err error, counted ...store.Attem
 	return err
 }
 
-var errWait = keystone.Fail(keystone.Limited, "There were too many failed attempts. Wait as long as Retry-After says, then try again.")
+var errWait = keystone.Fail(keystone.Limited, "There were too many failed attempts. Wait, then try again.")
 
 // attempt is one password under examination.
 type attempt struct {

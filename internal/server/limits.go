@@ -26,7 +26,7 @@ type Limits struct {
 	now     func() time.Time
 }
 
-var errLimited = keystone.Fail(keystone.Limited, "Too many requests. Wait as long as Retry-After says.")
+var errLimited = keystone.Fail(keystone.Limited, "Too many requests. Wait, then try again.")
 
 func newLimits(c *config.Config, counter *ephemeral.Limiter, m *metrics, now func() time.Time) *Limits {
 	l := &Limits{counter: counter, metrics: m, now: now, headers: map[httpio.Limit][]string{}, rates: map[httpio.Limit]ephemeral.Rate{

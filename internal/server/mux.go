@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/web"
 )
 
 // methods that any route may have. Everything else (TRACE, CONNECT, inventions)
@@ -67,8 +69,21 @@ func (x exact) find(r *http.Request) *endpoint {
 }
 
 // unmatched answers what no route does: 405 where another method would do, else
-// 404.
+// 404. Browsers get a page, at the root one that says what is here.
 func (s *Server) unmatched(w http.ResponseWriter, r *http.Request) {
+	if rec, ok := w.(*recorder); ok && wantsPage(r) {
+		if err := s.limits.atSource(rec, r, httpio.LimitPage, true); err != nil {
+			httpio.WriteError(w, r, err)
+			return
+		}
+		if r.URL.Path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+			if err := s.pages.Render(w, r, http.StatusOK, "home", web.Page{}); err != nil {
+				httpio.WriteError(w, r, err)
+			}
+			return
+		}
+		rec.x.Problem = s.pages.At(r.URL.Path).Problem
+	}
 	var allow []string
 	for _, m := range methods {
 		probe := &http.Request{Method: m, URL: r.URL, Host: r.Host}
@@ -81,6 +96,31 @@ func (s *Server) unmatched(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	httpio.MethodNotAllowed(w, r, strings.Join(allow, ", "))
+}
+
+// maxFolders bounds how deep an address may be that is answered with a page: every
+// folder stands in the addresses on it.
+const maxFolders = 16
+
+// wantsPage reports whether a person asks: their browser names HTML, and rather than
+// JSON (RFC 9110 section 12.5.1). Programs say neither, or JSON.
+func wantsPage(r *http.Request) bool {
+	if dataOnly(r.URL.Path) || strings.Count(r.URL.Path, "/") > maxFolders {
+		return false
+	}
+	quality := map[string]float64{}
+	for part := range strings.SplitSeq(strings.Join(r.Header["Accept"], ","), ",") {
+		kind, params, _ := strings.Cut(strings.ToLower(strings.TrimSpace(part)), ";")
+		q := 1.0
+		if text, ok := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q="); ok {
+			var err error
+			if q, err = strconv.ParseFloat(text, 64); err != nil {
+				q = 0
+			}
+		}
+		quality[strings.TrimSpace(kind)] = q
+	}
+	return quality["text/html"] > quality["application/json"]
 }
 
 // cleanPath reports whether a path is in the one form that routes have. net/http
