@@ -116,6 +116,18 @@ func (c Client) Rotates() bool {
 	return !c.Confidential() || c.RotateRefreshTokens && !c.SenderConstrained()
 }
 
+// ErrPublicRotates refuses what could not be done: a refresh token of a public client
+// that is stolen would be good beside it for ever (RFC 9700 section 4.14.2).
+var ErrPublicRotates = FailField("rotate_refresh_tokens", "A public client gets another refresh token at each use, always.")
+
+// CheckRotates refuses a public client of which somebody says that it does not rotate.
+func (c Client) CheckRotates() error {
+	if !c.Confidential() && !c.RotateRefreshTokens {
+		return ErrPublicRotates
+	}
+	return nil
+}
+
 // WithDefaults fills what a new client leaves open: the grants of its kind,
 // JWT access tokens, rotation.
 func (c Client) WithDefaults() Client {
@@ -125,6 +137,7 @@ func (c Client) WithDefaults() Client {
 	if c.AccessTokenFormat == "" {
 		c.AccessTokenFormat = FormatJWT
 	}
+	c.RotateRefreshTokens = c.RotateRefreshTokens || !c.Confidential()
 	c.ClientSettings = c.ClientSettings.withDefaults()
 	c.Scopes, c.Grants, c.Audiences = SortedSet(c.Scopes), SortedSet(c.Grants), SortedSet(c.Audiences)
 	return c

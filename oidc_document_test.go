@@ -355,6 +355,14 @@ func TestClientDocumentQuota(t *testing.T) {
 	if n := count(); n != 1 {
 		t.Errorf("%d unused clients are left", n)
 	}
+	// One that is asked about silently, again and again, counts once.
+	silent := keystonetest.Start(t, site.settings("consent", map[string]string{"RATE_LIMIT_CLIENT_REGISTRATION": "3/hour"}))
+	for i := range 10 {
+		b := newBrowser(t, silent)
+		if b.open(authorizeURL(silent, first, "prompt", "none")); b.answer().Get("error") != "login_required" {
+			t.Errorf("%d: %s", i, b.page.url)
+		}
+	}
 	limited := keystonetest.Start(t, site.settings("consent", map[string]string{"RATE_LIMIT_CLIENT_REGISTRATION": "3/hour", "TRUSTED_PROXIES": "127.0.0.1"}))
 	before := site.hits.Load()
 	for range 4 {

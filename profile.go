@@ -130,6 +130,9 @@ func (c Client) Warnings() (list []string) {
 	if c.TakesLegacyAudience() {
 		list = append(list, "assertions of this client may name an endpoint as their audience; another server could pass such a one on (RFC 10070).")
 	}
+	if c.Confidential() && !c.RotateRefreshTokens && !c.SenderConstrained() && c.MayUse(GrantRefreshToken) {
+		list = append(list, "refresh tokens of this client stay the same at each use; one that is stolen can be used beside the client, and nobody notices (RFC 9700 section 4.14.2).")
+	}
 	if c.Rules().LooseObjects {
 		list = append(list, "request objects of this client may lack iss, aud and exp; one that is seen elsewhere can be used here, at any time (RFC 9101 section 10.2).")
 	}

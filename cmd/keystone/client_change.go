@@ -108,6 +108,9 @@ func clientCreate(a *app) *cobra.Command {
 			return err
 		}
 		f.apply(c, &client)
+		if err := client.CheckRotates(); err != nil {
+			return err
+		}
 		if err := d.publishKeys(ctx, client); err != nil {
 			return err
 		}

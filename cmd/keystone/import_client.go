@@ -72,6 +72,9 @@ func writeClient(ctx context.Context, tx *store.Store, raw json.RawMessage) (nam
 	if !found {
 		c := keystone.Client{Kind: keystone.ClientKind(fresh.Kind)}
 		fresh.put(&c)
+		if err := c.CheckRotates(); err != nil {
+			return fresh.Name, one, err
+		}
 		c, made, err := tx.CreateGivenClient(ctx, operator(), c, fresh.ClientID, fresh.ClientSecret)
 		one = imported{ID: c.ID, Result: importCreated}
 		if made != fresh.ClientSecret {
@@ -88,6 +91,10 @@ func writeClient(ctx context.Context, tx *store.Store, raw json.RawMessage) (nam
 	}
 	if after.Kind != string(before.Kind) {
 		return fresh.Name, one, errors.New("the kind of a client cannot be changed: make another client")
+	}
+	said := before
+	if after.put(&said); said.CheckRotates() != nil {
+		return fresh.Name, one, keystone.ErrPublicRotates
 	}
 	if same, err := after.same(before); err != nil || same {
 		return after.Name, one, err

@@ -93,7 +93,7 @@ type createClientRequest struct {
 		Audiences             []string `json:"audiences,omitempty" maxItems:"50"`
 		Grants                []string `json:"grants,omitempty" maxItems:"10" doc:"Those of the kind where it is left out."`
 		AccessTokenFormat     string   `json:"access_token_format,omitempty" enum:"jwt,opaque" doc:"jwt where it is left out."`
-		RotateRefreshTokens   *bool    `json:"rotate_refresh_tokens,omitempty" doc:"true where it is left out. Public clients rotate in any case."`
+		RotateRefreshTokens   *bool    `json:"rotate_refresh_tokens,omitempty" doc:"true where it is left out. false lets a confidential client use the same refresh token again and again, which hides theft. Public clients rotate in any case."`
 		AccessTokenTTLSeconds *int64   `json:"access_token_ttl_seconds,omitempty" minimum:"10" maximum:"86400" doc:"The server's setting where it is left out."`
 		RequirePKCE           *bool    `json:"require_pkce,omitempty" doc:"true where it is left out. false lets a confidential client leave PKCE out, which weakens its sign-ins: only for programs that cannot send it."`
 		PostLogoutURIs        []string `json:"post_logout_redirect_uris,omitempty" maxItems:"50"`
@@ -124,6 +124,9 @@ func (s *Slice) createClient(ctx context.Context, in *createClientRequest) (*cre
 		c.AccessTokenTTL = time.Duration(*b.AccessTokenTTLSeconds) * time.Second
 	}
 	b.apply(&c.ClientSettings)
+	if err := c.CheckRotates(); err != nil {
+		return nil, err
+	}
 	if err := s.prepare(ctx, c); err != nil {
 		return nil, err
 	}
@@ -150,7 +153,7 @@ type updateClientRequest struct {
 		Audiences             []string           `json:"audiences,omitempty" maxItems:"50"`
 		Grants                []string           `json:"grants,omitempty" maxItems:"10"`
 		AccessTokenFormat     *string            `json:"access_token_format,omitempty" enum:"jwt,opaque"`
-		RotateRefreshTokens   *bool              `json:"rotate_refresh_tokens,omitempty"`
+		RotateRefreshTokens   *bool              `json:"rotate_refresh_tokens,omitempty" doc:"false lets a confidential client use the same refresh token again and again, which hides theft."`
 		AccessTokenTTLSeconds patch.Field[int64] `json:"access_token_ttl_seconds,omitempty" minimum:"10" maximum:"86400" doc:"null: the server's setting."`
 		RequirePKCE           *bool              `json:"require_pkce,omitempty" doc:"false lets a confidential client leave PKCE out, which weakens its sign-ins."`
 		PostLogoutURIs        []string           `json:"post_logout_redirect_uris,omitempty" maxItems:"50"`

@@ -27,13 +27,14 @@ type Documents struct {
 	// for from this source.
 	Stranger func(ctx context.Context) error
 
-	fetch *fetch.Client
-	taken cache.Cache[string, time.Time] // when the document was fetched that the client was last made of
+	fetch   *fetch.Client
+	counted cache.Cache[string, time.Time] // when Stranger was asked for a document that turned out good
+	taken   cache.Cache[string, time.Time] // when the document was fetched that the client was last made of
 }
 
 // NewDocuments returns documents that are fetched through the guarded client.
 func NewDocuments(f *fetch.Client, o store.Strangers, hosts []string, stranger func(context.Context) error) *Documents {
-	return &Documents{Strangers: o, Hosts: hosts, Stranger: stranger, fetch: f, taken: cache.Sized[string, time.Time](10_000)}
+	return &Documents{Strangers: o, Hosts: hosts, Stranger: stranger, fetch: f, counted: cache.Sized[string, time.Time](10_000), taken: cache.Sized[string, time.Time](10_000)}
 }
 
 var (
@@ -41,6 +42,11 @@ var (
 	errNoSuch      = keystone.Fail(keystone.NotFound, "There is no such client.")
 	documentMethod = []string{keystone.AuthNone, keystone.AuthPrivateKeyJWT}
 )
+
+// countedFor is how long a document that is good counts once for whoever asks for it:
+// an application that asks silently for each of its visitors, before any of them has
+// signed in, shuts nobody out.
+const countedFor = time.Hour
 
 // allows reports whether documents of the address are fetched.
 func (d *Documents) allows(id string) bool {
@@ -66,7 +72,7 @@ func (s *Slice) clientOf(ctx context.Context, id string, letIn bool) (keystone.C
 	if err != nil && keystone.KindOf(err) != keystone.NotFound || !keystone.IsDocumentID(id) || known && !c.Enabled || !known && !letIn {
 		return c, err
 	}
-	if !known {
+	if at, ok := s.Documents.counted.GetIfPresent(id); !known && !(ok && s.Store.Now().Before(at.Add(countedFor))) {
 		if err := s.Documents.Stranger(ctx); err != nil {
 			return c, err
 		}
@@ -101,8 +107,11 @@ func (s *Slice) clientOf(ctx context.Context, id string, letIn bool) (keystone.C
 		keystone.Fact(ctx, "why", err.Error())
 		return keystone.Client{}, errDocument
 	}
-	if err == nil && known {
+	switch {
+	case err == nil && known:
 		s.Documents.taken.Set(id, doc.FetchedAt)
+	case err == nil:
+		s.Documents.counted.Set(id, s.Store.Now())
 	}
 	return c, err
 }

@@ -30,6 +30,7 @@ func scanClient(scan func(...any) error) (c keystone.Client, err error) {
 		return c, err
 	}
 	c.Kind, c.Grants = keystone.ClientKind(kind), unwords(grants)
+	c.RotateRefreshTokens = c.RotateRefreshTokens || !c.Confidential() // rows of before say otherwise, and never meant it
 	c.AccessTokenTTL, c.CreatedAt, c.UpdatedAt = time.Duration(ttl)*time.Second, moment(created), moment(updated)
 	c.TokensValidAfter = moment(ended)
 	if c.RedirectURIs, err = decodeList(uris); err != nil {
@@ -282,6 +283,9 @@ func (s *Store) UpdateClient(ctx context.Context, by keystone.Actor, id string, 
 		change(&after)
 		after.ID, after.Kind, after.BuiltIn, after.CreatedAt, after.LastUsed, after.TokensValidAfter = before.ID, before.Kind, false, before.CreatedAt, before.LastUsed, before.TokensValidAfter
 		after.Registration, after.Unvouched = before.Registration, before.Unvouched
+		if err := after.CheckRotates(); err != nil {
+			return err
+		}
 		after = after.WithDefaults()
 		if err := validClient(after); err != nil {
 			return err
