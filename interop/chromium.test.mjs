@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test'
 import axe from 'axe-core'
 import { chromium } from 'playwright-core'
 import * as oidc from 'openid-client'
-import { issuer, makeClient, user } from './keystone.mjs'
+import { api, issuer, makeClient, user } from './keystone.mjs'
 
 let browser, application, callback
 before(async () => {
@@ -228,6 +228,44 @@ for (const look of Object.keys(looks)) {
     }
     assert.deepEqual(me.strangers, [])
     assert.deepEqual(me.complaints, [])
+    await me.context.close()
+  })
+}
+
+for (const look of ['desktop', 'phone-dark']) {
+  test(`pages that are seldom seen: ${look}`, async () => {
+    const name = `reset-${look}`
+    const someone = await api('POST', '/api/v1/users', { username: name, email: `${name}@example.com`, password: 'a password that is gone soon' })
+    const rp = await relyingParty({ frontchannel_logout_uri: callback, frontchannel_logout_session_required: true }), me = await person(look), { page } = me
+    const link = await api('POST', `/api/v1/users/${someone.id}/password-reset`)
+    await page.goto(link.reset_url)
+    await page.waitForSelector('#password')
+    await seen(me, 'reset')
+    await page.fill('#password', 'short')
+    await page.click('#submit')
+    await page.waitForSelector('#error, #password-problem')
+    await seen(me, 'reset-refused')
+    await page.fill('#password', 'another password for this test')
+    await page.click('#submit')
+    await page.waitForLoadState()
+    await seen(me, 'reset-done')
+    await page.goto(issuer + '/setup?token=x') // there is an administrator
+    await seen(me, 'setup-closed')
+
+    await page.route(/submit[^/]*\.js/, (route) => route.abort()) // or the form sends itself before anybody looks
+    await page.goto(rp.address({ response_mode: 'form_post' }))
+    await signIn(me)
+    await page.click('#consent-allow')
+    await page.waitForSelector('#submit')
+    await seen(me, 'form-post')
+    await page.click('#submit')
+    await page.waitForSelector('#app')
+
+    await page.goto(issuer + '/logout')
+    const [told] = await Promise.all([page.waitForRequest((r) => r.url().startsWith(callback) && r.url().includes('sid=')), page.click('#logout-confirm')])
+    assert.equal(new URL(told.url()).searchParams.get('iss'), issuer)
+    await seen(me, 'logged-out-frames')
+    assert.deepEqual(me.strangers, [])
     await me.context.close()
   })
 }

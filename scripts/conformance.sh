@@ -49,7 +49,7 @@ key() {
   part() { tail -c "$1" "$dir/key.der" | head -c 32 | base64 | tr '+/' '-_' | tr -d '=\n'; }
   local public
   public="\"kty\":\"EC\",\"crv\":\"P-256\",\"alg\":\"ES256\",\"use\":\"sig\",\"kid\":\"conformance-$1\",\"x\":\"$(part 64)\",\"y\":\"$(part 32)\""
-  printf 's|{PUBLIC_%s}|{%s}|g\ns|{PRIVATE_%s}|{%s,"d":"%s"}|g\n' "$1" "$public" "$1" "$public" "$(part +37)"
+  printf 's|"{PUBLIC_%s}"|{%s}|g\ns|"{PRIVATE_%s}"|{%s,"d":"%s"}|g\n' "$1" "$public" "$1" "$public" "$(part +37)"
   rm "$dir/key.der"
 }
 
