@@ -134,7 +134,7 @@ func TestUILocales(t *testing.T) {
 	b.in("de", "Sie sind abgemeldet")
 
 	for what, locales := range map[string]string{
-		"unknown": "tlh se", "markup": `"><script>alert(1)</script>`, "a folder": "../../text/de", "long": strings.Repeat("de ", 1000), "nothing": " ", "broken": "\xff-\x00",
+		"unknown": "tlh se", "markup": `"><script>alert(1)</script>`, "a folder": "../../text/de", "long": strings.Repeat("de ", 1000), "nothing": " ", "no tag": "\U0001F600-\u202e",
 	} {
 		b := newBrowser(t, s).speaking("en")
 		b.open(authorizeURL(s, app, "ui_locales", locales))
