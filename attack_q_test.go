@@ -100,3 +100,34 @@ func TestAttackQ7_WhatWaitsIsBounded(t *testing.T) {
 		}
 	}, keystonetest.WithSettings(map[string]string{"PENDING_PER_SOURCE": "5", "PENDING_TOTAL": "12", "TRUSTED_PROXIES": "127.0.0.1"}))
 }
+
+// The backend of an application asks for all its users from one address: userinfo
+// is limited for each user, and for an address that has no good token.
+func TestAttackQ_UserinfoForManyFromOneAddress(t *testing.T) {
+	s := keystonetest.Start(t, keystonetest.WithSettings(map[string]string{"RATE_LIMIT_API": "5/hour"}))
+	userinfo := func(token string) answer { return as(s, token).json(t, "GET", "/oauth2/userinfo", nil) }
+	app := webClient(s)
+	tokenOf := func(name string) string {
+		_, tokens := redeem(t, s, app, signedIn(t, s, s.CreateUser(name), app).code(app))
+		return tokens["access_token"].(string)
+	}
+	var last string
+	for i := range 12 {
+		last = tokenOf(fmt.Sprintf("person%d", i))
+		a := userinfo(last)
+		a.wants(t, 200, "person %d", i)
+		if a.header.Get("RateLimit-Limit") != "5" || a.header.Get("RateLimit-Remaining") != "4" {
+			t.Errorf("limits told: %v", a.header)
+		}
+	}
+	for range 4 {
+		userinfo(last).wants(t, 200, "one of them, several times")
+	}
+	userinfo(last).wants(t, 429, "one of them, too often")
+	as(s, last).json(t, "GET", "/api/v1/users", nil).wants(t, 429, "the API shares the bucket")
+	for range 5 {
+		userinfo("no-token").wants(t, 401, "no token of ours")
+	}
+	userinfo("no-token").wants(t, 429, "no token of ours, too often")
+	userinfo(tokenOf("another")).wants(t, 200, "good tokens from the same address")
+}

@@ -35,6 +35,9 @@ type Slice struct {
 	// nobody, and takes it back (-1) where they are somebody. It refuses where there
 	// were too many nobodies.
 	Named func(ctx context.Context, clientID string, n int) error
+	// Asked counts a request of an actor whom the handler has found out; of an
+	// anonymous one, by the source.
+	Asked func(ctx context.Context) error
 	// Poll counts a poll for a code and reports whether it came no earlier than
 	// interval after the one before; each that did adds five seconds.
 	Poll func(ctx context.Context, code string, interval time.Duration) bool
@@ -118,9 +121,9 @@ func (s *Slice) always() []httpio.Route {
 			httpio.DocBody[RegistrationBody](), httpio.DocAnswer[registrationAnswer](http.StatusOK, "The client.")),
 		httpio.Plain(http.MethodDelete, registerPath+"/{client_id}", httpio.ClientAuth, httpio.LimitToken,
 			"Remove a registration with its own token (RFC 7592)", s.deleteRegistration, httpio.DocAuth("bearer"), httpio.DocContent(http.StatusNoContent, "", "Removed.")),
-		httpio.Plain(http.MethodGet, "/oauth2/userinfo", httpio.CrossSite, httpio.LimitAPI,
+		httpio.Plain(http.MethodGet, "/oauth2/userinfo", httpio.CrossSite, httpio.LimitToken,
 			"Claims about the user (OpenID Connect Core section 5.3)", s.userinfo, httpio.DocAnswer[map[string]any](http.StatusOK, "The claims."), httpio.DocAuth("bearer"), httpio.DocRefuses(http.StatusForbidden, http.StatusRequestEntityTooLarge)),
-		httpio.Plain(http.MethodPost, "/oauth2/userinfo", httpio.CrossSite, httpio.LimitAPI,
+		httpio.Plain(http.MethodPost, "/oauth2/userinfo", httpio.CrossSite, httpio.LimitToken,
 			"Claims about the user, by form", s.userinfo, httpio.DocAnswer[map[string]any](http.StatusOK, "The claims."), httpio.DocAuth("bearer"), httpio.DocRefuses(http.StatusForbidden, http.StatusRequestEntityTooLarge)),
 		httpio.PageRoute(http.MethodGet, "/oauth2/logout", httpio.Public, httpio.LimitPage,
 			"Log out (OpenID Connect RP-Initiated Logout)", s.logout, httpio.DocContent(http.StatusOK, "text/html", "A page.")),

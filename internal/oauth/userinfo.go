@@ -72,28 +72,16 @@ var (
 // section 2.2), never in the address. A token for somebody else's API alone is
 // not one for here.
 func (s *Slice) userinfo(w http.ResponseWriter, r *http.Request) error {
-	keystone.Checking(r.Context(), "one access token")
-	presented, err := userinfoToken(w, r)
-	if err != nil {
-		return err
-	}
-	keystone.Checking(r.Context(), "access token")
-	t, err := s.Verifier.InspectPresented(r.Context(), presented)
-	if Challenge(r.Context(), w.Header(), presented, err); w.Header().Get("WWW-Authenticate") != "" {
-		return err
-	}
-	if keystone.KindOf(err) == keystone.Unauthenticated || err == nil && (t.UserID() == "" || !slices.Contains(t.Audiences, s.Issuer.Options.Issuer)) {
-		httpio.Challenge(w.Header(), httpio.ExchangeOf(r.Context()).Challenges.BadToken())
-		if err == nil {
-			keystone.Fact(r.Context(), "audience of the token", strings.Join(t.Audiences, " "))
-			keystone.Fact(r.Context(), "user of the token", t.UserID())
-		}
-		return errUserinfoToken
+	t, err := s.userinfoCaller(w, r)
+	// The backend of an application is one address for all its users: who has a
+	// good token is counted by its user, the others by where they come from.
+	if limited := s.Asked(r.Context()); limited != nil {
+		keystone.Checking(r.Context(), "rate limit of the actor")
+		return limited
 	}
 	if err != nil {
 		return err
 	}
-	httpio.SetActor(r.Context(), t.Actor())
 	keystone.Checking(r.Context(), "scope of the route")
 	if !slices.Contains(t.Scopes, keystone.ScopeOpenID) {
 		keystone.Fact(r.Context(), "demanded", keystone.ScopeOpenID)
@@ -130,6 +118,33 @@ func (s *Slice) userinfo(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	return httpio.WriteJSON(w, http.StatusOK, claims)
+}
+
+// userinfoCaller returns what is true of the token of the request, and makes its
+// user the actor.
+func (s *Slice) userinfoCaller(w http.ResponseWriter, r *http.Request) (t token.Inspection, err error) {
+	keystone.Checking(r.Context(), "one access token")
+	presented, err := userinfoToken(w, r)
+	if err != nil {
+		return t, err
+	}
+	keystone.Checking(r.Context(), "access token")
+	t, err = s.Verifier.InspectPresented(r.Context(), presented)
+	if Challenge(r.Context(), w.Header(), presented, err); w.Header().Get("WWW-Authenticate") != "" {
+		return t, err
+	}
+	if keystone.KindOf(err) == keystone.Unauthenticated || err == nil && (t.UserID() == "" || !slices.Contains(t.Audiences, s.Issuer.Options.Issuer)) {
+		httpio.Challenge(w.Header(), httpio.ExchangeOf(r.Context()).Challenges.BadToken())
+		if err == nil {
+			keystone.Fact(r.Context(), "audience of the token", strings.Join(t.Audiences, " "))
+			keystone.Fact(r.Context(), "user of the token", t.UserID())
+		}
+		return t, errUserinfoToken
+	}
+	if err == nil {
+		httpio.SetActor(r.Context(), t.Actor())
+	}
+	return t, err
 }
 
 // userinfoToken returns the token of a userinfo request, which comes in one way

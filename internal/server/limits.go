@@ -142,6 +142,25 @@ func (l *Limits) Confirm(ctx context.Context) error {
 	return l.inside(ctx, httpio.LimitLogin, "login:source:"+limitKey(httpio.Actor(ctx).Source), l.rates[httpio.LimitLogin], 1)
 }
 
+// Asked takes from the bucket of the actor, or of the source where there is none.
+func (l *Limits) Asked(ctx context.Context) error {
+	actor := httpio.Actor(ctx)
+	who := ":actor:" + actor.ID
+	if actor.ID == "" {
+		who = ":source:" + limitKey(actor.Source)
+	}
+	rate := l.rates[httpio.LimitAPI]
+	if rate.Off() {
+		return nil
+	}
+	v := l.counter.Take(ctx, string(httpio.LimitAPI)+who, rate, 1)
+	if !v.Allowed {
+		return l.refuse(ctx, httpio.LimitAPI, v.RetryAfter, v.ResetAfter)
+	}
+	l.tell(httpio.ExchangeOf(ctx).Header, httpio.LimitAPI, v.Remaining, v.ResetAfter)
+	return nil
+}
+
 // Rename takes from the bucket of the actor for a name or address that they try
 // to take: as at registration, the answer tells whether somebody has it.
 func (l *Limits) Rename(ctx context.Context) error {
