@@ -13,6 +13,7 @@ import (
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/admin"
 	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/proof"
 )
 
 const me = "/api/v1/users/me"
@@ -205,18 +206,12 @@ func TestConfirmationIsCounted(t *testing.T) {
 		w.slice.RenameLimit = full
 		w.want(429, "user", "PATCH", me, obj{"username": "another"})
 		w.want(200, "user", "PATCH", me, obj{"first_name": "Una", "username": "user"})
-		if w.slice.Proof.Brakes = (brakes{full}); w.want(429, "user", "DELETE", me, obj{"current_password": another}).header.Get("Retry-After") != "3" {
+		w.slice.Proof.Brakes = proof.Brakes{Account: func(ctx context.Context, _ string) error { return full(ctx) }, Guesses: func(context.Context) error { return nil }, Guessed: func(context.Context) {}}
+		if w.want(429, "user", "DELETE", me, obj{"current_password": another}).header.Get("Retry-After") != "3" {
 			t.Error("the account's limit does not hold")
 		}
 	})
 }
-
-// brakes are put on for every account.
-type brakes struct{ full func(context.Context) error }
-
-func (b brakes) Account(ctx context.Context, _ string) error { return b.full(ctx) }
-func (brakes) Guesses(context.Context) error                 { return nil }
-func (brakes) Guessed(context.Context)                       {}
 
 func TestDeleteMe(t *testing.T) {
 	eachDB(t, func(t *testing.T, w *world) {

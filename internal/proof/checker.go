@@ -14,7 +14,7 @@ import (
 type Checker struct {
 	Store  *store.Store
 	Hasher *password.Hasher
-	Brakes Brakes // nil: none
+	Brakes Brakes
 }
 
 // Proof is a password that was right.
@@ -158,7 +158,7 @@ func (c *Checker) verify(ctx context.Context, by keystone.Actor, a attempt, pass
 	if err != nil {
 		return Proof{}, err
 	}
-	if c.Brakes != nil {
+	if c.Brakes.Guessed != nil {
 		c.Brakes.Guessed(ctx)
 	}
 	return Proof{}, Refused

@@ -8,14 +8,12 @@ import (
 )
 
 // Brakes count attempts where any number of sources may make them. What they
-// count may be lost. Errors are Limited, with the time to wait.
-type Brakes interface {
-	// Account counts an attempt on a name, which is given as a digest.
-	Account(ctx context.Context, name string) error
-	// Guesses refuses while too many passwords are wrong on the whole server.
-	Guesses(ctx context.Context) error
-	// Guessed counts a password that was wrong.
-	Guessed(ctx context.Context)
+// count may be lost. Errors are Limited, with the time to wait. The zero value
+// holds nobody up.
+type Brakes struct {
+	Account func(ctx context.Context, name string) error // counts an attempt on a name, which is given as a digest
+	Guesses func(ctx context.Context) error              // refuses while too many passwords are wrong on the whole server
+	Guessed func(ctx context.Context)                    // counts a password that was wrong
 }
 
 // countCrowd counts an attempt where everybody on the internet counts: on the
@@ -40,7 +38,7 @@ func (c *Checker) countCrowd(ctx context.Context, by keystone.Actor, n counters,
 }
 
 func (c *Checker) countAll(ctx context.Context, n counters, name string) (store.Attempt, error) {
-	if c.Brakes != nil {
+	if c.Brakes.Account != nil {
 		if err := c.Brakes.Guesses(ctx); err != nil {
 			return store.Attempt{}, err
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/proof"
 	"github.com/keystone-auth/keystone/internal/store"
 )
 
@@ -85,6 +86,10 @@ type crowd struct {
 	on      bool
 }
 
+func (c *crowd) brakes() proof.Brakes {
+	return proof.Brakes{Account: c.Account, Guesses: c.Guesses, Guessed: c.Guessed}
+}
+
 func (c *crowd) Account(_ context.Context, name string) error { c.names[name]++; return nil }
 
 func (c *crowd) Guessed(context.Context) { c.guesses++ }
@@ -102,7 +107,7 @@ func TestGuessesOfTheWholeServer(t *testing.T) {
 	eachDB(t, func(t *testing.T, w world) {
 		w.session(t, "192.0.2.1")
 		c := &crowd{names: map[string]int{}}
-		w.Brakes = c
+		w.Brakes = c.brakes()
 		for i, name := range []string{"jane", "gone", "bare", "nobody"} {
 			w.try(name, "wrong", fmt.Sprintf("198.51.100.%d", i))
 		}
@@ -129,7 +134,7 @@ func TestGuessesOfTheWholeServer(t *testing.T) {
 func TestOneBucketForEverySpelling(t *testing.T) {
 	eachDB(t, func(t *testing.T, w world) {
 		c := &crowd{names: map[string]int{}}
-		w.Brakes = c
+		w.Brakes = c.brakes()
 		for i, name := range []string{"jane", "JANE", "ｊane", "jaｎe", "Ｊａｎｅ"} {
 			w.try(name, "wrong", fmt.Sprintf("198.51.100.%d", i))
 		}

@@ -24,7 +24,7 @@ func (s *Server) routes() []httpio.Route {
 		return pages.Problem
 	}
 	cookies := httpio.NewCookies(https(c.Issuer), c.SessionIFrame)
-	check := &proof.Checker{Store: p.Store, Hasher: p.Hasher, Brakes: s.limits}
+	check := &proof.Checker{Store: p.Store, Hasher: p.Hasher, Brakes: proof.Brakes{Account: s.limits.Account, Guesses: s.limits.Guesses, Guessed: s.limits.Guessed}}
 	people := &account.Slice{
 		Store: p.Store, Proof: check, Hasher: p.Hasher, Policy: p.Policy, Pages: pages, Issuer: c.Issuer,
 		RegistrationOpen: c.Registration == "open", ConfirmLimit: s.limits.Confirm, RenameLimit: s.limits.Rename,
