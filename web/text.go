@@ -56,7 +56,7 @@ func link(to string, text any, id string) template.HTML {
 	if !ok {
 		shown = escape(text)
 	}
-	return `<a id="` + escape(id) + `" href="` + escape(to) + `" target="_blank" rel="noopener">` + shown + `</a>` //nolint:gosec // escaped
+	return `<a id="` + escape(id) + `" href="` + escape(to) + `" target="_blank" rel="noopener">` + shown + `</a>`
 }
 
 // strong puts a value into its own element, with an id for browser automation
