@@ -263,6 +263,17 @@ for (const look of ['desktop', 'phone-dark']) {
 
     await page.goto(rp.address())
     await rp.tokens(me)
+    await page.goto(issuer + '/account/apps')
+    await page.waitForSelector('main form')
+    await seen(me, 'apps')
+    await page.goto(issuer + '/')
+    await seen(me, 'home')
+    await page.goto(issuer + '/nowhere')
+    await seen(me, 'not-found')
+    const stranger = await (await fetch(issuer + '/oauth2/register', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ client_name: 'Somebody', redirect_uris: [out] }) })).json()
+    await page.goto(`${issuer}/oauth2/authorize?client_id=${stranger.client_id}&redirect_uri=${encodeURIComponent(out)}`)
+    assert.equal(new URL(page.url()).origin, issuer) // nobody is sent to a stranger's address unasked
+    await seen(me, 'leave')
     await page.route(out + '**', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><html lang="en"><title>out</title><main><h1>out</h1></main>' }))
     await page.goto(issuer + '/logout')
     const [told] = await Promise.all([page.waitForRequest((r) => r.url().startsWith(out)), page.click('#logout-confirm')])

@@ -68,7 +68,7 @@ func TestNodeClients(t *testing.T) {
 
 // TestChromium: the pages in a real browser, with script and without it.
 func TestChromium(t *testing.T) {
-	run(t, chromium(t), plain, "chromium.test.mjs")
+	run(t, chromium(t), keystonetest.WithSettings(map[string]string{"CLIENT_REGISTRATION": "open"}), "chromium.test.mjs")
 }
 
 // TestChromiumBranded: the pages with an operator's logo, with colours that nobody

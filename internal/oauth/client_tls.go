@@ -14,9 +14,9 @@ import (
 // TLSClients is what the settings say of clients that show a TLS certificate (RFC
 // 8705).
 type TLSClients struct {
-	Served bool           // certificates reach this server
-	Roots  *x509.CertPool // the authorities of tls_client_auth; nil: the method is not served
-	URL    string         // where requests with a certificate go; empty: to the issuer
+	Served bool                  // certificates reach this server
+	Roots  func() *x509.CertPool // the authorities of tls_client_auth; nil: the method is not served
+	URL    string                // where requests with a certificate go; empty: to the issuer
 }
 
 func (t TLSClients) any() bool    { return t.Served }
@@ -52,7 +52,7 @@ func (s *Slice) provesCertificate(ctx context.Context, c keystone.Client, _ cred
 		between.AddCert(one)
 	}
 	_, err := shown[0].Verify(x509.VerifyOptions{
-		Roots: s.TLS.Roots, Intermediates: between, CurrentTime: s.Store.Now(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		Roots: s.TLS.Roots(), Intermediates: between, CurrentTime: s.Store.Now(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 	if err != nil {
 		keystone.Fact(ctx, "certificate", err.Error())

@@ -18,6 +18,7 @@ import (
 type ready struct {
 	pages        *web.Pages
 	clients      oauth.TLSClients
+	authorities  *authorities
 	registration oauth.Registration
 }
 
@@ -46,7 +47,7 @@ func check(c *config.Config) (r ready, err error) {
 	note(err)
 	r.pages, err = Pages(c)
 	note(err)
-	r.clients, err = tlsClients(c)
+	r.clients, r.authorities, err = tlsClients(c)
 	note(err)
 	r.registration, err = registrationOf(c)
 	note(err)

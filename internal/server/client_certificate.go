@@ -5,10 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 
@@ -104,19 +102,14 @@ func fieldCertificate(value string) (*x509.Certificate, error) {
 	return x509.ParseCertificate(der)
 }
 
-// tlsClients reads the authorities of clients' certificates.
-func tlsClients(c *config.Config) (oauth.TLSClients, error) {
-	t := oauth.TLSClients{Served: c.TLSClientCerts || c.ClientCertHeader != "", URL: c.MTLSURL}
+// tlsClients is what the settings say of clients with certificates, and the
+// authorities that prove them (nil: none do).
+func tlsClients(c *config.Config) (t oauth.TLSClients, a *authorities, err error) {
+	t = oauth.TLSClients{Served: c.TLSClientCerts || c.ClientCertHeader != "", URL: c.MTLSURL}
 	if c.ClientCAFile == "" {
-		return t, nil
+		return t, nil, nil
 	}
-	text, err := os.ReadFile(c.ClientCAFile)
-	if err != nil {
-		return t, fmt.Errorf("server: CLIENT_CA_FILE: %w", err)
-	}
-	t.Roots = x509.NewCertPool()
-	if !t.Roots.AppendCertsFromPEM(text) {
-		return t, fmt.Errorf("server: CLIENT_CA_FILE %s holds no certificate in PEM", c.ClientCAFile)
-	}
-	return t, nil
+	a, err = loadAuthorities(c.ClientCAFile)
+	t.Roots = a.roots
+	return t, a, err
 }

@@ -28,6 +28,9 @@ func (s *Server) jobList() []job {
 	if s.certificate != nil {
 		list = append(list, job{name: "certificate", every: 2 * time.Second, run: s.certificate.reload})
 	}
+	if s.authorities != nil {
+		list = append(list, job{name: "client-authorities", every: 2 * time.Second, run: s.authorities.reload})
+	}
 	return list
 }
 

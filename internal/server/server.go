@@ -42,6 +42,7 @@ type Server struct {
 	docs         *docs
 	tracer       tracer
 	certificate  *certificate // nil: no TLS here
+	authorities  *authorities // of clients' certificates; nil: none
 	api          *httpio.API
 	mux          *http.ServeMux
 	exact        exact
@@ -91,7 +92,7 @@ func New(ctx context.Context, c *config.Config, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.pages, s.tlsClients, s.registration = r.pages, r.clients, r.registration
+	s.pages, s.tlsClients, s.authorities, s.registration = r.pages, r.clients, r.authorities, r.registration
 	if s.tracer, err = newTracer(ctx, c.OTLPEndpoint, c.AppName, o.Version, o.Log); err != nil {
 		return nil, err
 	}

@@ -142,3 +142,64 @@ func TestTLSFilesMustFit(t *testing.T) {
 		}
 	}
 }
+
+// TestAuthoritiesReload: an authority that comes into CLIENT_CA_FILE proves clients
+// without a restart, one that leaves it no longer does, and a file that cannot be
+// read changes nothing.
+func TestAuthoritiesReload(t *testing.T) {
+	dir := t.TempDir()
+	first, _ := writeCertificate(t, dir, 1)
+	file := filepath.Join(dir, "authorities.pem")
+	put := func(text []byte, at int) {
+		t.Helper()
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		when := time.Now().Add(time.Duration(at) * time.Second)
+		if err := os.Chtimes(file, when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one, err := os.ReadFile(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(one, 0)
+	s, _ := boot(t, with("CLIENT_CA_FILE="+file, "CLIENT_CERT_HEADER=Client-Cert", "TRUSTED_PROXIES=192.0.2.0/24"))
+	good := func(text []byte) bool {
+		t.Helper()
+		block, _ := pem.Decode(text)
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Verify(x509.VerifyOptions{Roots: s.tlsClients.Roots(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+		return err == nil
+	}
+	second, _ := writeCertificate(t, t.TempDir(), 2)
+	two, err := os.ReadFile(second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !good(one) || good(two) {
+		t.Fatal("at the start")
+	}
+	for at, step := range []struct {
+		text     []byte
+		one, two bool
+		fails    bool
+	}{
+		{append(append([]byte(nil), one...), two...), true, true, false},
+		{two, false, true, false},
+		{[]byte("half a fi"), false, true, true},
+		{one, true, false, false},
+	} {
+		put(step.text, at+1)
+		if err := s.authorities.reload(t.Context()); (err != nil) != step.fails {
+			t.Errorf("step %d: %v", at, err)
+		}
+		if good(one) != step.one || good(two) != step.two {
+			t.Errorf("step %d: %v %v", at, good(one), good(two))
+		}
+	}
+}
