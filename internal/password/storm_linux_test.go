@@ -67,6 +67,9 @@ func TestQ2Storm(t *testing.T) {
 	if checked.Load() < 66 || refused.Load() == 0 {
 		t.Errorf("%d checked, %d refused: this was no storm", checked.Load(), refused.Load())
 	}
+	for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > goroutines && time.Now().Before(end); {
+		time.Sleep(time.Millisecond) // who has said that it is done may still be leaving
+	}
 	if n := runtime.NumGoroutine(); n > goroutines {
 		t.Errorf("%d goroutines, %d before", n, goroutines)
 	}
