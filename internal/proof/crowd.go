@@ -20,8 +20,8 @@ type Brakes struct {
 // name, on the account and on the server. Whoever tries one password on ten
 // thousand accounts, or ten thousand passwords on one, from as many addresses,
 // meets these. They must not keep an owner out: where the account was signed in
-// before, from this network or in this browser, they are counted and do not
-// refuse. The counters of the account at this source stand before it.
+// before, from this network or in this browser, they do not refuse. The counters
+// of the account at this source stand before it.
 func (c *Checker) countCrowd(ctx context.Context, by keystone.Actor, n counters, name, browser string) (store.Attempt, error) {
 	counted, err := c.countAll(ctx, n, name)
 	if keystone.KindOf(err) != keystone.Limited {
