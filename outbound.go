@@ -31,8 +31,11 @@ func OutboundURLProblem(s string) string {
 	return ""
 }
 
-// plainHost refuses hosts that resolvers read in more than one way: numbers that
-// are no address in its one usual form (0x7f.1, 2130706433, 0177.0.0.1), zones,
+// hostLetters are what names of hosts are made of; underscores are in use.
+const hostLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+
+// plainHost refuses what is no host but a pattern for one (O3), and hosts that
+// resolvers read in more than one way: numbers that are no address in its one usual form (0x7f.1, 2130706433, 0177.0.0.1), zones,
 // and IPv6 spellings of IPv4 addresses.
 func plainHost(host string) bool {
 	if a, err := netip.ParseAddr(host); err == nil {
@@ -43,7 +46,7 @@ func plainHost(host string) bool {
 	}
 	labels := strings.Split(strings.TrimSuffix(host, "."), ".")
 	for _, l := range labels {
-		if l == "" || len(l) > 63 {
+		if l == "" || len(l) > 63 || strings.Trim(l, hostLetters) != "" {
 			return false
 		}
 	}

@@ -12,6 +12,7 @@ func TestOutboundURLProblem(t *testing.T) {
 		"", "/jwks", "http://app.example.com/", "HTTPS//x", "https:app.example.com", "https://", "https:///x", "https://u:p@app.example.com/", "https://app..example.com/",
 		"https://2130706433/", "https://0x7f000001/", "https://0177.0.0.1/", "https://127.1/", "https://1.2.3.0x4/", "https://[::ffff:127.0.0.1]/", "https://[fe80::1%25eth0]/",
 		"https://a b/", "https://a\\@b/", "https://ünicode.example/", "https://x/\x00", "javascript:alert(1)", "file:///etc/passwd", "https://.example.com/",
+		"https://*.example.com/", "https://app.*.example/", "https://{host}.example/", "https://$host/", "https://app!.example/",
 	} {
 		if OutboundURLProblem(s) == "" {
 			t.Errorf("%q is taken", s)
