@@ -3,6 +3,8 @@ package keystone_test
 import (
 	"fmt"
 	"net/http"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -166,6 +168,58 @@ func TestAttackJ3_ChangeOfNames(t *testing.T) {
 		change(m{"email": "ada@example.com", "current_password": "wrong"}).wants(t, 429, "the fifth, of an address")
 		change(m{"first_name": "Curious"}).wants(t, 200, "another field")
 	}, keystonetest.WithSettings(map[string]string{"REGISTRATION": "closed", "RATE_LIMIT_REGISTER": "3/hour"}))
+}
+
+// J3: a closed registration tells of no account, on the API or on the page; an open
+// one, which has to, tells as often as the limit lets it whichever way somebody asks,
+// and does the work of a hash either way, so that the time tells no more.
+func TestAttackJ3_TakenAddresses(t *testing.T) {
+	register := func(t *testing.T, s *keystonetest.Server, name, email string) answer {
+		return as(s, "").json(t, "POST", "/api/v1/auth/register", m{"username": name, "email": email, "password": newPassword})
+	}
+	page := func(t *testing.T, s *keystonetest.Server, name, email string) page {
+		b := newBrowser(t, s)
+		b.open(authorizeURL(s, webClient(s)))
+		flow := flowOf(b.page)
+		resp, err := b.http.PostForm(s.URL+"/register", url.Values{"flow": {flow}, "username": {name}, "email": {email}, "password": {newPassword}})
+		b.arrive(resp, err)
+		b.page.body = strings.ReplaceAll(b.page.body, flow, "")
+		return b.page
+	}
+	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+		s.CreateUser("ada")
+		told := regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}|"timestamp":[0-9]+`)
+		var api, form string
+		for _, who := range [][2]string{{"free", "free@example.com"}, {"ada", "free@example.com"}, {"free", "ada@example.com"}, {"ADA", "Ada@Example.com"}} {
+			a, p := register(t, s, who[0], who[1]), page(t, s, who[0], who[1])
+			a.wants(t, 403, "%v", who)
+			if got := told.ReplaceAllString(a.body, ""); api != "" && got != api {
+				t.Errorf("the API tells %v apart: %s", who, got)
+			} else {
+				api = got
+			}
+			if got := fmt.Sprint(p.status, told.ReplaceAllString(p.body, "")); form != "" && got != form || p.status != 403 {
+				t.Errorf("the page tells %v apart: %s", who, got)
+			} else {
+				form = got
+			}
+		}
+	}, keystonetest.WithSettings(map[string]string{"REGISTRATION": "closed"}))
+	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+		s.CreateUser("ada")
+		register(t, s, "x1", "ada@example.com").wants(t, 409, "the first")
+		if got := page(t, s, "x2", "ada@example.com"); got.status != 409 {
+			t.Errorf("the second, on the page: %d", got.status)
+		}
+		register(t, s, "ada", "x@example.com").wants(t, 409, "the third")
+		for range 3 {
+			register(t, s, "x3", "ada@example.com").wants(t, 429, "the fourth")
+			register(t, s, "free", "free@example.com").wants(t, 429, "the fourth, of a free name")
+			if got := page(t, s, "x3", "ada@example.com"); got.status != 429 {
+				t.Errorf("the fourth, on the page: %d", got.status)
+			}
+		}
+	}, keystonetest.WithSettings(map[string]string{"REGISTRATION": "open", "RATE_LIMIT_REGISTER": "3/hour"}))
 }
 
 // G9: a stranger at the same address cannot stop the sign-ins of a public client.

@@ -2,9 +2,13 @@ package keystone_test
 
 import (
 	"net/http"
+	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/store/storetest"
 	"github.com/keystone-auth/keystone/keystonetest"
 )
 
@@ -120,5 +124,156 @@ func TestAttackM1_ReachOnTheOtherNode(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// M4: a session that is ended while every cache holds it answers nobody any more: at
+// once on the node that was told, within the second on the other, and by whatever it
+// is asked; the session beside it goes on.
+func TestAttackM4_EndedWhileCached(t *testing.T) {
+	for name, end := range map[string]func(t *testing.T, s *keystonetest.Server, id string, owner keystonetest.Tokens){
+		"by its owner from another session": func(t *testing.T, s *keystonetest.Server, id string, other keystonetest.Tokens) {
+			as(s, other.AccessToken).json(t, "DELETE", "/api/v1/users/me/sessions/"+id, nil).wants(t, 204, "end")
+		},
+		"all others by its owner": func(t *testing.T, s *keystonetest.Server, _ string, other keystonetest.Tokens) {
+			as(s, other.AccessToken).json(t, "DELETE", "/api/v1/users/me/sessions", nil).wants(t, 204, "end")
+		},
+		"by an administrator": func(t *testing.T, s *keystonetest.Server, id string, _ keystonetest.Tokens) {
+			as(s, s.Admin()).json(t, "DELETE", "/api/v1/admin/sessions/"+id, nil).wants(t, 204, "end")
+		},
+	} {
+		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
+			eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+				nodes := []*keystonetest.Server{s, s.AddNode()}
+				u, app := s.CreateUser("ended"), webClient(s)
+				watcher := s.CreateClient(keystone.Client{ClientSettings: keystone.ClientSettings{IntrospectionAudiences: []string{s.Issuer}}})
+				other := s.SignIn(u)
+				b := signedIn(t, s, u, app)
+				_, web := redeem(t, s, app, b.code(app, "scope", "openid offline_access"))
+				access := web["access_token"].(string)
+				id := as(s, "").form(t, "/oauth2/introspect", "token", access, "client_id", app.ID, "client_secret", app.Secret).text("sid")
+				works := func(node *keystonetest.Server) (ways []string) {
+					if as(node, access).json(t, "GET", "/oauth2/userinfo", nil).status == 200 {
+						ways = append(ways, "userinfo")
+					}
+					for _, c := range []keystonetest.Client{app, watcher} {
+						if as(node, "").form(t, "/oauth2/introspect", "token", access, "client_id", c.ID, "client_secret", c.Secret).fields["active"] == true {
+							ways = append(ways, "introspection")
+						}
+					}
+					mine := *b
+					mine.server = node
+					mine.open(strings.Replace(authorizeURL(s, app, "prompt", "none"), s.URL, node.URL, 1))
+					if mine.page.url.Query().Get("code") != "" {
+						ways = append(ways, "the browser")
+					}
+					return ways
+				}
+				for range 3 {
+					for _, node := range nodes {
+						if got := works(node); len(got) != 4 {
+							t.Fatalf("before: only %v", got)
+						}
+					}
+				}
+				end(t, s, id, other)
+				if got := works(s); len(got) > 0 {
+					t.Errorf("on the node that ended it, at once: %v", got)
+				}
+				settles(t, "works on the other node", func() bool { return len(works(nodes[1])) == 0 })
+				if status, got := refreshed(t, nodes[1], app, web["refresh_token"]); got["error"] != "invalid_grant" {
+					t.Errorf("its refresh token: %d %v", status, got)
+				}
+				for _, node := range nodes {
+					as(node, other.AccessToken).json(t, "GET", "/api/v1/users/me", nil).wants(t, 200, "the session beside it")
+				}
+			})
+		})
+	}
+}
+
+// M5: nothing that carries news between nodes can be cut, because there is nothing:
+// with Redis away a node learns of every end within the second, of a key that was
+// revoked too; with the database away as well it says that it does not know, rather
+// than what it knew.
+func TestAttackM5_NothingIsRememberedForLong(t *testing.T) {
+	redis := os.Getenv("TEST_REDIS_URL")
+	if redis == "" {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("TEST_REDIS_URL is not set; run the tests with scripts/test.sh")
+		}
+		t.Skip("TEST_REDIS_URL is not set; scripts/test.sh starts one")
+	}
+	direct := storetest.PostgresURL(t)
+	counters, redis := newWire(t, redis)
+	data, database := newWire(t, direct)
+	s := keystonetest.Start(t, keystonetest.WithPostgres(direct), keystonetest.WithRedis(redis))
+	far := s.AddNode(keystonetest.WithPostgres(database))
+	watcher := s.CreateClient(keystone.Client{ClientSettings: keystone.ClientSettings{IntrospectionAudiences: []string{s.Issuer}}})
+	opaque := s.CreateClient(keystone.Client{Kind: keystone.ClientSPA, FirstParty: true, AccessTokenFormat: keystone.FormatOpaque, Scopes: []string{"openid"}})
+	signIn := func(u keystonetest.User) map[string]string {
+		var stored keystonetest.Tokens
+		s.Call(http.MethodPost, "/api/v1/auth/login", "", m{"username": u.Username, "password": u.Password, "client_id": opaque.ID}, &stored)
+		return map[string]string{"jwt": s.SignIn(u).AccessToken, "opaque": stored.AccessToken}
+	}
+	ask := func(token string) answer {
+		return as(far, "").form(t, "/oauth2/introspect", "token", token, "client_id", watcher.ID, "client_secret", watcher.Secret)
+	}
+	active := func(token string) bool { return ask(token).fields["active"] == true }
+	warm := func(tokens map[string]string) {
+		t.Helper()
+		for name, token := range tokens {
+			if !active(token) {
+				t.Fatalf("%s does not work to begin with", name)
+			}
+		}
+	}
+	keys := func() string { return as(far, "").json(t, "GET", "/oauth2/jwks", nil).body }
+
+	first, second := s.CreateUser("first"), s.CreateUser("second")
+	counters.cut.Store(true)
+	counters.drop()
+	tokens := signIn(first)
+	warm(tokens)
+	as(s, s.Admin()).json(t, "PATCH", "/api/v1/users/"+first.ID, m{"enabled": false}).wants(t, 200, "disable")
+	for name, token := range tokens {
+		settles(t, name+" is active without Redis", func() bool { return !active(token) })
+	}
+
+	tokens = signIn(second)
+	warm(tokens)
+	data.cut.Store(true)
+	data.drop()
+	as(s, s.Admin()).json(t, "PATCH", "/api/v1/users/"+second.ID, m{"enabled": false}).wants(t, 200, "disable behind its back")
+	time.Sleep(1100 * time.Millisecond)
+	for name, token := range tokens {
+		if got := ask(token); got.status != 503 || got.header.Get("Retry-After") == "" || strings.Contains(got.body, `"active":true`) {
+			t.Errorf("%s, with the database away: %d %s", name, got.status, got.body)
+		}
+		if got := as(far, token).json(t, "GET", "/oauth2/userinfo", nil); got.status == 200 {
+			t.Errorf("%s opens userinfo with the database away: %s", name, got.body)
+		}
+	}
+	data.cut.Store(false)
+	for name, token := range tokens {
+		recovers(t, name, func() bool { got := ask(token); return got.status == 200 && got.fields["active"] == false })
+	}
+
+	kid := kidOf(t, s.SignIn(s.CreateUser("third")).AccessToken)
+	if !strings.Contains(keys(), kid) {
+		t.Fatal("the key is not published")
+	}
+	as(s, s.Admin()).json(t, "DELETE", "/api/v1/admin/keys/"+kid, nil).wants(t, 204, "revoke the key")
+	settles(t, "the revoked key is published", func() bool { return !strings.Contains(keys(), kid) })
+}
+
+// recovers is settles for a node whose database has just come back: two seconds.
+func recovers(t *testing.T, what string, good func() bool) {
+	t.Helper()
+	for end := time.Now().Add(3 * time.Second); !good(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Errorf("%s: not well again after its database is back", what)
+			return
+		}
 	}
 }

@@ -186,3 +186,68 @@ func TestAttackX4_DatabaseAwayOrHanging(t *testing.T) {
 		t.Errorf("the session did not survive: %d %s", got.status, got.body)
 	}
 }
+
+// X8: a database that only reads (a standby that was not promoted, a switch by its
+// operator) costs whatever writes 503, and nothing else: tokens are introspected,
+// people read, keys published. When it writes again all is well, without a restart.
+func TestAttackX8_DatabaseThatOnlyReads(t *testing.T) {
+	database := storetest.PostgresURL(t)
+	s := keystonetest.Start(t, keystonetest.WithPostgres(database))
+	u := s.CreateUser("reader")
+	c := s.CreateClient(keystone.Client{ClientSettings: keystone.ClientSettings{IntrospectionAudiences: []string{s.Issuer}}})
+	app := s.CreateClient(keystone.Client{Kind: keystone.ClientSPA, FirstParty: true, Scopes: []string{"openid"}})
+	tokens := s.SignIn(u)
+	var person keystonetest.Tokens
+	s.Call("POST", "/api/v1/auth/login", "", m{"username": u.Username, "password": u.Password, "client_id": app.ID}, &person)
+	admin := s.Admin()
+	reads := map[string]func() answer{
+		"me":       func() answer { return as(s, tokens.AccessToken).json(t, "GET", "/api/v1/users/me", nil) },
+		"userinfo": func() answer { return as(s, person.AccessToken).json(t, "GET", "/oauth2/userinfo", nil) },
+		"keys":     func() answer { return as(s, "").json(t, "GET", "/oauth2/jwks", nil) },
+		"metadata": func() answer { return as(s, "").json(t, "GET", "/.well-known/openid-configuration", nil) },
+		"users":    func() answer { return as(s, admin).json(t, "GET", "/api/v1/users", nil) },
+		"introspect": func() answer {
+			return as(s, "").form(t, "/oauth2/introspect", "token", tokens.AccessToken, "client_id", c.ID, "client_secret", c.Secret)
+		},
+	}
+	changes := map[string]func() answer{
+		"sign-in": func() answer {
+			return as(s, "").json(t, "POST", "/api/v1/auth/login", m{"username": u.Username, "password": u.Password})
+		},
+		"rename": func() answer {
+			return as(s, tokens.AccessToken).json(t, "PATCH", "/api/v1/users/me", m{"first_name": "x"})
+		},
+		"refresh": func() answer { return refresh(t, s, tokens.RefreshToken) },
+		"revoke": func() answer {
+			return as(s, "").form(t, "/oauth2/revoke", "token", person.AccessToken, "client_id", app.ID)
+		},
+		"log out":  func() answer { return as(s, tokens.AccessToken).json(t, "POST", "/api/v1/auth/logout", nil) },
+		"new role": func() answer { return as(s, admin).json(t, "POST", "/api/v1/admin/roles", m{"name": "late"}) },
+		"register": func() answer {
+			return as(s, "").json(t, "POST", "/api/v1/auth/register", m{"username": "late", "email": "late@example.com", "password": newPassword})
+		},
+	}
+	storetest.ReadOnly(t, database, true)
+	recovers(t, "reading", func() bool { return reads["users"]().status == 200 })
+	for range 3 {
+		for name, do := range reads {
+			do().wants(t, 200, "%s of a database that only reads", name)
+		}
+		for name, do := range changes {
+			got := do()
+			if got.wants(t, 503, "%s", name); got.header.Get("Retry-After") == "" {
+				t.Errorf("%s: nobody is told when to come back", name)
+			}
+		}
+	}
+	if got := reads["introspect"](); got.fields["active"] != true {
+		t.Errorf("the token is %s", got.body)
+	}
+	storetest.ReadOnly(t, database, false)
+	for _, name := range []string{"rename", "sign-in", "refresh", "revoke"} {
+		recovers(t, name, func() bool { return changes[name]().status == 200 })
+	}
+	if s.Call("GET", "/api/v1/users?q=late", admin, nil, nil) != 200 || people(s, "late") != 0 {
+		t.Error("what was answered 503 has happened")
+	}
+}

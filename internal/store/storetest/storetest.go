@@ -185,3 +185,22 @@ func run(base, sql string) error {
 	_, err = conn.Exec(ctx, sql)
 	return err
 }
+
+// ReadOnly makes a PostgreSQL database of a test refuse writes, as a standby does,
+// or take them again. Its connections are cut: those that come have the new state.
+func ReadOnly(t testing.TB, database string, on bool) {
+	t.Helper()
+	u, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, base := strings.TrimPrefix(u.Path, "/"), os.Getenv("TEST_POSTGRES_URL")
+	for _, sql := range []string{
+		fmt.Sprintf(`ALTER DATABASE %s SET default_transaction_read_only = %t`, name, on),
+		fmt.Sprintf(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s'`, name),
+	} {
+		if err := run(base, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
