@@ -430,6 +430,15 @@ func (w certified) holds(raw string, mine, theirs *tls.Certificate) {
 			}
 		}
 	}
+	for sent, echoed := range map[string]bool{"": false, "no uuid": false, "93BAC548-d2de-4546-b106-880a5018460d": true} { // FAPI 1.0 Part 1 section 6.2.1
+		req, _ := http.NewRequest(http.MethodGet, w.s.URL+"/oauth2/userinfo", nil)
+		req.Header.Set("Authorization", "Bearer "+raw)
+		req.Header.Set("X-Fapi-Interaction-Id", sent)
+		a := w.do(req, mine)
+		if id := a.header.Get("X-Fapi-Interaction-Id"); (id == sent) != echoed || !keystone.IsID(strings.ToLower(id)) || a.header.Get("X-Request-Id") != id {
+			w.t.Errorf("%q: interaction %q, request %q", sent, id, a.header.Get("X-Request-Id"))
+		}
+	}
 	form := url.Values{"access_token": {raw}}
 	w.post(mine, "/oauth2/userinfo", form).is(w.t, http.StatusOK, "")
 	for _, cert := range []*tls.Certificate{nil, theirs} {
@@ -582,6 +591,17 @@ func TestTLSMetadata(t *testing.T) {
 	for base, want := range map[string]int{s.Issuer: http.StatusOK, "https://mtls.example:8443": http.StatusOK, "https://mtls.example": http.StatusBadRequest} {
 		if a := k.post(s, tokenPath, credentials(c, "grant_type", "client_credentials"), k.proof(http.MethodPost, tokenPath, "htu", base+tokenPath)); a.status != want {
 			t.Errorf("a proof for %s: %d %v", base, a.status, a.body)
+		}
+	}
+	// Programs that name the endpoint as audience name it as the metadata do.
+	key := newClientKey(t, "ES256", "a")
+	for _, audience := range []string{keystone.AudienceLegacy, keystone.AudienceIssuer} {
+		c := s.CreateClient(keystone.Client{ClientSettings: keystone.ClientSettings{AuthMethod: keystone.AuthPrivateKeyJWT, JWKS: jwks(t, key), AssertionAudience: audience}})
+		for aud, good := range map[string]bool{"https://mtls.example:8443" + tokenPath: true, "https://mtls.example:8443/oauth2/par": false, "https://mtls.example" + tokenPath: false} {
+			status, code := byAssertion(t, s, key.sign(t, "", assertionClaims(s, c.ID, "aud", aud)))
+			if (status == http.StatusOK) != (good && audience == keystone.AudienceLegacy) {
+				t.Errorf("%s, meant for %s: %d %v", audience, aud, status, code)
+			}
 		}
 	}
 }

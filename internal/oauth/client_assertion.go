@@ -123,7 +123,11 @@ func (s *Slice) meant(ctx context.Context, c keystone.Client, claims jose.Claims
 		return single && list[0] == issuer
 	}
 	_, path, _ := strings.Cut(httpio.ExchangeOf(ctx).Route, " ")
-	for _, good := range []string{issuer, issuer + "/", issuer + "/oauth2/token", issuer + path} {
+	good := []string{issuer, issuer + "/", issuer + "/oauth2/token", issuer + path}
+	if s.TLS.URL != "" {
+		good = append(good, s.TLS.URL+"/oauth2/token", s.TLS.URL+path) // the same endpoints under their other name (RFC 8705 section 5)
+	}
+	for _, good := range good {
 		if slices.Contains(list, good) {
 			return true
 		}

@@ -90,6 +90,9 @@ func (s *Slice) userinfo(w http.ResponseWriter, r *http.Request) error {
 		httpio.Challenge(w.Header(), httpio.ExchangeOf(r.Context()).Challenges.LacksScope(keystone.ScopeOpenID))
 		return errUserinfoScope
 	}
+	if !t.Bound.IsZero() {
+		interaction(w, r)
+	}
 	u, err := s.Store.User(r.Context(), t.Subject)
 	if err != nil {
 		return err
@@ -118,6 +121,17 @@ func (s *Slice) userinfo(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	return httpio.WriteJSON(w, http.StatusOK, claims)
+}
+
+// interaction answers the id by which a FAPI client and this server find one request
+// in the logs of both: the client's where it is a UUID, else that of the request (FAPI
+// 1.0 Part 1 section 6.2.1, clause 11).
+func interaction(w http.ResponseWriter, r *http.Request) {
+	id := r.Header.Get("X-Fapi-Interaction-Id")
+	if !keystone.IsID(strings.ToLower(id)) {
+		id = httpio.Actor(r.Context()).RequestID
+	}
+	w.Header().Set("X-Fapi-Interaction-Id", id)
 }
 
 // userinfoCaller returns what is true of the token of the request, and makes its

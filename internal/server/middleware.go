@@ -99,10 +99,13 @@ func (s *Server) finish(rec *recorder, r *http.Request, start time.Time, span sp
 	s.accessLog(rec, r, status, start, took)
 }
 
-// requestID takes the caller's id where it is short and plain, else makes one.
+// requestID takes the caller's id where it is short and plain, else makes one. FAPI
+// has a header of its own for it.
 func requestID(r *http.Request, now time.Time) string {
-	if given := r.Header["X-Request-Id"]; len(given) == 1 && plainID(given[0]) {
-		return given[0]
+	for _, name := range [...]string{"X-Request-Id", "X-Fapi-Interaction-Id"} {
+		if given := r.Header[name]; len(given) == 1 && plainID(given[0]) {
+			return given[0]
+		}
 	}
 	return keystone.NewID(now)
 }
