@@ -30,6 +30,8 @@ type proofKey struct {
 	s     *keystonetest.Server
 	key   *ecdsa.PrivateKey
 	nonce string // of the server, once it gave one
+
+	client func(path string) *http.Client // that sends; nil: the node's
 }
 
 func newProofKey(t *testing.T, s *keystonetest.Server) *proofKey {
@@ -157,7 +159,11 @@ func (k *proofKey) do(node *keystonetest.Server, req *http.Request, proofs ...st
 	for _, p := range proofs {
 		req.Header.Add("DPoP", p)
 	}
-	resp, err := node.Client().Do(req)
+	client := node.Client()
+	if k.client != nil {
+		client = k.client(req.URL.Path)
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		k.t.Fatal(err)
 	}

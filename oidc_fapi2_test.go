@@ -2,7 +2,6 @@ package keystone_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -15,175 +14,6 @@ import (
 	"github.com/keystone-auth/keystone/keystonetest"
 )
 
-// fapiPlan is what the modules of the FAPI 2.0 plans run against: a server over
-// https, two clients of a FAPI profile with keys of their own, and a DPoP key.
-type fapiPlan struct {
-	*testing.T
-	s                *keystonetest.Server
-	user             keystonetest.User
-	app, two         keystonetest.Client
-	key, twoKey, rsa clientKey // rsa is app's too
-	proof            *proofKey
-	signed           bool // requests are signed (FAPI 2.0 Message Signing)
-	jarm             bool // answers are
-}
-
-func fapiClient(s *keystonetest.Server, profile string, set []byte) keystonetest.Client {
-	return s.CreateClient(keystone.Client{Name: "Bank", Kind: keystone.ClientWeb, RedirectURIs: []string{callback}, Scopes: []string{"openid", "profile", "email", "offline_access"},
-		ClientSettings: keystone.ClientSettings{Profile: profile, AuthMethod: keystone.AuthPrivateKeyJWT, JWKS: set}})
-}
-
-func newFAPIPlan(t *testing.T, profile string) fapiPlan {
-	s := keystonetest.Start(t, keystonetest.WithTLS())
-	p := fapiPlan{T: t, s: s, user: s.CreateUser("jane"), key: newClientKey(t, "ES256", "e"), rsa: newClientKey(t, "PS256", "r"), twoKey: newClientKey(t, "EdDSA", "d"), signed: profile == keystone.ProfileFAPI2Signing}
-	p.app, p.two = fapiClient(s, profile, jwks(t, p.key, p.rsa)), fapiClient(s, profile, jwks(t, p.twoKey))
-	s.Call(http.MethodPatch, "/api/v1/users/"+p.user.ID, s.Admin(), map[string]any{"first_name": "Jane", "last_name": "Doe"}, nil)
-	return p
-}
-
-// assert adds a client assertion of app, changed by pairs.
-func (p fapiPlan) assert(form url.Values, pairs ...any) url.Values {
-	p.Helper()
-	return withAssertion(p.key.sign(p.T, "", assertionClaims(p.s, p.app.ID, pairs...)), form)
-}
-
-// request is the form of a request, its parameters changed by pairs. Where requests
-// are signed, it is one object.
-func (p fapiPlan) request(pairs ...string) url.Values {
-	p.Helper()
-	u, err := url.Parse(authorizeURL(p.s, p.app, pairs...))
-	if err != nil {
-		p.Fatal(err)
-	}
-	form := u.Query()
-	if p.jarm {
-		form.Set("response_mode", "jwt")
-	}
-	if !p.signed {
-		return form
-	}
-	return p.object(form)
-}
-
-func (p fapiPlan) object(form url.Values, pairs ...any) url.Values {
-	p.Helper()
-	claims := objectClaims(p.s, p.app.ID)
-	for _, name := range []string{"redirect_uri", "response_type", "scope", "state", "nonce", "code_challenge", "code_challenge_method"} {
-		delete(claims, name)
-	}
-	for name := range form {
-		claims[name] = form.Get(name)
-	}
-	return url.Values{"client_id": {p.app.ID}, "request": {p.key.sign(p.T, objectType, changed(claims, pairs))}}
-}
-
-// push pushes a request of app with DPoP proofs.
-func (p fapiPlan) push(form url.Values, proofs ...string) answered {
-	p.Helper()
-	return p.proof.post(p.s, "/oauth2/par", p.assert(form), proofs...)
-}
-
-func (p fapiPlan) pushed(pairs ...string) string {
-	p.Helper()
-	got := p.push(p.request(pairs...))
-	uri, _ := got.body["request_uri"].(string)
-	if got.status != http.StatusCreated || uri == "" || got.body["expires_in"].(float64) >= 600 {
-		p.Fatalf("%d %v", got.status, got.body)
-	}
-	return uri
-}
-
-// front sends the browser with a reference, and through whatever page comes.
-func (p fapiPlan) front(b *browser, uri string, beside ...string) url.Values {
-	p.Helper()
-	q := url.Values{"client_id": {p.app.ID}, "request_uri": {uri}}
-	for i := 0; i < len(beside); i += 2 {
-		q.Set(beside[i], beside[i+1])
-	}
-	b.open(p.s.URL + "/oauth2/authorize?" + q.Encode())
-	if strings.Contains(b.page.body, `id="password"`) {
-		b.signIn(p.user)
-	}
-	if strings.Contains(b.page.body, `id="consent-allow"`) {
-		b.submit(map[string]string{"decision": "allow"})
-	}
-	if !p.jarm {
-		return b.answer()
-	}
-	values := url.Values{}
-	for name, v := range b.jarm("jwt", "PS256", p.app) {
-		values.Set(name, fmt.Sprint(v))
-	}
-	return values
-}
-
-// code goes the whole front way.
-func (p fapiPlan) code(b *browser, pairs ...string) string {
-	p.Helper()
-	got := p.front(b, p.pushed(pairs...))
-	if got.Get("code") == "" {
-		p.Fatalf("%v", got)
-	}
-	return got.Get("code")
-}
-
-func (p fapiPlan) tokenForm(code string) url.Values {
-	return url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {verifier}}
-}
-
-// redeem redeems a code with app's assertion and a proof of the key.
-func (p fapiPlan) redeem(code string, k *proofKey) answered {
-	p.Helper()
-	return k.post(p.s, tokenPath, p.assert(p.tokenForm(code)), k.proof(http.MethodPost, tokenPath))
-}
-
-// flow is the whole way: tokens, and the claims of the ID token.
-func (p fapiPlan) flow(b *browser, pairs ...string) (tokens, id map[string]any) {
-	p.Helper()
-	got := p.redeem(p.code(b, pairs...), p.proof)
-	if got.status != http.StatusOK || got.body["token_type"] != "DPoP" {
-		p.Fatalf("%d %v", got.status, got.body)
-	}
-	id = verifiedJWT(p.T, p.s, got.body["id_token"].(string), "PS256", "JWT")
-	if id["iss"] != p.s.Issuer || id["aud"] != p.app.ID || id["sub"] != p.user.ID {
-		p.Fatalf("%v", id)
-	}
-	p.proof.uses(p.s, http.MethodGet, "/oauth2/userinfo", got.body["access_token"]).is(p.T, http.StatusOK, "")
-	return got.body, id
-}
-
-// refusesPush checks that a request is refused when it is pushed.
-func (p fapiPlan) refusesPush(form url.Values, codes ...string) {
-	p.Helper()
-	got := p.push(form)
-	if code, _ := got.body["error"].(string); got.status != http.StatusBadRequest || !slices.Contains(codes, code) {
-		p.Errorf("%d %v", got.status, got.body)
-	}
-}
-
-// refusesAssertion checks that an assertion is refused at both endpoints.
-func (p fapiPlan) refusesAssertion(raw string) {
-	p.Helper()
-	for path, form := range map[string]url.Values{"/oauth2/par": p.request(), tokenPath: p.tokenForm("x")} {
-		form.Set("client_id", p.app.ID)
-		p.proof.post(p.s, path, withAssertion(raw, form)).is(p.T, http.StatusUnauthorized, "invalid_client")
-	}
-}
-
-func (p fapiPlan) refusesClaims(pairs ...any) {
-	p.Helper()
-	p.refusesAssertion(p.key.sign(p.T, "", assertionClaims(p.s, p.app.ID, pairs...)))
-}
-
-// onPage checks that the browser goes nowhere.
-func (p fapiPlan) onPage(b *browser, q url.Values) {
-	p.Helper()
-	b.open(p.s.URL + "/oauth2/authorize?" + q.Encode())
-	if b.page.status != http.StatusBadRequest || b.page.header.Get("Location") != "" {
-		p.Errorf("%d to %q", b.page.status, b.page.header.Get("Location"))
-	}
-}
-
 type fapiModule struct {
 	name string
 	run  func(fapiPlan, *browser)
@@ -192,15 +22,18 @@ type fapiModule struct {
 func (p fapiPlan) runAll(modules []fapiModule) {
 	for _, module := range modules {
 		p.Run(module.name, func(t *testing.T) {
-			p := p
-			p.T, p.proof = t, newProofKey(t, p.s)
-			module.run(p, newBrowser(t, p.s))
+			for _, v := range fapiVariants {
+				if v.has(module.name) {
+					t.Run(v.String(), func(t *testing.T) { module.run(p.in(t, v), newBrowser(t, p.s)) })
+				}
+			}
 		})
 	}
 }
 
 // TestFAPI2Plan goes through the modules of fapi2-security-profile-final-test-plan
-// (plain FAPI, private_key_jwt, DPoP) by the names of their classes, over https.
+// (plain FAPI) by the names of their classes, over https, in each variant: clients
+// with assertions and with certificates, tokens bound to DPoP keys and to certificates.
 func TestFAPI2Plan(t *testing.T) { newFAPIPlan(t, keystone.ProfileFAPI2).runAll(fapiModules) }
 
 // TestFAPI2MessageSigningPlan is the same with signed requests, and the modules
@@ -219,14 +52,14 @@ var fapiModules = []fapiModule{
 	{"DiscoveryEndpointVerification", func(p fapiPlan, _ *browser) {
 		var facts map[string]any
 		p.s.Call(http.MethodGet, "/.well-known/oauth-authorization-server", "", nil, &facts)
-		for name, want := range map[string]string{"token_endpoint_auth_methods_supported": "private_key_jwt", "code_challenge_methods_supported": "S256", "response_types_supported": "code",
+		for name, want := range map[string]string{"token_endpoint_auth_methods_supported": p.auth, "code_challenge_methods_supported": "S256", "response_types_supported": "code",
 			"dpop_signing_alg_values_supported": "PS256", "token_endpoint_auth_signing_alg_values_supported": "PS256", "id_token_signing_alg_values_supported": "PS256",
 			"request_object_signing_alg_values_supported": "PS256", "authorization_signing_alg_values_supported": "PS256", "response_modes_supported": "jwt", "grant_types_supported": "authorization_code"} {
 			if list, _ := facts[name].([]any); !slices.Contains(list, any(want)) {
 				p.Errorf("%s lacks %s: %v", name, want, list)
 			}
 		}
-		if facts["issuer"] != p.s.Issuer || facts["authorization_response_iss_parameter_supported"] != true {
+		if facts["issuer"] != p.s.Issuer || facts["authorization_response_iss_parameter_supported"] != true || facts["tls_client_certificate_bound_access_tokens"] != true {
 			p.Errorf("%v", facts)
 		}
 		for _, name := range []string{"pushed_authorization_request_endpoint", "authorization_endpoint", "token_endpoint", "jwks_uri"} {
@@ -246,7 +79,7 @@ var fapiModules = []fapiModule{
 			p.Errorf("a token in the address: %d", status)
 		}
 		for name, got := range map[string]answered{
-			"under Bearer": p.proof.call(p.s, http.MethodGet, "/oauth2/userinfo", "Bearer", raw), "with another key": newProofKey(p.T, p.s).uses(p.s, http.MethodGet, "/oauth2/userinfo", raw),
+			"under Bearer, with no key": p.holder(nil).call(p.s, http.MethodGet, "/oauth2/userinfo", "Bearer", raw), "with another key": p.uses(raw, p.holder(p.twoCert)),
 		} {
 			if got.status != http.StatusUnauthorized {
 				p.Errorf("%s: %d %v", name, got.status, got.body)
@@ -288,6 +121,10 @@ var fapiModules = []fapiModule{
 	{"AccessTokenTypeHeaderCaseSensitivity", func(p fapiPlan, b *browser) {
 		tokens, _ := p.flow(b)
 		raw := tokens["access_token"].(string)
+		if p.mtls {
+			p.proof.call(p.s, http.MethodGet, "/oauth2/userinfo", "bEARER", raw).is(p.T, http.StatusOK, "")
+			return
+		}
 		p.proof.call(p.s, http.MethodGet, "/oauth2/userinfo", "dpOp", raw, p.proof.proof(http.MethodGet, "/oauth2/userinfo", "ath", hashed(raw))).is(p.T, http.StatusOK, "")
 	}},
 	{"CheckDpopProofNbfExp", func(p fapiPlan, b *browser) {
@@ -305,10 +142,10 @@ var fapiModules = []fapiModule{
 	}},
 	{"EnsureTokenEndpointFailsWithMismatchedDpopProofJkt", func(p fapiPlan, b *browser) {
 		got := p.push(p.request(), p.proof.proof(http.MethodPost, "/oauth2/par"))
-		p.redeem(p.front(b, got.body["request_uri"].(string)).Get("code"), newProofKey(p.T, p.s)).is(p.T, http.StatusBadRequest, "invalid_grant")
+		p.redeem(p.front(b, got.body["request_uri"].(string)).Get("code"), p.holder(p.cert)).is(p.T, http.StatusBadRequest, "invalid_grant")
 	}},
 	{"EnsureTokenEndpointFailsWithMismatchedDpopJkt", func(p fapiPlan, b *browser) {
-		p.redeem(p.code(b, "dpop_jkt", p.proof.thumbprint()), newProofKey(p.T, p.s)).is(p.T, http.StatusBadRequest, "invalid_grant")
+		p.redeem(p.code(b, "dpop_jkt", p.proof.thumbprint()), p.holder(p.cert)).is(p.T, http.StatusBadRequest, "invalid_grant")
 	}},
 	{"EnsureDpopProofAtParEndpointBindingSuccess", func(p fapiPlan, b *browser) {
 		got := p.push(p.request(), p.proof.proof(http.MethodPost, "/oauth2/par"))
@@ -368,18 +205,20 @@ var fapiModules = []fapiModule{
 	{"EnsureResponseTypeTokenFails", func(p fapiPlan, _ *browser) {
 		p.refusesPush(p.request("response_type", "token"), "unsupported_response_type", "invalid_request")
 	}},
-	{"EnsureClientIdInTokenEndpoint", func(p fapiPlan, b *browser) { // as client two, signed with the key of client one
+	{"EnsureClientIdInTokenEndpoint", func(p fapiPlan, b *browser) { // as client two, with key and certificate of client one
 		form := p.tokenForm(p.code(b))
-		form.Set("client_id", p.two.ID)
-		form = withAssertion(p.key.sign(p.T, "", assertionClaims(p.s, p.two.ID)), form)
-		p.proof.post(p.s, tokenPath, form, p.proof.proof(http.MethodPost, tokenPath)).is(p.T, http.StatusUnauthorized, "invalid_client")
+		p.app = p.two
+		form.Set("client_id", p.app.ID)
+		p.token(p.assert(form), p.proof).is(p.T, http.StatusUnauthorized, "invalid_client")
 	}},
 	{"EnsureHolderOfKeyRequired", func(p fapiPlan, b *browser) {
-		p.proof.post(p.s, tokenPath, p.assert(p.tokenForm(p.code(b)))).is(p.T, http.StatusBadRequest, "invalid_dpop_proof")
+		code := p.code(b)
+		p.refusesUnbound(p.tokenForm(code))
+		p.redeem(code, p.proof).is(p.T, http.StatusOK, "") // the refusal left the code as it was
 	}},
 	{"EnsureAuthorizationCodeIsBoundToClient", func(p fapiPlan, b *browser) {
-		form := withAssertion(p.twoKey.sign(p.T, "", assertionClaims(p.s, p.two.ID)), p.tokenForm(p.code(b)))
-		p.proof.post(p.s, tokenPath, form, p.proof.proof(http.MethodPost, tokenPath)).is(p.T, http.StatusBadRequest, "invalid_grant")
+		code, two := p.code(b), p.second()
+		two.redeem(code, two.proof).is(p.T, http.StatusBadRequest, "invalid_grant")
 	}},
 	{"AttemptReuseAuthorizationCodeAfterOneSecond", func(p fapiPlan, b *browser) {
 		code := p.code(b)
@@ -387,7 +226,7 @@ var fapiModules = []fapiModule{
 		p.s.Clock.Move(time.Second)
 		p.redeem(code, p.proof).is(p.T, http.StatusBadRequest, "invalid_grant")
 		p.s.Clock.Move(2 * time.Second)
-		if got := p.proof.uses(p.s, http.MethodGet, "/oauth2/userinfo", got.body["access_token"]); got.status != http.StatusUnauthorized {
+		if got := p.uses(got.body["access_token"], p.proof); got.status != http.StatusUnauthorized {
 			p.Errorf("the token of a code that was used twice: %d", got.status)
 		}
 	}},
@@ -402,9 +241,7 @@ var fapiModules = []fapiModule{
 		p.proof.post(p.s, "/oauth2/par", form).is(p.T, http.StatusCreated, "") // the same key under PS256
 	}},
 	{"EnsureClientAssertionInTokenEndpoint", func(p fapiPlan, b *browser) {
-		form := p.tokenForm(p.code(b))
-		form.Set("client_id", p.app.ID)
-		p.proof.post(p.s, tokenPath, form, p.proof.proof(http.MethodPost, tokenPath)).is(p.T, http.StatusUnauthorized, "invalid_client")
+		p.refusesUnproved(tokenPath, p.tokenForm(p.code(b)))
 	}},
 	{"EnsureClientAssertionWithExpIs5MinutesInPastFails", func(p fapiPlan, _ *browser) {
 		p.refusesClaims("exp", p.s.Clock.Now().Add(-5*time.Minute).Unix())
@@ -433,19 +270,17 @@ var fapiModules = []fapiModule{
 		tokens, _ := p.flow(b, "scope", "openid offline_access", "prompt", "consent")
 		form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens["refresh_token"].(string)}}
 		for range 3 {
-			got := p.proof.post(p.s, tokenPath, p.assert(form), p.proof.proof(http.MethodPost, tokenPath))
+			got := p.token(p.assert(form), p.proof)
 			got.is(p.T, http.StatusOK, "")
 			if got.body["refresh_token"] != tokens["refresh_token"] {
 				p.Error("it rotated")
 			}
 			p.s.Clock.Move(31 * time.Second)
 		}
-		p.proof.post(p.s, tokenPath, p.assert(form)).is(p.T, http.StatusBadRequest, "invalid_dpop_proof")
-		named := maps.Clone(form)
-		named.Set("client_id", p.app.ID)
-		p.proof.post(p.s, tokenPath, named, p.proof.proof(http.MethodPost, tokenPath)).is(p.T, http.StatusUnauthorized, "invalid_client")
-		two := withAssertion(p.twoKey.sign(p.T, "", assertionClaims(p.s, p.two.ID)), form)
-		p.proof.post(p.s, tokenPath, two, p.proof.proof(http.MethodPost, tokenPath)).is(p.T, http.StatusBadRequest, "invalid_grant")
+		p.refusesUnbound(form)
+		p.refusesUnproved(tokenPath, form)
+		two := p.second()
+		two.token(two.assert(form), two.proof).is(p.T, http.StatusBadRequest, "invalid_grant")
 	}},
 	{"PAREnsureServerAcceptsReusedRequestUriBeforeAuthenticationCompletion", func(p fapiPlan, b *browser) {
 		uri := p.pushed()
@@ -494,12 +329,12 @@ var fapiModules = []fapiModule{
 	{"PAREnsurePKCECodeVerifierRequired", func(p fapiPlan, b *browser) {
 		form := p.tokenForm(p.code(b))
 		form.Del("code_verifier")
-		p.proof.post(p.s, tokenPath, p.assert(form), p.proof.proof(http.MethodPost, tokenPath)).is(p.T, http.StatusBadRequest, "invalid_grant")
+		p.token(p.assert(form), p.proof).is(p.T, http.StatusBadRequest, "invalid_grant")
 	}},
 	{"PARIncorrectPKCECodeVerifierRejected", func(p fapiPlan, b *browser) {
 		form := p.tokenForm(p.code(b))
 		form.Set("code_verifier", strings.Repeat("x", 64))
-		p.proof.post(p.s, tokenPath, p.assert(form), p.proof.proof(http.MethodPost, tokenPath)).is(p.T, http.StatusBadRequest, "invalid_grant")
+		p.token(p.assert(form), p.proof).is(p.T, http.StatusBadRequest, "invalid_grant")
 	}},
 	{"PAREnsurePlainPKCERejected", func(p fapiPlan, _ *browser) {
 		p.refusesPush(p.request("code_challenge", verifier, "code_challenge_method", "plain"), "invalid_request")

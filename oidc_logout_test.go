@@ -289,7 +289,7 @@ func TestOwnSessionEnd(t *testing.T) {
 // and no redirect is followed.
 func TestBackchannelLogout(t *testing.T) {
 	r, reach := newReceiver(t)
-	s := keystonetest.Start(t, reach)
+	s := keystonetest.Start(t, reach, keystonetest.WithTLS())
 	var inside int
 	target := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { inside++ }))
 	defer target.Close()
@@ -350,7 +350,7 @@ func TestBackchannelLogout(t *testing.T) {
 // TestFrontchannelLogout: oidcc-frontchannel-rp-initiated-logout. The page loads
 // each client's address once, only those, without script, and goes on.
 func TestFrontchannelLogout(t *testing.T) {
-	s := keystonetest.Start(t)
+	s := keystonetest.Start(t, keystonetest.WithTLS())
 	const back = "https://app.example/bye"
 	jane := s.CreateUser("jane")
 	front := func(uri string, session bool) keystonetest.Client {

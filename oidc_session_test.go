@@ -264,7 +264,7 @@ func second(_ int, answer map[string]any) map[string]any { return answer }
 
 // TestLogout: A11, I3, I5; oidcc-rp-initiated-logout with its negative cases.
 func TestLogout(t *testing.T) {
-	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServerWith(t, keystonetest.WithTLS(), func(t *testing.T, s *keystonetest.Server) {
 		const back = "https://app.example/bye"
 		jane := s.CreateUser("jane")
 		app := s.CreateClient(keystone.Client{Name: "Orders", Kind: keystone.ClientWeb, RedirectURIs: []string{callback}, PostLogoutURIs: []string{back},
@@ -323,7 +323,7 @@ func TestLogout(t *testing.T) {
 		}
 		thief := newBrowser(t, s)
 		u, _ := url.Parse(s.URL)
-		thief.http.Jar.SetCookies(u, []*http.Cookie{{Name: "keystone", Value: old, Path: "/"}})
+		thief.http.Jar.SetCookies(u, []*http.Cookie{{Name: "__Host-keystone", Value: old, Path: "/", Secure: true}})
 		thief.open(authorizeURL(s, app, "prompt", "none"))
 		if thief.answer().Get("code") != "" {
 			t.Error("the old cookie works after logout")
