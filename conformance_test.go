@@ -147,13 +147,18 @@ func TestConformanceConfiguration(t *testing.T) {
 		}
 		pages += string(text)
 	}
-	imported, err := os.ReadFile("testdata/conformance/keystone.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	files, err := filepath.Glob("testdata/conformance/*.json")
-	if err != nil || len(files) < 7 {
-		t.Fatalf("%d files, %v", len(files), err)
+	templates, err2 := filepath.Glob("testdata/conformance/variants/*.json")
+	if files = append(files, templates...); err != nil || err2 != nil || len(templates) != 4 || len(files) < 11 {
+		t.Fatalf("%q, %v, %v", files, err, err2)
+	}
+	imported := ""
+	for _, file := range append(templates, "testdata/conformance/keystone.json") {
+		if text, err := os.ReadFile(file); err != nil {
+			t.Fatal(err)
+		} else if strings.HasSuffix(file, "clients.json") || strings.HasSuffix(file, "keystone.json") {
+			imported += string(text)
+		}
 	}
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
@@ -167,7 +172,7 @@ func TestConformanceConfiguration(t *testing.T) {
 		eachNode(v, func(node any) {
 			switch n := node.(type) {
 			case map[string]any:
-				if id, ok := n["client_id"].(string); ok && !strings.Contains(string(imported), id) {
+				if id, ok := n["client_id"].(string); ok && !strings.Contains(imported, id) {
 					t.Errorf("%s: client %s is not imported", file, id)
 				}
 			case []any:

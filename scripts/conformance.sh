@@ -2,14 +2,14 @@
 # Starts Keystone for the OpenID conformance suite and says what to put into the suite:
 #   scripts/conformance.sh [PORT]
 # https with a certificate of its own, an empty database that is thrown away, the
-# clients and the user of testdata/conformance/keystone.json with fresh secrets.
-# Runs until it is interrupted.
+# clients and people of testdata/conformance with fresh secrets, keys and certificates.
+# Runs until it is interrupted. Needs openssl.
 #   NAME    host name in the issuer, as the suite sees this machine  (localhost)
 #   LISTEN  address to listen on                                      (127.0.0.1)
 #   SUITE   where the suite runs                    (https://localhost.emobix.co.uk:8443)
 #           hosted: https://www.certification.openid.net
 #   ALIAS   the alias in the suite                                    (keystone)
-#   SUITE_CA  PEM file of the suite's certificate, for back-channel logout
+#   SUITE_CA  PEM file of the suite's certificate, for back-channel logout and CIBA pings
 #   KEYSTONE  a binary that is built already
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -36,37 +36,43 @@ random() { # 43 characters: 256 bits
   head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n'
 }
 
+ssl() { # openssl, which says something only where it fails
+  openssl "$@" 2>"$dir/openssl.log" || { cat "$dir/openssl.log" >&2; return 1; }
+}
+
 # key N writes the private and the public JWK of a new P-256 key of client N as sed
 # commands: of PKCS #8 in DER, the private number begins at byte 36, the point ends it.
 key() {
-  if command -v openssl >/dev/null 2>&1; then
-    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 2>>"$dir/openssl.log" | openssl pkcs8 -topk8 -nocrypt -outform DER >"$dir/key.der"
-  else
-    local program
-    program=$(go env GOROOT)/src/crypto/tls/generate_cert.go
-    (cd "$dir" && go run "$program" -ecdsa-curve P256 -host x >&2 && sed '/-----/d' key.pem | base64 -d >key.der)
-  fi
+  ssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$dir/key.pem"
+  ssl pkcs8 -topk8 -nocrypt -in "$dir/key.pem" -outform DER -out "$dir/key.der"
   part() { tail -c "$1" "$dir/key.der" | head -c 32 | base64 | tr '+/' '-_' | tr -d '=\n'; }
   local public
   public="\"kty\":\"EC\",\"crv\":\"P-256\",\"alg\":\"ES256\",\"use\":\"sig\",\"kid\":\"conformance-$1\",\"x\":\"$(part 64)\",\"y\":\"$(part 32)\""
   printf 's|"{PUBLIC_%s}"|{%s}|g\ns|"{PRIVATE_%s}"|{%s,"d":"%s"}|g\n' "$1" "$public" "$1" "$public" "$(part +37)"
-  rm "$dir/key.der"
+  rm "$dir/key.pem" "$dir/key.der"
 }
 
-certificate() {
-  if command -v openssl >/dev/null 2>&1; then
-    local kind=DNS
-    [[ $name =~ ^[0-9.]+$ ]] && kind=IP
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj "/CN=$name" \
-      -addext "subjectAltName=$kind:$name,DNS:localhost,IP:127.0.0.1" -keyout "$dir/tls.key" -out "$dir/tls.crt" 2>"$dir/openssl.log" ||
-      { cat "$dir/openssl.log" >&2; return 1; }
-  else # the program that comes with Go
-    local program
-    program=$(go env GOROOT)/src/crypto/tls/generate_cert.go
-    (cd "$dir" && go run "$program" -ecdsa-curve P256 -duration 720h -host "$name,localhost,127.0.0.1" && mv cert.pem tls.crt && mv key.pem tls.key) >&2
-  fi
+pem() { # PLACEHOLDER FILE: the file as a JSON text, as a sed command
+  local line
+  printf 's|{%s}|' "$1"
+  while read -r line; do printf '%s\\\\n' "$line"; done <"$2"
+  printf '|g\n'
 }
-certificate
+
+# certificate N writes those of client N and their authority as sed commands.
+certificate() {
+  ssl req -newkey rsa:2048 -nodes -subj "/CN=conformance-$1" -keyout "$dir/client.key" -out "$dir/client.csr"
+  echo extendedKeyUsage=clientAuth >"$dir/client.ext"
+  ssl x509 -req -in "$dir/client.csr" -CA "$dir/client-ca.crt" -CAkey "$dir/client-ca.key" -CAcreateserial -days 30 -extfile "$dir/client.ext" -out "$dir/client.crt"
+  pem "CERT_$1" "$dir/client.crt"
+  pem "KEY_$1" "$dir/client.key"
+}
+
+# RSA: the suite offers the cipher suites of FAPI 1.0, which know nothing else.
+kind=DNS
+[[ $name =~ ^[0-9.]+$ ]] && kind=IP
+ssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj "/CN=$name" -addext "subjectAltName=$kind:$name,DNS:localhost,IP:127.0.0.1" -keyout "$dir/tls.key" -out "$dir/tls.crt"
+ssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj "/CN=Conformance clients" -keyout "$dir/client-ca.key" -out "$dir/client-ca.crt"
 
 cat >"$dir/keystone.conf" <<CONF
 ISSUER=$issuer
@@ -76,6 +82,8 @@ MANAGEMENT_ADDR=127.0.0.1:0
 DATA_DIR=$dir/data
 TLS_CERT_FILE=$dir/tls.crt
 TLS_KEY_FILE=$dir/tls.key
+TLS_CLIENT_CERTS=true
+CLIENT_CA_FILE=$dir/client-ca.crt
 REGISTRATION=closed
 CLIENT_REGISTRATION=token
 SESSION_IFRAME=true
@@ -92,16 +100,51 @@ fill=$dir/fill.sed
 {
   printf 's|{ISSUER}|%s|g\ns|{SUITE}|%s|g\ns|{ALIAS}|%s|g\ns|{PASSWORD}|%s|g\n' "$issuer" "$suite" "$alias" "$(random)"
   for n in 1 2 3 4 5; do printf 's|{SECRET_%s}|%s|g\n' "$n" "$(random)"; done
-  for n in 6 7 8 9; do key "$n"; done
+  for n in 1 2; do key "$n"; certificate "$n"; done
+  pem CA "$dir/client-ca.crt"
 } >"$fill"
 for file in testdata/conformance/*.json; do
   sed -f "$fill" "$file" >"$dir/$(basename "$file")"
 done
-rm "$fill"
+
+# variant TEMPLATE NAME PLAN AUTH BOUND PROFILE MODE makes the clients and the
+# configuration of one variant of a plan from the templates, and says what takes it.
+number=10
+variant() {
+  local auth=$4 alg=ES256 dn= notify=
+  [ "$auth" = private_key_jwt ] || { auth=tls_client_auth alg='' dn=CN=conformance-; }
+  [ "$7" != ping ] || notify=$suite/test/a/$alias/ciba-notification-endpoint
+  for n in 1 2; do
+    printf 's|{CLIENT_%s}|01900000-0000-7000-8000-%012d|g\ns|{DN_%s}|%s|g\n' "$n" "$number" "$n" "${dn:+$dn$n}"
+    number=$((number + 1))
+  done >"$dir/variant.sed"
+  printf 's|{NAME}|%s|g\ns|{AUTH}|%s|g\ns|{AUTH_ALG}|%s|g\ns|{PROFILE}|%s|g\ns|{MODE}|%s|g\ns|{NOTIFY}|%s|g\ns|"{TLS_BOUND}"|%s|g\n' \
+    "$2" "$auth" "$alg" "$6" "$7" "$notify" "$([ "$5" = mtls ] && echo true || echo false)" >>"$dir/variant.sed"
+  sed -f "$dir/variant.sed" -f "$fill" "testdata/conformance/variants/$1.json" >"$dir/$2.json"
+  sed -f "$dir/variant.sed" -f "$fill" -e '1d;$d' "testdata/conformance/variants/$1-clients.json" >>"$dir/clients.part"
+  echo , >>"$dir/clients.part"
+  printf '  %s\n      %s\n' "$3" "$dir/$2.json" >>"$dir/plans.txt"
+}
+for auth in private_key_jwt mtls; do
+  for bound in dpop mtls; do
+    both="[client_auth_type=$auth][sender_constrain=$bound][openid=openid_connect][fapi_profile=plain_fapi]"
+    variant fapi2 "fapi2-security-profile-$auth-$bound" "fapi2-security-profile-final-test-plan$both" "$auth" "$bound" fapi2 ''
+    variant fapi2 "fapi2-message-signing-$auth-$bound" "fapi2-message-signing-final-test-plan$both[fapi_request_method=signed_non_repudiation][fapi_response_mode=jarm]" \
+      "$auth" "$bound" fapi2-message-signing ''
+  done
+  for mode in poll ping; do
+    variant fapi-ciba "fapi-ciba-$auth-$mode" "fapi-ciba-id1-test-plan[client_auth_type=$auth][fapi_ciba_profile=plain_fapi][ciba_mode=$mode][client_registration=static_client]" \
+      "$auth" mtls '' "$mode"
+  done
+done
+{ echo '{"clients": ['; sed '$d' "$dir/clients.part"; echo ']}'; } >"$dir/clients.json"
+rm "$fill" "$dir/variant.sed" "$dir/clients.part"
 
 # Nothing of the environment reaches Keystone: a DATABASE_URL in it would win.
 settled=(env -i "PATH=$PATH" "HOME=${HOME:-/}" "$keystone" --config "$dir/keystone.conf")
-"${settled[@]}" import "$dir/keystone.json" >"$dir/import.log" || { cat "$dir/import.log" >&2; exit 1; }
+for file in keystone clients; do
+  "${settled[@]}" import "$dir/$file.json" >"$dir/import.log" || { cat "$dir/import.log" >&2; exit 1; }
+done
 token=$("${settled[@]}" --json client registration-token create --name "OpenID conformance suite" --uses 1000 --no-require-pkce \
   --scope openid --scope profile --scope email --scope offline_access | sed -n 's/.*"registration_token": "\(.*\)".*/\1/p')
 sed "s|{INITIAL_TOKEN}|$token|g" "$dir/dynamic.json" >"$dir/filled.json" && mv "$dir/filled.json" "$dir/dynamic.json"
@@ -114,7 +157,6 @@ for _ in $(seq 100); do
 done
 
 static='[client_registration=static_client]'
-fapi='[client_auth_type=private_key_jwt][sender_constrain=dpop][openid=openid_connect][fapi_profile=plain_fapi]'
 cat <<TEXT
 Keystone serves $issuer, for a suite at $suite (alias $alias).
 Files: $dir
@@ -130,14 +172,12 @@ Plans and their configuration (in the suite: Create a new test plan, tab JSON; o
   oidcc-frontchannel-rp-initiated-logout-certification-test-plan[response_type=code]$static  $dir/frontchannel-logout.json
   oidcc-3rdparty-init-login-certification-test-plan[response_type=code]                   $dir/dynamic.json
       (where it waits, open $issuer/oauth2/initiate?client_id=… with the client that it has registered)
-  fapi2-security-profile-final-test-plan$fapi[fapi_request_method=unsigned][fapi_response_mode=plain_response]
-                                                                                          $dir/fapi2.json
-  fapi2-message-signing-final-test-plan$fapi[fapi_request_method=signed_non_repudiation][fapi_response_mode=jarm]
-                                                                                          $dir/fapi2-message-signing.json
+$(cat "$dir/plans.txt")
 
+Modules of the FAPI-CIBA plan wait for an answer: give it at $issuer/requests, signed in as conformance (the password is in $dir/basic.json).
 The suite must reach $issuer: a suite in a container needs LISTEN=0.0.0.0 and NAME=host.docker.internal or alike.
 It does not check the certificate ($dir/tls.crt); a browser has to be told to accept it.
-Back-channel logout: Keystone checks the suite's certificate; give it with SUITE_CA=FILE.
+Back-channel logout and CIBA pings: Keystone checks the suite's certificate; give it with SUITE_CA=FILE.
 All of this, secrets included, is gone when this ends (interrupt it).
 TEXT
 wait "$server" || { server=; exit 1; }

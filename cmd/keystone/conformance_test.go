@@ -187,19 +187,24 @@ type suitePlan struct {
 	}
 }
 
+// basic is the configuration of the plan Basic.
+func (s *conformanceServer) basic() (plan suitePlan) {
+	s.t.Helper()
+	raw, err := os.ReadFile(filepath.Join(s.dir, "basic.json"))
+	if err == nil {
+		err = json.Unmarshal(raw, &plan)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return plan
+}
+
 // TestConformanceScript: the script serves https, its clients and user are there,
 // and the browser steps of the configuration sign in by the ids of the elements.
 func TestConformanceScript(t *testing.T) {
 	s := startConformance(t)
-	raw, err := os.ReadFile(filepath.Join(s.dir, "basic.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var plan suitePlan
-	if err := json.Unmarshal(raw, &plan); err != nil {
-		t.Fatal(err)
-	}
-	facts := s.facts()
+	plan, facts := s.basic(), s.facts()
 	if plan.Server.DiscoveryURL != s.url+"/.well-known/openid-configuration" || facts["issuer"] != s.url {
 		t.Fatalf("%s, issuer %v", plan.Server.DiscoveryURL, facts["issuer"])
 	}
