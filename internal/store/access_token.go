@@ -41,7 +41,7 @@ func (s *Store) SaveAccessToken(ctx context.Context, by keystone.Actor, hash []b
 // AccessTokenByHash returns an opaque access token, at most a second old.
 func (s *Store) AccessTokenByHash(ctx context.Context, hash []byte) (AccessToken, error) {
 	t, err := cached(ctx, s, s.cache.opaque, string(hash), func(ctx context.Context) (AccessToken, error) {
-		list, err := all(ctx, s, scanAccessToken, `SELECT jti, user_id, client_id, session_id, grant_id, scopes, audiences, issued_at, expires_at, jkt, x5t, act, details,
+		list, err := all(ctx, s.hotReads(), scanAccessToken, `SELECT jti, user_id, client_id, session_id, grant_id, scopes, audiences, issued_at, expires_at, jkt, x5t, act, details,
 			EXISTS (SELECT 1 FROM revoked_tokens r WHERE r.jti = a.jti) FROM access_tokens a WHERE a.hash = $1`, hash)
 		if err != nil {
 			return AccessToken{}, err

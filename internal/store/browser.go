@@ -28,7 +28,7 @@ func (s *Store) browserSessions(ctx context.Context, browser, clientID string, i
 		return nil, nil
 	}
 	now := s.now()
-	list, err := all(ctx, s, func(scan func(...any) error) (b BrowserSession, err error) {
+	list, err := all(ctx, s.hotReads(), func(scan func(...any) error) (b BrowserSession, err error) {
 		var amr string
 		var created, expires, auth, used int64
 		var scopes, audiences *string

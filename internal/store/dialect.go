@@ -11,18 +11,20 @@ type rows interface {
 	Next() bool
 	Scan(dest ...any) error
 	Err() error
-	Close()
 }
 
 // querier runs statements: a database outside a transaction, or one open
 // transaction.
 //
-// Contract: exec returns the number of rows the statement changed. query may
-// only read when called on a database (SQLite reads from its own pool); inside
-// a transaction it may also run a write with RETURNING.
+// Contract: exec returns the number of rows the statement changed. query hands
+// the rows to read, whose error it returns, and closes them; it may only read
+// when called on a database (SQLite reads from its own pool); inside a
+// transaction it may also run a write with RETURNING. read may be called again
+// from the start, and by another goroutine, until query returns.
 type querier interface {
 	exec(ctx context.Context, sql string, args ...any) (int64, error)
-	query(ctx context.Context, sql string, args ...any) (rows, error)
+	query(ctx context.Context, read func(rows) error, sql string, args ...any) error
+	together() querier // the same, where reads that come at the same time share a way there and back
 }
 
 // transaction is a querier that ends. rollback after commit does nothing.

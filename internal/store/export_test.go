@@ -32,10 +32,12 @@ type countedQuerier struct {
 	n *atomic.Int64
 }
 
-func (c countedQuerier) query(ctx context.Context, sql string, args ...any) (rows, error) {
+func (c countedQuerier) query(ctx context.Context, read func(rows) error, sql string, args ...any) error {
 	c.n.Add(1)
-	return c.querier.query(ctx, sql, args...)
+	return c.querier.query(ctx, read, sql, args...)
 }
+
+func (c countedQuerier) together() querier { return countedQuerier{c.querier.together(), c.n} }
 
 // OnPostgres reports which database this is.
 func (s *Store) OnPostgres() bool { _, ok := s.db.(*postgres); return ok }
@@ -123,3 +125,24 @@ func DetailText(detail map[string]any) string { return encodeDetail(detail) }
 
 // FaultOfPostgres is what the store makes of an error of PostgreSQL.
 func FaultOfPostgres(err error) error { return (&Store{db: &postgres{}}).fail("test", err) }
+
+// HotTexts is RawTexts as reads of hot paths go; seen is called with each text, and
+// may be again.
+func (s *Store) HotTexts(ctx context.Context, seen func(string), sql string, args ...any) ([]string, error) {
+	return all(ctx, s.hotReads(), func(scan func(...any) error) (v string, err error) {
+		err = scan(&v)
+		seen(v)
+		return v, err
+	}, sql, args...)
+}
+
+// WaitingReads is how many reads wait for a way to PostgreSQL.
+func (s *Store) WaitingReads() int {
+	t := &s.db.(*postgres).trips
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.waiting)
+}
+
+// TripsAtOnce is how many ways there are.
+const TripsAtOnce = tripsAtOnce

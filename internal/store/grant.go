@@ -51,7 +51,7 @@ func beginGrant(g keystone.Grant, trusted bool) *addition {
 
 // Grant returns a grant as it is now.
 func (s *Store) Grant(ctx context.Context, id string) (keystone.Grant, error) {
-	list, err := all(ctx, s, scanGrant, `SELECT `+grantColumns+` FROM grants WHERE id = $1`, id)
+	list, err := all(ctx, s.hotReads(), scanGrant, `SELECT `+grantColumns+` FROM grants WHERE id = $1`, id)
 	if err != nil {
 		return keystone.Grant{}, s.fail("read grant", err)
 	}

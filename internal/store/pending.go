@@ -117,7 +117,7 @@ func (s *Store) Pending(ctx context.Context, id string) (Pending, error) {
 }
 
 func (s *Store) onePending(ctx context.Context, where string, args ...any) (Pending, error) {
-	list, err := all(ctx, s, scanPending, `SELECT `+pendingColumns+` FROM pending_authorizations WHERE `+where, args...)
+	list, err := all(ctx, s.hotReads(), scanPending, `SELECT `+pendingColumns+` FROM pending_authorizations WHERE `+where, args...)
 	if err != nil {
 		return Pending{}, err
 	}

@@ -23,6 +23,7 @@ type postgres struct {
 	pool   *pgxpool.Pool
 	groups *pgxpool.Pool // of the group writers, see groupPool
 	wide   wideTexts
+	trips  trips
 }
 
 // maxPool bounds the connections of one node, whatever the settings say.
@@ -71,7 +72,7 @@ func openPostgres(ctx context.Context, url string, o Options) (*postgres, error)
 		pool.Close()
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	return &postgres{pool: pool, groups: groups}, nil
+	return &postgres{pool: pool, groups: groups, trips: trips{pool: pool}}, nil
 }
 
 // postgresWriters is how many groups of one node are written at once: while one
@@ -103,9 +104,27 @@ func (p *postgres) exec(ctx context.Context, sql string, args ...any) (int64, er
 	return tag.RowsAffected(), err
 }
 
-func (p *postgres) query(ctx context.Context, sql string, args ...any) (rows, error) {
-	return p.pool.Query(ctx, sql, storable(args)...)
+func (p *postgres) query(ctx context.Context, read func(rows) error, sql string, args ...any) error {
+	return readPostgres(read)(p.pool.Query(ctx, sql, storable(args)...))
 }
+
+// readPostgres hands what a query answers to read.
+func readPostgres(read func(rows) error) func(pgx.Rows, error) error {
+	return func(r pgx.Rows, err error) error {
+		if err != nil {
+			return err
+		}
+		defer r.Close() // also on panic, or the connection would be lost
+		err = read(r)
+		r.Close() // what is left unread may still hold an error
+		if err == nil {
+			err = r.Err()
+		}
+		return err
+	}
+}
+
+func (p *postgres) together() querier { return &p.trips }
 
 func (p *postgres) begin(ctx context.Context) (transaction, error) {
 	tx, err := p.pool.Begin(ctx)
@@ -122,9 +141,11 @@ func (t *postgresTx) exec(ctx context.Context, sql string, args ...any) (int64, 
 	return tag.RowsAffected(), err
 }
 
-func (t *postgresTx) query(ctx context.Context, sql string, args ...any) (rows, error) {
-	return t.tx.Query(ctx, sql, storable(args)...)
+func (t *postgresTx) query(ctx context.Context, read func(rows) error, sql string, args ...any) error {
+	return readPostgres(read)(t.tx.Query(ctx, sql, storable(args)...))
 }
+
+func (t *postgresTx) together() querier { return t }
 
 func (t *postgresTx) commit(ctx context.Context) error { return t.tx.Commit(ctx) }
 

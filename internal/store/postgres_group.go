@@ -176,6 +176,7 @@ func (st step) read(results pgx.BatchResults) error {
 // readBatch reads every result before closing, so that the first error is the
 // one that is reported.
 func readBatch(results pgx.BatchResults, read func(pgx.BatchResults) error) error {
+	defer func() { _ = results.Close() }() // also on panic, or the connection would be lost
 	err := read(results)
 	if closeErr := results.Close(); err == nil {
 		err = closeErr

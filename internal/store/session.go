@@ -71,7 +71,7 @@ func (s *Store) Standing(ctx context.Context, sessionID, clientID string) (Stand
 	st := Standing{Session: keystone.Session{ID: sessionID}}
 	var ended, expires int64
 	var scopes, audiences *string
-	found, err := s.row(ctx, `SELECT s.ended_at, s.expires_at, k.scopes, k.audiences FROM sessions s
+	found, err := s.hotReads().row(ctx, `SELECT s.ended_at, s.expires_at, k.scopes, k.audiences FROM sessions s
 		LEFT JOIN consents k ON k.user_id = s.user_id AND k.client_id = $2 WHERE s.id = $1`, []any{sessionID, clientID}, &ended, &expires, &scopes, &audiences)
 	if err == nil && !found {
 		err = notFound("session")

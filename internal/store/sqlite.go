@@ -116,17 +116,27 @@ func (l *lite) exec(ctx context.Context, text string, args ...any) (int64, error
 	return res.RowsAffected()
 }
 
-func (l *lite) query(ctx context.Context, text string, args ...any) (rows, error) {
+func (l *lite) query(ctx context.Context, read func(rows) error, text string, args ...any) error {
 	stmt, err := l.prepared(ctx, l.reader, text)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r, err := stmt.QueryContext(ctx, storable(args)...)
-	if err != nil {
-		return nil, err
-	}
-	return liteRows{r}, nil
+	return readLite(read)(stmt.QueryContext(ctx, storable(args)...))
 }
+
+// readLite hands what a query answers to read.
+func readLite(read func(rows) error) func(*sql.Rows, error) error {
+	return func(r *sql.Rows, err error) error {
+		if err != nil {
+			return err
+		}
+		defer func() { _ = r.Close() }() // its error is Err's
+		return read(r)
+	}
+}
+
+// together has nothing to share: the file is here.
+func (l *lite) together() querier { return l }
 
 func (l *lite) begin(ctx context.Context) (transaction, error) {
 	tx, err := l.writer.BeginTx(ctx, nil)
@@ -135,11 +145,6 @@ func (l *lite) begin(ctx context.Context) (transaction, error) {
 	}
 	return &liteTx{tx: tx}, nil
 }
-
-// liteRows fits database/sql rows to the rows contract.
-type liteRows struct{ *sql.Rows }
-
-func (r liteRows) Close() { _ = r.Rows.Close() } // its error is Err's
 
 // liteTx is a transaction on the writing connection. Statements are not
 // prepared ahead: preparing needs that one connection.
@@ -153,13 +158,11 @@ func (t *liteTx) exec(ctx context.Context, text string, args ...any) (int64, err
 	return res.RowsAffected()
 }
 
-func (t *liteTx) query(ctx context.Context, text string, args ...any) (rows, error) {
-	r, err := t.tx.QueryContext(ctx, text, storable(args)...)
-	if err != nil {
-		return nil, err
-	}
-	return liteRows{r}, nil
+func (t *liteTx) query(ctx context.Context, read func(rows) error, text string, args ...any) error {
+	return readLite(read)(t.tx.QueryContext(ctx, unlocked(text), storable(args)...))
 }
+
+func (t *liteTx) together() querier { return t }
 
 func (t *liteTx) commit(context.Context) error { return t.tx.Commit() }
 func (t *liteTx) rollback()                    { _ = t.tx.Rollback() } // after a commit it says so

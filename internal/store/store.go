@@ -176,39 +176,39 @@ func (s *Store) afterCommit(f func()) {
 	s.tx.after = append(s.tx.after, f)
 }
 
+// hotReads is the store for reads of hot paths: single statements that find their
+// rows by a key.
+func (s *Store) hotReads() *Store {
+	hot := *s
+	hot.q = s.q.together()
+	return &hot
+}
+
 // row reads the one row of a query into dest and reports whether there was one.
-func (s *Store) row(ctx context.Context, sql string, args []any, dest ...any) (bool, error) {
-	r, err := s.q.query(ctx, sql, args...)
-	if err != nil {
-		return false, err
-	}
-	defer r.Close()
-	if !r.Next() {
-		return false, r.Err()
-	}
-	if err := r.Scan(dest...); err != nil {
-		return false, err
-	}
-	r.Close()
-	return true, r.Err()
+func (s *Store) row(ctx context.Context, sql string, args []any, dest ...any) (found bool, err error) {
+	err = s.q.query(ctx, func(r rows) error {
+		if found = r.Next(); !found {
+			return r.Err()
+		}
+		return r.Scan(dest...)
+	}, sql, args...)
+	return found && err == nil, err
 }
 
 // all reads every row of a query with scan.
-func all[T any](ctx context.Context, s *Store, scan func(func(...any) error) (T, error), sql string, args ...any) ([]T, error) {
-	r, err := s.q.query(ctx, sql, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	var out []T
-	for r.Next() {
-		item, err := scan(r.Scan)
-		if err != nil {
-			return nil, err
+func all[T any](ctx context.Context, s *Store, scan func(func(...any) error) (T, error), sql string, args ...any) (out []T, err error) {
+	err = s.q.query(ctx, func(r rows) error {
+		out = nil
+		for r.Next() {
+			item, err := scan(r.Scan)
+			if err != nil {
+				return err
+			}
+			out = append(out, item)
 		}
-		out = append(out, item)
-	}
-	return out, r.Err()
+		return r.Err()
+	}, sql, args...)
+	return out, err
 }
 
 // texts reads a query of one text column.

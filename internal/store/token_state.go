@@ -81,14 +81,14 @@ func (s *Store) revoked(ctx context.Context, t TokenRef) (bool, error) {
 	}
 	return cached(ctx, s, s.cache.revoked, t.JTI, func(ctx context.Context) (bool, error) {
 		var one int
-		return s.row(ctx, `SELECT 1 FROM revoked_tokens WHERE jti = $1`, []any{t.JTI}, &one)
+		return s.hotReads().row(ctx, `SELECT 1 FROM revoked_tokens WHERE jti = $1`, []any{t.JTI}, &one)
 	})
 }
 
 func (s *Store) grantAlive(ctx context.Context, id string) (bool, error) {
 	return cached(ctx, s, s.cache.alive, id, func(ctx context.Context) (bool, error) {
 		var one int
-		return s.row(ctx, `SELECT 1 FROM grants WHERE id = $1 AND revoked_at = 0 AND ends_at + 0 > $2`, []any{id, micros(s.now())}, &one)
+		return s.hotReads().row(ctx, `SELECT 1 FROM grants WHERE id = $1 AND revoked_at = 0 AND ends_at + 0 > $2`, []any{id, micros(s.now())}, &one)
 	})
 }
 
@@ -135,7 +135,7 @@ func (s *Store) readUserRow(ctx context.Context, id string, t *TokenRef) (row us
 		sql, args, more = selectUserAndToken, []any{id, t.JTI, t.GrantID, micros(s.now())}, []any{&roles, &revoked, &alive}
 	}
 	begun, drops := time.Now(), s.cache.drops.Load()
-	list, err := all(ctx, s, func(scan func(...any) error) (keystone.User, error) {
+	list, err := all(ctx, s.hotReads(), func(scan func(...any) error) (keystone.User, error) {
 		return scanUser(func(dest ...any) error { return scan(append(dest, more...)...) })
 	}, sql, args...)
 	if err != nil {

@@ -1,0 +1,133 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	tripsAtOnce = 2               // ways to PostgreSQL that are under way at once
+	tripMost    = 128             // reads on one way
+	tripTimeout = 5 * time.Second // of one way there and back
+)
+
+// trips is a querier whose concurrent reads share a way to PostgreSQL and back:
+// one network write, one implicit transaction and one answer for all of them. It
+// is for single statements that find their rows by a key, since the slowest of a
+// trip holds up the others.
+//
+// There is no timer and no goroutine: a read that finds a way free takes it at
+// once. One that does not waits; the first of those that wait leads the others
+// when a trip has ended.
+type trips struct {
+	pool *pgxpool.Pool
+
+	mu      sync.Mutex
+	under   int // trips under way
+	waiting []*trip
+}
+
+// trip is one read.
+type trip struct {
+	sql  string
+	args []any
+	read func(rows) error
+	err  error
+	lead chan bool // true: lead those who wait; false: done
+}
+
+func (t *trips) exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	tag, err := t.pool.Exec(ctx, sql, storable(args)...)
+	return tag.RowsAffected(), err
+}
+
+func (t *trips) together() querier { return t }
+
+// query waits for its answer even where ctx ends first: somebody else may be
+// reading it. It waits for two trips at most.
+func (t *trips) query(ctx context.Context, read func(rows) error, sql string, args ...any) error {
+	own := &trip{sql: sql, args: storable(args), read: read}
+	t.mu.Lock()
+	if t.under >= tripsAtOnce {
+		own.lead = make(chan bool, 1)
+		t.waiting = append(t.waiting, own)
+		t.mu.Unlock()
+		if lead := <-own.lead; !lead {
+			return own.err
+		}
+		t.mu.Lock()
+	} else {
+		t.under++
+	}
+	n := min(len(t.waiting), tripMost-1)
+	list := append(make([]*trip, 0, n+1), own)
+	list = append(list, t.waiting[:n]...)
+	t.waiting = append(t.waiting[:0], t.waiting[n:]...)
+	t.mu.Unlock()
+
+	defer t.next(list[1:])
+	for _, r := range list {
+		r.err = errTripLost
+	}
+	t.run(ctx, list)
+	return own.err
+}
+
+// errTripLost is of reads whose trip has ended in a panic.
+var errTripLost = errUnavailable.Because(errors.New("a read that shared its trip with this one has panicked"))
+
+// next tells those who were led, and gives the way to the first who waits.
+func (t *trips) next(led []*trip) {
+	for _, r := range led {
+		r.lead <- false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.waiting) == 0 {
+		t.under--
+		return
+	}
+	first := t.waiting[0]
+	t.waiting = append(t.waiting[:0], t.waiting[1:]...)
+	first.lead <- true
+}
+
+// run makes one trip. Where a statement fails, PostgreSQL runs none that follows:
+// each is tried by itself, so that a bad one fails alone.
+func (t *trips) run(ctx context.Context, list []*trip) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tripTimeout) // one caller's haste must not fail the others
+	defer cancel()
+	err := t.send(ctx, list)
+	if err != nil && len(list) > 1 && ctx.Err() == nil && (*postgres)(nil).classify(err) != faultDown {
+		for i, r := range list {
+			r.err = t.send(ctx, list[i:i+1])
+		}
+		return
+	}
+	for _, r := range list {
+		r.err = err
+	}
+}
+
+func (t *trips) send(ctx context.Context, list []*trip) error {
+	if len(list) == 1 {
+		return readPostgres(list[0].read)(t.pool.Query(ctx, list[0].sql, list[0].args...))
+	}
+	batch := &pgx.Batch{}
+	for _, r := range list {
+		batch.Queue(r.sql, r.args...)
+	}
+	return readBatch(t.pool.SendBatch(ctx, batch), func(results pgx.BatchResults) error {
+		for _, r := range list {
+			if err := readPostgres(r.read)(results.Query()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

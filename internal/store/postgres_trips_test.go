@@ -1,0 +1,136 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/store"
+	"github.com/keystone-auth/keystone/internal/store/storetest"
+)
+
+// trafficJam runs n reads that all wait while every way to PostgreSQL is taken,
+// and lets them go at once.
+func trafficJam(t *testing.T, s *store.Store, n int, read func(i int) error) []error {
+	t.Helper()
+	free := make(chan struct{})
+	var ways sync.WaitGroup
+	for range store.TripsAtOnce {
+		taken := make(chan struct{})
+		ways.Go(func() {
+			_, err := s.HotTexts(ctx, func(string) { close(taken); <-free }, `SELECT 'x'`)
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		<-taken
+	}
+	errs := make([]error, n)
+	for i := range n {
+		ways.Go(func() { errs[i] = read(i) })
+		for s.WaitingReads() <= i {
+			time.Sleep(10 * time.Microsecond)
+		}
+	}
+	close(free)
+	ways.Wait()
+	return errs
+}
+
+// TestTrips: reads that come while PostgreSQL is being read share one way there
+// and back, and each gets its own answer, whatever happens to the others.
+func TestTrips(t *testing.T) {
+	s := storetest.OpenAt(t, storetest.PostgresURL(t), storetest.NewClock())
+	const callers = 60
+	nothing := func(string) {}
+	own := func(ctx context.Context, i int) error {
+		got, err := s.HotTexts(ctx, nothing, `SELECT CAST($1 AS TEXT)`, strconv.Itoa(i))
+		if err == nil && (len(got) != 1 || got[0] != strconv.Itoa(i)) {
+			err = fmt.Errorf("caller %d got %q", i, got)
+		}
+		return err
+	}
+
+	t.Run("one transaction", func(t *testing.T) {
+		var mu sync.Mutex
+		transactions := map[string]bool{}
+		for _, err := range trafficJam(t, s, callers, func(int) error {
+			_, err := s.HotTexts(ctx, func(id string) {
+				mu.Lock()
+				defer mu.Unlock()
+				transactions[id] = true
+			}, `SELECT CAST(pg_current_xact_id() AS TEXT)`)
+			return err
+		}) {
+			ok(t, err)
+		}
+		if len(transactions) != 1 {
+			t.Errorf("%d reads took %d transactions", callers, len(transactions))
+		}
+	})
+	t.Run("a bad one fails alone", func(t *testing.T) {
+		for i, err := range trafficJam(t, s, callers, func(i int) error {
+			if i%7 == 3 {
+				_, err := s.HotTexts(ctx, nothing, `SELECT CAST(1 / CAST($1 AS BIGINT) AS TEXT)`, int64(0))
+				return err
+			}
+			return own(ctx, i)
+		}) {
+			if (err != nil) != (i%7 == 3) {
+				t.Errorf("caller %d: %v", i, err)
+			}
+		}
+	})
+	t.Run("haste is nobody else's", func(t *testing.T) {
+		gone, leave := context.WithCancel(ctx)
+		leave()
+		for _, err := range trafficJam(t, s, callers, func(i int) error {
+			if i%2 == 0 {
+				return own(gone, i)
+			}
+			return own(ctx, i)
+		}) {
+			ok(t, err)
+		}
+	})
+	t.Run("after a panic", func(t *testing.T) {
+		for i, err := range trafficJam(t, s, callers, func(i int) (err error) {
+			if i > 0 {
+				return own(ctx, i)
+			}
+			defer func() { err = fmt.Errorf("panic: %v", recover()) }()
+			_, err = s.HotTexts(ctx, func(string) { panic("in the middle of a trip") }, `SELECT 'x'`)
+			return err
+		}) {
+			switch {
+			case i == 0 && err == nil:
+				t.Error("the panic was swallowed")
+			case i > 0 && err == nil:
+				t.Errorf("caller %d: nothing was read, and nothing said so", i)
+			case i > 0:
+				wantKind(t, err, keystone.Unavailable)
+			}
+		}
+		for _, err := range trafficJam(t, s, callers, func(i int) error { return own(ctx, i) }) { // no way is lost
+			ok(t, err)
+		}
+	})
+}
+
+// BenchmarkHotRead is a read of an opaque token that nobody has seen, by as many
+// callers as a busy node has, on PostgreSQL.
+func BenchmarkHotRead(b *testing.B) {
+	s := storetest.OpenAt(b, storetest.PostgresURL(b), storetest.NewClock())
+	b.SetParallelism(8)
+	b.RunParallel(func(pb *testing.PB) {
+		for i := 0; pb.Next(); i++ {
+			if _, err := s.AccessTokenByHash(b.Context(), []byte(strconv.Itoa(i))); keystone.KindOf(err) != keystone.NotFound {
+				b.Fatal(err)
+			}
+		}
+	})
+}
