@@ -1,6 +1,7 @@
 package keystone_test
 
 import (
+	"fmt"
 	"net"
 	"net/url"
 	"strconv"
@@ -250,4 +251,97 @@ func TestAttackX8_DatabaseThatOnlyReads(t *testing.T) {
 	if s.Call("GET", "/api/v1/users?q=late", admin, nil, nil) != 200 || people(s, "late") != 0 {
 		t.Error("what was answered 503 has happened")
 	}
+}
+
+// X6: where the database gives fewer connections than a node may want, some of a
+// crowd are told to come back and the others served; nobody waits for a connection
+// that somebody holds who waits for another, and afterwards all is as before.
+func TestAttackX6_TooFewConnections(t *testing.T) {
+	database := storetest.PostgresURL(t)
+	s := keystonetest.Start(t, keystonetest.WithPostgres(storetest.Limited(t, database, 4)), keystonetest.WithSettings(map[string]string{"DATABASE_POOL_SIZE": "20"}))
+	people := make(chan keystonetest.User, 1000) // each signs in alone: several at once from one place look like guesses
+	for i := range 70 {
+		people <- s.CreateUser(fmt.Sprintf("crowd%d", i))
+	}
+	c := s.CreateClient(keystone.Client{Scopes: []string{keystone.UsersRead}})
+	token := s.ServiceToken(c)
+	ways := []func() answer{
+		func() answer {
+			u := <-people
+			defer func() { people <- u }()
+			return as(s, "").json(t, "POST", "/api/v1/auth/login", m{"username": u.Username, "password": u.Password})
+		},
+		func() answer {
+			return as(s, "").form(t, "/oauth2/introspect", "token", token, "client_id", c.ID, "client_secret", c.Secret)
+		},
+		func() answer { return as(s, token).json(t, "GET", "/api/v1/users?limit=5&q=crowd", nil) },
+		func() answer {
+			return as(s, "").json(t, "POST", "/api/v1/auth/token", m{"client_id": c.ID, "client_secret": c.Secret, "grant_type": "client_credentials"})
+		},
+		func() answer {
+			name := "crowd" + keystone.NewID(time.Now())
+			return as(s, "").json(t, "POST", "/api/v1/auth/register", m{"username": name, "email": name + "@example.com", "password": newPassword})
+		},
+	}
+	var all sync.WaitGroup
+	var served, later atomic.Int64
+	for i := range 60 {
+		all.Go(func() {
+			for j := range 5 {
+				start := time.Now()
+				got := ways[(i+j)%len(ways)]()
+				switch {
+				case got.status == 200 || got.status == 201:
+					served.Add(1)
+				case got.status == 503 && got.header.Get("Retry-After") != "":
+					later.Add(1)
+				default:
+					t.Errorf("answered %d %s", got.status, got.body)
+				}
+				if took := time.Since(start); took > 20*time.Second {
+					t.Errorf("took %s", took)
+				}
+			}
+		})
+	}
+	all.Wait()
+	t.Logf("%d served, %d told to come back", served.Load(), later.Load())
+	if served.Load() < 60 {
+		t.Errorf("only %d of 300 were served", served.Load())
+	}
+	for i, way := range ways {
+		recovers(t, "way "+strconv.Itoa(i), func() bool { return way().status < 300 })
+	}
+}
+
+// X6: behind PgBouncer that keeps a server connection for each of ours, people sign
+// in, applications get tokens, and what is taken away is gone.
+func TestAttackX6_BehindPgBouncer(t *testing.T) {
+	s := keystonetest.Start(t, keystonetest.WithPostgres(storetest.PgBouncer(t, storetest.PostgresURL(t), "session", "default_pool_size = 40")))
+	node := s.AddNode()
+	jane, app := s.CreateUser("jane"), webClient(s)
+	b := signedIn(t, s, jane, app)
+	code := b.code(app, "scope", "openid offline_access")
+	var won atomic.Int64
+	var tokens atomic.Value
+	var all sync.WaitGroup
+	for i := range 16 {
+		all.Go(func() {
+			if status, got := redeem(t, []*keystonetest.Server{s, node}[i%2], app, code); status == 200 {
+				won.Add(1)
+				tokens.Store(got)
+			}
+		})
+	}
+	all.Wait()
+	if won.Load() != 1 {
+		t.Fatalf("%d of 16 redeemed one code", won.Load())
+	}
+	for range 5 { // and nothing is left behind in a connection that another one gets
+		s.SignIn(jane)
+		node.SignIn(jane)
+	}
+	s.Call("PATCH", "/api/v1/users/"+jane.ID, s.Admin(), m{"enabled": false}, nil)
+	access := tokens.Load().(map[string]any)["access_token"].(string)
+	settles(t, "a disabled user's token works", func() bool { return as(node, access).json(t, "GET", "/oauth2/userinfo", nil).status == 401 })
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# PostgreSQL and Redis (or Valkey) for tests and benchmarks, and a browser for
-# tests. Sourced, not run:
+# PostgreSQL and Redis (or Valkey) for tests and benchmarks, a browser and
+# PgBouncer for tests. Sourced, not run:
 #
 #   . scripts/services.sh
 #   services_start      # sets and exports TEST_POSTGRES_URL and TEST_REDIS_URL
@@ -175,6 +175,12 @@ services_redis() {
 # tested; the test starts it.
 services_chromium() {
   command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || services_apt chromium
+}
+
+# services_pgbouncer sees to it that the pooler is there behind which Keystone is
+# tested; the tests start it.
+services_pgbouncer() {
+  command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || services_apt pgbouncer
 }
 
 # --- where they come from -----------------------------------------------------

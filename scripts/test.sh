@@ -26,6 +26,7 @@ fi
 
 services_start
 services_chromium || services_missing chromium
+services_pgbouncer || services_missing pgbouncer
 
 [ $# -gt 0 ] || set -- ./...
 flags="$race -timeout 30m"

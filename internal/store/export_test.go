@@ -146,3 +146,9 @@ func (s *Store) WaitingReads() int {
 
 // TripsAtOnce is how many ways there are.
 const TripsAtOnce = tripsAtOnce
+
+// GroupSetting reads a setting of a connection of the group writers.
+func (s *Store) GroupSetting(ctx context.Context, name string) (value string, err error) {
+	err = s.db.(*postgres).groups.QueryRow(ctx, `SELECT current_setting($1)`, name).Scan(&value)
+	return value, err
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"strings"
 	"time"
@@ -44,13 +45,15 @@ func openPostgres(ctx context.Context, url string, o Options) (*postgres, error)
 	}
 	params := cfg.ConnConfig.RuntimeParams
 	setDefault(params, "application_name", "keystone")
-	setDefault(params, "statement_timeout", "10s")
-	setDefault(params, "idle_in_transaction_session_timeout", "10s")
 	setDefault(params, "timezone", "UTC")
-	// Hot statements find their rows by a key. A plan that was made while a table
-	// was empty would read all of it, and be kept while it grows.
-	setDefault(params, "enable_seqscan", "off")
-	setDefault(params, "jit", "off") // the cost that rules a plan out would set it off
+	settings := map[string]string{
+		"statement_timeout": "10s", "idle_in_transaction_session_timeout": "10s",
+		// Hot statements find their rows by a key. A plan that was made while a table
+		// was empty would read all of it, and be kept while it grows.
+		"enable_seqscan": "off", "jit": "off", // the cost that rules a plan out would set it off
+	}
+	maps.DeleteFunc(settings, func(name, _ string) bool { _, chosen := params[name]; return chosen }) // by DATABASE_URL
+	cfg.AfterConnect = setsUp(settings)
 	if o.Trace {
 		cfg.ConnConfig.Tracer = otelpgx.NewTracer()
 	}
@@ -60,19 +63,20 @@ func openPostgres(ctx context.Context, url string, o Options) (*postgres, error)
 	}
 	if err := pool.Ping(ctx); err != nil {
 		pool.Close()
-		if strings.Contains(err.Error(), "unsupported startup parameter") {
-			return nil, fmt.Errorf("what answers at %s:%d is a pooler that refuses Keystone's settings for its connections; docs/DEPLOYMENT.md says under PgBouncer how to set it up: %w",
-				cfg.ConnConfig.Host, cfg.ConnConfig.Port, err)
-		}
 		return nil, fmt.Errorf("PostgreSQL does not answer at %s:%d; check DATABASE_URL and that the server runs: %w",
 			cfg.ConnConfig.Host, cfg.ConnConfig.Port, err)
 	}
-	groups, err := groupPool(ctx, cfg)
+	groups, err := groupPool(ctx, cfg, settings)
 	if err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	return &postgres{pool: pool, groups: groups, trips: trips{pool: pool}}, nil
+	p := &postgres{pool: pool, groups: groups, trips: trips{pool: pool}}
+	if err := p.refusePooler(ctx); err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
 }
 
 // postgresWriters is how many groups of one node are written at once: while one
@@ -83,13 +87,11 @@ const postgresWriters = 2
 // every row by its key, in the order of their parameters: the planner is told
 // so, once, since any other plan would lock rows in another order than other
 // nodes do.
-func groupPool(ctx context.Context, cfg *pgxpool.Config) (*pgxpool.Pool, error) {
-	own := cfg.Copy()
+func groupPool(ctx context.Context, cfg *pgxpool.Config, settings map[string]string) (*pgxpool.Pool, error) {
+	own, more := cfg.Copy(), maps.Clone(settings)
 	own.MaxConns, own.MinIdleConns = postgresWriters, 0
-	for _, kind := range []string{"hashjoin", "mergejoin"} {
-		own.ConnConfig.RuntimeParams["enable_"+kind] = "off"
-	}
-	own.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+	more["enable_hashjoin"], more["enable_mergejoin"], more["plan_cache_mode"] = "off", "off", "force_generic_plan"
+	own.AfterConnect = setsUp(more)
 	return pgxpool.NewWithConfig(ctx, own)
 }
 

@@ -204,3 +204,27 @@ func ReadOnly(t testing.TB, database string, on bool) {
 		}
 	}
 }
+
+// Limited returns the URL of a PostgreSQL database of a test for a role that may
+// have so many connections and no more.
+func Limited(t testing.TB, database string, connections int) string {
+	t.Helper()
+	u, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := newName("ks_role_")
+	do := func(statements ...string) {
+		t.Helper()
+		for _, sql := range statements {
+			if err := run(database, sql); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	do(fmt.Sprintf(`CREATE ROLE %s LOGIN PASSWORD 'limited' CONNECTION LIMIT %d`, role, connections),
+		`GRANT ALL ON SCHEMA public TO `+role, `GRANT ALL ON ALL TABLES IN SCHEMA public TO `+role, `GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO `+role)
+	t.Cleanup(func() { do(`DROP OWNED BY `+role, `DROP ROLE `+role) })
+	u.User = url.UserPassword(role, "limited")
+	return u.String()
+}
