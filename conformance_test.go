@@ -105,7 +105,7 @@ func TestConformanceTable(t *testing.T) {
 	}
 	for plan, want := range map[string]int{"Config OP": 1, "Basic OP": 38, "Dynamic OP": 23, "RP-Initiated Logout OP": 11,
 		"Back-Channel Logout OP": 2, "Front-Channel Logout OP": 2, "Session Management OP": 2, "Third-Party-Initiated Login OP": 2,
-		"FAPI 2.0 Security Profile": 57, "FAPI 2.0 Message Signing": 14, "FAPI-CIBA": 43} {
+		"FAPI 2.0 Security Profile": 58, "FAPI 2.0 Message Signing": 14, "FAPI-CIBA": 44} {
 		if seen[plan] != want {
 			t.Errorf("%s: %d modules, want %d", plan, seen[plan], want)
 		}

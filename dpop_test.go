@@ -511,7 +511,7 @@ func TestDPoPBoundClient(t *testing.T) {
 		first := s.CreateClient(keystone.Client{Kind: keystone.ClientNative, FirstParty: true, Scopes: []string{"users:read"}, ClientSettings: settings})
 		web := s.CreateClient(keystone.Client{Kind: keystone.ClientWeb, RedirectURIs: []string{callback}, Scopes: scopes, ClientSettings: settings})
 
-		k.post(s, tokenPath, credentials(service, "grant_type", "client_credentials")).is(t, http.StatusBadRequest, "invalid_dpop_proof")
+		k.post(s, tokenPath, credentials(service, "grant_type", "client_credentials")).is(t, http.StatusBadRequest, "invalid_request")
 		if status := s.Call(http.MethodPost, "/api/v1/auth/token", "", map[string]any{"client_id": service.ID, "client_secret": service.Secret}, nil); status != http.StatusBadRequest {
 			t.Errorf("the JSON face gave a bound client a bearer token: %d", status)
 		}
@@ -520,12 +520,12 @@ func TestDPoPBoundClient(t *testing.T) {
 		}
 		b := signedIn(t, s, jane, web)
 		code := b.code(web, "scope", "openid offline_access")
-		k.post(s, tokenPath, codeForm(web, code)).is(t, http.StatusBadRequest, "invalid_dpop_proof")
+		k.post(s, tokenPath, codeForm(web, code)).is(t, http.StatusBadRequest, "invalid_request")
 		tokens := k.post(s, tokenPath, codeForm(web, code), k.proof(http.MethodPost, tokenPath)) // the refusal left the code as it was
 		tokens.is(t, http.StatusOK, "")
 		raw, _ := tokens.body["refresh_token"].(string)
 		form := credentials(web, "grant_type", "refresh_token", "refresh_token", raw)
-		k.post(s, tokenPath, form).is(t, http.StatusBadRequest, "invalid_dpop_proof")
+		k.post(s, tokenPath, form).is(t, http.StatusBadRequest, "invalid_request")
 		for range 3 {
 			a := k.post(s, tokenPath, form, k.proof(http.MethodPost, tokenPath))
 			a.is(t, http.StatusOK, "")

@@ -167,7 +167,7 @@ var fapiModules = []fapiModule{
 	}},
 	{"EnsureAuthorizationRequestWithLongNonce", fapiNonce(384)},
 	{"EnsureAuthorizationRequestWithLongState", func(p fapiPlan, b *browser) {
-		if got := p.front(b, p.pushed("state", strings.Repeat("s", 384))); got.Get("state") != strings.Repeat("s", 384) {
+		if got := p.front(b, p.pushed("state", strings.Repeat("s", 1000))); got.Get("state") != strings.Repeat("s", 1000) {
 			p.Errorf("%v", got)
 		}
 	}},
@@ -248,6 +248,7 @@ var fapiModules = []fapiModule{
 	}},
 	{"EnsureClientAssertionWithWrongAudFails", func(p fapiPlan, _ *browser) { p.refusesClaims("aud", "https://other.example") }},
 	{"EnsureClientAssertionWithNoSubFails", func(p fapiPlan, _ *browser) { p.refusesClaims("sub", nil) }},
+	{"EnsureInvalidClientAssertionsFail", func(p fapiPlan, _ *browser) { p.refusesBadAssertions("/oauth2/par", p.request()) }},
 	{"DpopNegativeTests", func(p fapiPlan, b *browser) {
 		code, now := p.code(b), p.s.Clock.Now()
 		once := p.proof.proof(http.MethodPost, tokenPath)
@@ -276,6 +277,13 @@ var fapiModules = []fapiModule{
 				p.Error("it rotated")
 			}
 			p.s.Clock.Move(31 * time.Second)
+		}
+		fresh := p.holder(p.cert) // the suite comes with another DPoP key each time
+		got := p.token(p.assert(form), fresh)
+		got.is(p.T, http.StatusOK, "")
+		p.uses(got.body["access_token"], fresh).is(p.T, http.StatusOK, "")
+		if old := p.uses(got.body["access_token"], p.proof); !p.mtls && old.status != http.StatusUnauthorized {
+			p.Errorf("with the key before: %d", old.status)
 		}
 		p.refusesUnbound(form)
 		p.refusesUnproved(tokenPath, form)

@@ -35,7 +35,7 @@ func newCIBAPlan(t *testing.T) cibaPlan {
 	}, reach)
 	p.rsa.alg = "RS256"
 	for _, v := range fapiVariants {
-		p.pings[v] = client(p.s, jwks(t, p.key), v.registers("one"), func(c *keystone.Client) {
+		p.pings[v] = client(p.s, p.sets[0], v.registers("one"), func(c *keystone.Client) {
 			c.BackchannelDelivery, c.BackchannelNotify = keystone.DeliveryPing, n.URL+"/told"
 		})
 	}
@@ -48,7 +48,11 @@ func (p cibaPlan) asks(pairs ...any) url.Values {
 	now := p.s.Clock.Now()
 	claims := map[string]any{"iss": p.app.ID, "aud": p.s.Issuer, "exp": now.Add(5 * time.Minute).Unix(), "iat": now.Unix(), "nbf": now.Unix(), "jti": "j",
 		"scope": "openid profile", "login_hint": p.user.Username, "client_notification_token": notifyToken}
-	return url.Values{"request": {p.key.sign(p.T, "JWT", changed(claims, pairs))}}
+	typ := "JWT"
+	if p.app.ID == p.two.ID { // as the suite's second client
+		typ = objectType
+	}
+	return url.Values{"request": {p.key.sign(p.T, typ, changed(claims, pairs))}}
 }
 
 func (p cibaPlan) begin(form url.Values) answered {
@@ -194,6 +198,11 @@ var cibaModules = []cibaModule{
 	}},
 	{"MultipleCallToTokenEndpoint", func(p cibaPlan, b *browser) {
 		id := p.begun()
+		for range 20 {
+			if got := p.polls(id); got.status != http.StatusBadRequest || got.body["error"] != "authorization_pending" && got.body["error"] != "slow_down" {
+				p.Fatalf("%d %v", got.status, got.body)
+			}
+		}
 		b.look(p.user)
 		b.says("allow")
 		p.polls(id).is(p.T, http.StatusOK, "")
@@ -258,12 +267,16 @@ var cibaModules = []cibaModule{
 		p.refuses("id_token_hint", p.flow(b).body["id_token"])
 	}},
 	{"EnsureWrongAuthenticationRequestIdInTokenEndpointRequest", func(p cibaPlan, _ *browser) {
-		p.polls(p.begun()+"x").is(p.T, http.StatusBadRequest, "invalid_grant")
+		id, two := p.begun(), p
+		two.fapiPlan = p.second()
+		two.polls(id).is(p.T, http.StatusBadRequest, "invalid_grant")
+		p.polls(id+"x").is(p.T, http.StatusBadRequest, "invalid_grant")
+		p.polls(id).is(p.T, http.StatusBadRequest, "authorization_pending")
 	}},
 	{"EnsureDifferentClientIdAndIssuerInBackchannelAuthorizationRequest", func(p cibaPlan, _ *browser) {
 		form, two := p.asks(), p.second()
 		two.proof.post(p.s, "/oauth2/bc-authorize", two.assert(form)).is(p.T, http.StatusBadRequest, "invalid_request")
-		if p.auth == keystone.AuthTLS { // as the suite has it: client two by name, with the certificate of client one
+		if p.certified() { // as the suite has it: client two by name, with the certificate of client one
 			p.proof.post(p.s, "/oauth2/bc-authorize", two.assert(form)).is(p.T, http.StatusUnauthorized, "invalid_client")
 		}
 	}},
@@ -297,6 +310,9 @@ var cibaModules = []cibaModule{
 		b.look(p.user)
 		b.says("allow")
 		p.polls(id, "aud", p.s.Issuer).is(p.T, http.StatusOK, "")
+	}},
+	{"EnsureInvalidClientAssertionsInBackchannelAuthorizationRequestFail", func(p cibaPlan, _ *browser) {
+		p.refusesBadAssertions("/oauth2/bc-authorize", p.asks())
 	}},
 	{"PingNotificationEndpointReturnsABody", func(p cibaPlan, b *browser) { p.notified(b, http.StatusOK, 1) }},
 	{"PingNotificationEndpointReturns401", func(p cibaPlan, b *browser) { p.notified(b, http.StatusUnauthorized, 1) }},

@@ -1,6 +1,7 @@
 package keystone_test
 
 import (
+	"crypto"
 	"crypto/tls"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/keystonetest"
@@ -17,11 +19,14 @@ import (
 // fapiVariant is how the clients of a run prove themselves, and what their tokens are
 // bound to: client_auth_type and sender_constrain of the suite.
 type fapiVariant struct {
-	auth string // private_key_jwt or tls_client_auth
+	auth string // private_key_jwt, or one of the two that the suite calls mtls
 	mtls bool   // bound to the certificate, else to a DPoP key
 }
 
-var fapiVariants = []fapiVariant{{keystone.AuthPrivateKeyJWT, false}, {keystone.AuthPrivateKeyJWT, true}, {keystone.AuthTLS, false}, {keystone.AuthTLS, true}}
+var fapiVariants = []fapiVariant{{keystone.AuthPrivateKeyJWT, false}, {keystone.AuthPrivateKeyJWT, true}, {keystone.AuthTLS, false}, {keystone.AuthTLS, true}, {keystone.AuthSelfSignedTLS, true}}
+
+// certified reports whether clients prove themselves by a certificate.
+func (v fapiVariant) certified() bool { return v.auth != keystone.AuthPrivateKeyJWT }
 
 func (v fapiVariant) String() string {
 	return v.auth + map[bool]string{false: ", dpop", true: ", mtls"}[v.mtls]
@@ -31,7 +36,7 @@ func (v fapiVariant) String() string {
 // and about DPoP, which say so in the names of their classes, are for who uses them.
 func (v fapiVariant) has(module string) bool {
 	assertion := strings.Contains(module, "ClientAssertion") || strings.HasSuffix(module, "AudienceFails")
-	return !(assertion && v.auth == keystone.AuthTLS) && !(v.mtls && strings.Contains(module, "Dpop"))
+	return !(assertion && v.certified()) && !(v.mtls && strings.Contains(module, "Dpop"))
 }
 
 // shows reports whether a request to a path shows the client's certificate: only
@@ -39,11 +44,11 @@ func (v fapiVariant) has(module string) bool {
 func (v fapiVariant) shows(path string) bool {
 	switch path {
 	case tokenPath:
-		return v.mtls || v.auth == keystone.AuthTLS
+		return v.mtls || v.certified()
 	case "/oauth2/userinfo":
 		return v.mtls
 	}
-	return v.auth == keystone.AuthTLS
+	return v.certified()
 }
 
 func (v fapiVariant) scheme() string {
@@ -65,6 +70,7 @@ type fapiPlan struct {
 	app, two         keystonetest.Client
 	key, twoKey, rsa clientKey // rsa is app's too
 	cert, twoCert    *tls.Certificate
+	sets             [2][]byte // the keys that the clients register, those of the certificates among them
 	proof            *proofKey
 	signed           bool // requests are signed (FAPI 2.0 Message Signing)
 	jarm             bool // answers are
@@ -96,8 +102,10 @@ func startFAPI(t *testing.T, twoAlg string, client func(s *keystonetest.Server, 
 	s := keystonetest.Start(t, append(options, keystonetest.WithTLS(), inSettings("TLS_CLIENT_CERTS", "true", "CLIENT_CA_FILE", ca.file()))...)
 	p := fapiPlan{T: t, s: s, key: newClientKey(t, "ES256", "e"), rsa: newClientKey(t, "PS256", "r"), twoKey: newClientKey(t, twoAlg, "d"),
 		cert: ca.issue("one"), twoCert: ca.issue("two"), clients: map[fapiVariant][2]keystonetest.Client{}}
+	ofTLS := func(c *tls.Certificate) clientKey { return clientKey{"ES256", "tls", c.PrivateKey.(crypto.Signer)} }
+	p.sets = [2][]byte{jwks(t, p.key, p.rsa, ofTLS(p.cert)), jwks(t, p.twoKey, ofTLS(p.twoCert))}
 	for _, v := range fapiVariants {
-		p.clients[v] = [2]keystonetest.Client{client(s, jwks(t, p.key, p.rsa), v.registers("one")), client(s, jwks(t, p.twoKey), v.registers("two"))}
+		p.clients[v] = [2]keystonetest.Client{client(s, p.sets[0], v.registers("one")), client(s, p.sets[1], v.registers("two"))}
 	}
 	return p
 }
@@ -147,7 +155,7 @@ func (p fapiPlan) second() fapiPlan {
 // its certificate.
 func (p fapiPlan) assert(form url.Values, pairs ...any) url.Values {
 	p.Helper()
-	if p.auth == keystone.AuthTLS {
+	if p.certified() {
 		form = maps.Clone(form)
 		form.Set("client_id", p.app.ID)
 		return form
@@ -178,12 +186,12 @@ func (p fapiPlan) uses(token any, k *proofKey) answered {
 // tokens are bound to.
 func (p fapiPlan) refusesUnbound(form url.Values) {
 	p.Helper()
-	k, status, code := p.proof, http.StatusBadRequest, "invalid_dpop_proof"
-	switch {
-	case p.mtls && p.auth == keystone.AuthTLS:
-		k, status, code = p.holder(nil), http.StatusUnauthorized, "invalid_client"
-	case p.mtls:
-		k, code = p.holder(nil), "invalid_request"
+	k, status, code := p.proof, http.StatusBadRequest, "invalid_request"
+	if p.mtls {
+		k = p.holder(nil)
+	}
+	if p.mtls && p.certified() {
+		status, code = http.StatusUnauthorized, "invalid_client"
 	}
 	k.post(p.s, tokenPath, p.assert(form)).is(p.T, status, code)
 }
@@ -193,7 +201,7 @@ func (p fapiPlan) refusesUnproved(path string, form url.Values) {
 	p.Helper()
 	form, k := maps.Clone(form), p.proof
 	form.Set("client_id", p.app.ID)
-	if p.auth == keystone.AuthTLS {
+	if p.certified() {
 		k = p.holder(nil)
 	}
 	k.post(p.s, path, form, k.proof(http.MethodPost, path)).is(p.T, http.StatusUnauthorized, "invalid_client")
@@ -319,6 +327,42 @@ func (p fapiPlan) refusesAssertion(raw string) {
 	for path, form := range map[string]url.Values{"/oauth2/par": p.request(), tokenPath: p.tokenForm("x")} {
 		form.Set("client_id", p.app.ID)
 		p.proof.post(p.s, path, withAssertion(raw, form)).is(p.T, http.StatusUnauthorized, "invalid_client")
+	}
+}
+
+// refusesBadAssertions checks that a good request is refused with each assertion that
+// is wrong in one way, and taken with a good one.
+func (p fapiPlan) refusesBadAssertions(path string, form url.Values) {
+	p.Helper()
+	now, issuer := p.s.Clock.Now(), p.s.Issuer
+	signed := func(pairs ...any) string { return p.key.sign(p.T, "", assertionClaims(p.s, p.app.ID, pairs...)) }
+	raw := signed()
+	payload := strings.Split(raw, ".")[1]
+	bad := map[string]url.Values{
+		"none": form, "alg none": withAssertion(encoded(map[string]any{"alg": "none"})+"."+payload+".", form), "signature": withAssertion(raw[:len(raw)-8]+"AAAAAAAA", form),
+		"RS256":        withAssertion(signJWT(p.T, "RS256", p.rsa.private, map[string]any{"kid": "r"}, assertionClaims(p.s, p.app.ID)), form),
+		"another type": withAssertion(signed(), form), "no type": withAssertion(signed(), form),
+	}
+	bad["another type"].Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:saml2-bearer")
+	bad["no type"].Del("client_assertion_type")
+	for name, pairs := range map[string][]any{
+		"no sub": {"sub", nil}, "another sub": {"sub", p.two.ID}, "no iss": {"iss", nil}, "another iss": {"iss", p.two.ID}, "no aud": {"aud", nil}, "another aud": {"aud", "https://other.example"},
+		"aud of PAR": {"aud", issuer + "/oauth2/par"}, "aud of the token endpoint": {"aud", issuer + tokenPath}, "a list as aud": {"aud", []string{issuer, "https://other.example"}},
+		"expired": {"exp", now.Add(-5 * time.Minute).Unix()}, "ahead": {"iat", now.Add(61 * time.Second).Unix(), "nbf", now.Add(61 * time.Second).Unix(), "exp", now.Add(2 * time.Minute).Unix()},
+	} {
+		bad[name] = withAssertion(signed(pairs...), form)
+	}
+	for name, form := range bad {
+		got := p.proof.post(p.s, path, form)
+		if code := got.body["error"]; got.status != http.StatusBadRequest && got.status != http.StatusUnauthorized || code != "invalid_client" && code != "invalid_request" {
+			p.Errorf("%s: %d %v", name, got.status, got.body)
+		}
+	}
+	ahead := now.Add(8 * time.Second).Unix()
+	for _, raw := range []string{signed("iat", ahead, "nbf", ahead), signed()} {
+		if got := p.proof.post(p.s, path, withAssertion(raw, form)); got.status >= 300 {
+			p.Errorf("a good one: %d %v", got.status, got.body)
+		}
 	}
 }
 

@@ -176,7 +176,7 @@ $(cat "$dir/plans.txt")
 
 Modules of the FAPI-CIBA plan wait for an answer: give it at $issuer/requests, signed in as conformance (the password is in $dir/basic.json).
 The suite must reach $issuer: a suite in a container needs LISTEN=0.0.0.0 and NAME=host.docker.internal or alike.
-It does not check the certificate ($dir/tls.crt); a browser has to be told to accept it.
+It does not check the certificate ($dir/tls.crt); a browser has to be told to accept it. Keystone asks for one too: people need none.
 Back-channel logout and CIBA pings: Keystone checks the suite's certificate; give it with SUITE_CA=FILE.
 All of this, secrets included, is gone when this ends (interrupt it).
 TEXT

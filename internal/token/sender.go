@@ -22,8 +22,10 @@ func SenderOf(ctx context.Context) Sender {
 	return s
 }
 
+// A proof that is missing is not a proof that is wrong: invalid_request, as without a
+// certificate.
 var (
-	errNeedsProof = badProof("This client gets tokens that are bound to a key only: use /oauth2/token with a DPoP proof (RFC 9449 section 5).")
+	errNeedsProof = keystone.Fail(keystone.Invalid, "This client gets tokens that are bound to a key only: use /oauth2/token with a DPoP proof (RFC 9449 section 5).")
 	errNeedsCert  = keystone.Fail(keystone.Invalid, "This client gets tokens that are bound to its certificate only: use /oauth2/token over TLS with the client certificate (RFC 8705 section 3).")
 )
 
