@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/keystone-auth/keystone"
 )
@@ -54,6 +55,20 @@ func isJSON(values []string) bool {
 // connection that ends is a broken connection.
 const drained = 4 << 20
 
+// Memory follows what has come, not what was promised: a length in a header is
+// believed up to foreseen, and bodies of more than MaxForm, which few calls need,
+// are read mostLarge at a time. What many slow senders can take is their number
+// times MaxForm, and mostLarge times the limit.
+const (
+	foreseen  = 8 << 10
+	mostLarge = 32
+)
+
+var (
+	largeBodies    = make(chan struct{}, mostLarge)
+	errLargeBodies = keystone.Fail(keystone.Unavailable, "Too many large bodies are being sent at the moment. Send less at once, or try again shortly.").After(time.Second)
+)
+
 // readBody reads the whole body, at most limit bytes of it. A longer one is
 // refused where it says how long it is; beyond what is drained the server ends
 // the connection instead of reading the rest.
@@ -68,10 +83,22 @@ func readBody(b *bytes.Buffer, r *http.Request, limit int64) error {
 		return errMediaType
 	}
 	if n := int(r.ContentLength); n > 0 {
-		b.Grow(n + bytes.MinRead)
+		b.Grow(min(n, foreseen) + bytes.MinRead)
 	}
-	if _, err := b.ReadFrom(io.LimitReader(r.Body, limit+1)); err != nil {
+	part := min(limit, MaxForm)
+	if _, err := b.ReadFrom(io.LimitReader(r.Body, part+1)); err != nil {
 		return errBodyEnd.Because(err)
+	}
+	if int64(b.Len()) > part && part < limit {
+		select {
+		case largeBodies <- struct{}{}:
+			defer func() { <-largeBodies }()
+		default:
+			return errLargeBodies
+		}
+		if _, err := b.ReadFrom(io.LimitReader(r.Body, limit-part)); err != nil {
+			return errBodyEnd.Because(err)
+		}
 	}
 	if int64(b.Len()) > limit {
 		return errTooLarge
