@@ -10,5 +10,6 @@ mkdir -p .cache/bin
 go build -o .cache/bin/bench ./bench
 
 . scripts/services.sh
+services_durable=1
 services_start
 .cache/bin/bench -server bin/keystone "$@"

@@ -11,6 +11,9 @@
 # free port, with a random password, keep everything in one temporary folder,
 # and stop with the run, also when it is killed.
 #
+# With services_durable=1 PostgreSQL flushes each commit to disk, as an
+# operator's does: for measurements. Tests see the same commits without.
+#
 # Without CI=true a missing service is said and its tests skip themselves;
 # with CI=true it ends the run.
 
@@ -95,7 +98,9 @@ services_postgres() {
     services_container postgres
     return
   fi
-  local data="$services_dir/postgres" log="$services_dir/postgres.log" password port try
+  local data="$services_dir/postgres" log="$services_dir/postgres.log" password port try flush
+  flush='-c fsync=off -c full_page_writes=off'
+  [ -z "${services_durable:-}" ] || flush=
   password=$(services_password)
   (umask 077 && printf '%s\n' "$password" >"$services_dir/password")
   [ -z "$services_account" ] || chown "$services_account" "$services_dir/password"
@@ -105,9 +110,8 @@ services_postgres() {
   }
   for try in 1 2 3 4 5; do
     port=$(services_port)
-    # fsync stays on: what the tests see commit is what an operator would get.
     if services_as "$bin/pg_ctl" -D "$data" -l "$data/server.log" -w -t 60 -s \
-      -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=300" start >>"$log" 2>&1; then
+      -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=300 $flush" start >>"$log" 2>&1; then
       TEST_POSTGRES_URL="postgres://postgres:$password@127.0.0.1:$port/postgres?sslmode=disable"
       services_say "$("$bin/postgres" --version) on 127.0.0.1:$port"
       return

@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"context"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -34,7 +33,7 @@ func eachNodes(t *testing.T, n int, f func(t *testing.T, nodes []*store.Store, c
 		}
 		f(t, nodes, clock)
 	}
-	t.Run("sqlite", func(t *testing.T) { run(t, filepath.Join(t.TempDir(), "test.db")) })
+	t.Run("sqlite", func(t *testing.T) { run(t, storetest.SQLitePath(t)) })
 	t.Run("postgres", func(t *testing.T) { run(t, storetest.PostgresURL(t)) })
 }
 

@@ -184,7 +184,7 @@ func TestHotWritesOfTheSameRows(t *testing.T) {
 }
 
 func TestObserveGroups(t *testing.T) {
-	s := must[*store.Store](t)(store.Open(ctx, filepath.Join(t.TempDir(), "test.db"), store.Options{Master: storetest.Master}))
+	s := must[*store.Store](t)(store.Open(ctx, storetest.SQLitePath(t), store.Options{Master: storetest.Master}))
 	defer s.Close()
 	sizes := make(chan int, 1000)
 	s.ObserveGroups(func(n int) { sizes <- n })
@@ -272,7 +272,7 @@ func TestClosedStore(t *testing.T) {
 			}
 		}
 	}
-	t.Run("sqlite", func(t *testing.T) { run(t, filepath.Join(t.TempDir(), "test.db")) })
+	t.Run("sqlite", func(t *testing.T) { run(t, storetest.SQLitePath(t)) })
 	t.Run("postgres", func(t *testing.T) { run(t, storetest.PostgresURL(t)) })
 }
 

@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -47,7 +46,7 @@ func newNode(t testing.TB, s *store.Store, clock *storetest.Clock, alg string) *
 func alone(t testing.TB, alg string) *node {
 	t.Helper()
 	clock := storetest.NewClock()
-	return newNode(t, storetest.OpenAt(t, filepath.Join(t.TempDir(), "test.db"), clock), clock, alg)
+	return newNode(t, storetest.OpenAt(t, storetest.SQLitePath(t), clock), clock, alg)
 }
 
 // eachPair runs f with the stores of two nodes on one database, on both.
@@ -57,7 +56,7 @@ func eachPair(t *testing.T, f func(t *testing.T, stores []*store.Store, clock *s
 		clock := storetest.NewClock()
 		f(t, []*store.Store{storetest.OpenAt(t, url, clock), storetest.OpenAt(t, url, clock)}, clock)
 	}
-	t.Run("sqlite", func(t *testing.T) { run(t, filepath.Join(t.TempDir(), "test.db")) })
+	t.Run("sqlite", func(t *testing.T) { run(t, storetest.SQLitePath(t)) })
 	t.Run("postgres", func(t *testing.T) { run(t, storetest.PostgresURL(t)) })
 }
 
