@@ -1,6 +1,7 @@
 package keystone
 
 import (
+	"cmp"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -72,6 +73,25 @@ type Client struct {
 // Stranger reports whether nobody here, nor anybody who is trusted here, has looked at
 // the client: its addresses may be anybody's (RFC 9700 section 4.11.2).
 func (c Client) Stranger() bool { return c.Registration == RegistrationDocument || c.Unvouched }
+
+// AlwaysAsks reports whether people are asked at each request of the client, whatever
+// they allowed before. They allowed it where they were told that the answer goes: a
+// stranger whose answers can go elsewhere too would take the next one there unseen. And
+// any program on their device can call itself by the name of a public client that
+// answers reach there (RFC 8252 section 8.6).
+func (c Client) AlwaysAsks() bool {
+	if !c.Stranger() {
+		return false
+	}
+	places := make([]string, len(c.RedirectURIs))
+	for i, uri := range c.RedirectURIs {
+		places[i] = cmp.Or(OriginOf(uri), uri)
+		if !c.Confidential() && !strings.HasPrefix(places[i], "https://") {
+			return true
+		}
+	}
+	return len(SortedSet(places)) > 1
+}
 
 // FirstPartyClientID is the client through which Keystone's own sign-in API
 // acts when a request names no other.

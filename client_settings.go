@@ -226,7 +226,7 @@ func notInHost(r rune) bool {
 // a program on their device, the whole of it.
 func HostOf(uri string) string {
 	u, err := url.Parse(uri)
-	if err != nil || u.Host == "" {
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" { // a private scheme can have any name behind it
 		return uri
 	}
 	return u.Host

@@ -40,6 +40,51 @@ func TestRedirectURIs(t *testing.T) {
 	}
 }
 
+// TestAlwaysAsks: whose answers go where the person saw them go, and to nobody who only
+// says that name.
+func TestAlwaysAsks(t *testing.T) {
+	const good, evil = "https://accounts.good.example/cb", "https://evil.example/cb"
+	for _, test := range []struct {
+		what string
+		uris []string
+		// of a public client and of a confidential one
+		public, confidential bool
+	}{
+		{"one", []string{good}, false, false},
+		{"one host", []string{good, "https://ACCOUNTS.good.example:443/other?x"}, false, false},
+		{"two hosts", []string{good, evil}, true, true},
+		{"a host and one below it", []string{good, "https://x.accounts.good.example/cb"}, true, true},
+		{"two ports", []string{good, "https://accounts.good.example:8443/cb"}, true, true},
+		{"loopback", []string{"http://127.0.0.1/cb"}, true, false},
+		{"loopback by name", []string{"http://localhost/a", "http://localhost/b"}, true, false},
+		{"private scheme", []string{"com.example.app:/cb"}, true, false},
+		{"private scheme that names a host", []string{"com.example.app://accounts.good.example/cb", good}, true, true},
+		{"loopback and elsewhere", []string{good, "http://127.0.0.1/cb"}, true, true},
+		{"none", nil, false, false},
+	} {
+		for _, kind := range []keystone.ClientKind{keystone.ClientNative, keystone.ClientSPA, keystone.ClientWeb} {
+			want := test.public
+			if kind == keystone.ClientWeb {
+				want = test.confidential
+			}
+			for stranger, c := range map[bool][]keystone.Client{
+				true:  {{Registration: keystone.RegistrationDynamic, Unvouched: true}, {Registration: keystone.RegistrationDocument}},
+				false: {{}, {Registration: keystone.RegistrationDynamic}},
+			} {
+				for _, c := range c {
+					c.Kind, c.RedirectURIs = kind, test.uris
+					if got := c.AlwaysAsks(); got != (want && stranger) {
+						t.Errorf("%s, %s, stranger %t: %t", test.what, kind, stranger, got)
+					}
+				}
+			}
+		}
+	}
+	if got := keystone.HostOf("com.evil.app://accounts.good.example/cb"); got == "accounts.good.example" {
+		t.Errorf("a private scheme is shown as %s", got)
+	}
+}
+
 // TestRedirectURIsRefused is SECURITY.md A4 and its class: none of these may be
 // registered, by any kind of client.
 func TestRedirectURIsRefused(t *testing.T) {

@@ -107,6 +107,7 @@ type Facts struct {
 	Consented []string  // scopes that the user allowed it, sorted
 	Reached   []string  // audiences that the user allowed it, sorted
 	Trusted   bool      // first-party: consent is not asked for
+	Anew      bool      // what was allowed before is no answer, see Client.AlwaysAsks
 }
 
 // Next is the whole sign-in policy: what a flow needs next. It is pure;
@@ -176,6 +177,8 @@ func (f Flow) needsConsent(a Facts) bool {
 	case slices.Contains(f.Request.Prompt, PromptConsent):
 		return true
 	case f.Request.Pending != "": // whoever asked is somewhere else, and may be a stranger: a click is always needed (RFC 8628 section 5.4)
+		return true
+	case a.Anew:
 		return true
 	case len(f.Request.Details) > 0: // they are of this one time: nothing allowed before covers them (RFC 9396 section 4)
 		return true

@@ -35,6 +35,7 @@ func TestFlowNext(t *testing.T) {
 	}
 	knows := func(w world) world { return allowed(w, "email", "openid") }
 	ofUs := func(w world) world { w.Trusted = true; return w }
+	anew := func(w world) world { w.Anew = true; return w }
 	for_ := func(w world, audiences ...string) world { w.Audiences = audiences; return w }
 	reach := func(w world, audiences ...string) world { w.Reached = audiences; return w }
 	offers := func(w world, scopes ...string) world { w.Offered = scopes; return w }
@@ -76,6 +77,10 @@ func TestFlowNext(t *testing.T) {
 		{"none: allowed before for another resource", none, fresh, for_(knows(jane), "https://bank.example"), "consent_required"},
 		{"first-party", plain, fresh, ofUs(jane), done},
 		{"first-party, nobody is here", plain, fresh, ofUs(nobody), signIn},
+
+		{"asked anew each time, whatever was allowed", plain, fresh, anew(knows(jane)), consent},
+		{"asked anew, and allowed here", plain, by("jane", fresh), anew(knows(jane)), done},
+		{"none: asked anew each time", none, fresh, anew(knows(jane)), "consent_required"},
 
 		{"none: nobody", none, fresh, nobody, "login_required"},
 		{"none: several accounts, none named", none, fresh, two, "login_required"},

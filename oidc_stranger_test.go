@@ -104,6 +104,136 @@ func TestRegistrationGivesWay(t *testing.T) {
 	}, registering("open", "CLIENT_REGISTRATION_MOST", "20", "TRUSTED_PROXIES", "127.0.0.1"))
 }
 
+// TestStrangersAnswersGoWhereSaid: what a person allows a stranger at one address gives
+// it no code at another, and a program on their device none by its name alone (RFC 8252
+// section 8.6). Clients that somebody here vouches for are remembered.
+func TestStrangersAnswersGoWhereSaid(t *testing.T) {
+	site := newDocumentSite(t)
+	const evil, local = "https://evil.example/cb", "http://127.0.0.1/cb"
+	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+		none := []any{"token_endpoint_auth_method", "none"}
+		with := func(uris ...string) []any { return append(none, "redirect_uris", uris) }
+		initial := initialToken(t, s, m{"uses": 9, "scopes": []string{"openid"}}).text("registration_token")
+		jane, n := s.CreateUser("jane"), 0
+		for _, c := range []struct {
+			what     string
+			app      keystonetest.Client
+			first    string // where it is allowed
+			then     string // and asked for next
+			remember bool
+		}{
+			{"registered", registers(t, s, "", with(callback, evil)...).client(), callback, evil, false},
+			{"registered, with a secret", registers(t, s, "", "redirect_uris", []string{callback, evil}).client(), callback, evil, false},
+			{"registered, at the first again", registers(t, s, "", with(callback, evil)...).client(), callback, callback, false},
+			{"document", site.put("/two.json", with(callback, evil)...), callback, evil, false},
+			{"document of one host", site.put("/one.json", with(callback, callback+"2")...), callback, callback + "2", true},
+			{"registered for one host", registers(t, s, "", with(callback, callback+"2")...).client(), callback, callback + "2", true},
+			{"loopback", registers(t, s, "", with(local)...).client(), local, "http://127.0.0.1:51004/cb", false},
+			{"loopback, with a secret", registers(t, s, "", "redirect_uris", []string{local}).client(), local, local, true},
+			{"private scheme", site.put("/scheme.json", with("com.example.app:/cb")...), "com.example.app:/cb", "com.example.app:/cb", false},
+			{"loopback, then elsewhere", registers(t, s, "", append(with(callback, evil, local), "application_type", "native")...).client(), local, evil, false},
+			{"with a token", registers(t, s, initial, with(callback, evil)...).client(), callback, evil, true},
+			{"of an administrator", s.CreateClient(keystone.Client{Kind: keystone.ClientNative, RedirectURIs: []string{local, evil}, Scopes: []string{"openid"}}), local, evil, true},
+		} {
+			n++
+			b := newBrowser(t, s)
+			b.http.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+				if !strings.HasPrefix(r.URL.String(), s.URL) {
+					return http.ErrUseLastResponse
+				}
+				return nil
+			}
+			ask := func(to string, pairs ...string) url.Values {
+				b.open(authorizeURL(s, c.app, append([]string{"scope", "openid", "redirect_uri", to}, pairs...)...))
+				return b.page.url.Query()
+			}
+			ask(c.first)
+			b.signIn(jane)
+			b.at("consent-allow")
+			if anew := strings.Contains(b.page.body, "You are asked again each time."); anew == c.remember {
+				t.Errorf("%s: says that it is remembered: %t", c.what, !anew)
+			}
+			b.submit(map[string]string{"decision": "allow"})
+			if b.page.url.Query().Get("code") == "" {
+				t.Fatalf("%s: %s\n%s", c.what, b.page.url, b.page.body)
+			}
+			if got := ask(c.then, "prompt", "none"); (got.Get("code") != "") != c.remember || !c.remember && got.Get("error") != "consent_required" {
+				t.Errorf("%s, silently: %v", c.what, got)
+			}
+			if c.remember {
+				continue
+			}
+			if ask(c.then, "prompt", "x"); !strings.HasPrefix(b.page.url.String(), s.URL) {
+				t.Errorf("%s: sent with an error to %s", c.what, b.page.url)
+			}
+			ask(c.then)
+			if host := keystone.HostOf(c.then); !strings.Contains(b.page.body, "<strong>"+host+"</strong>") {
+				t.Errorf("%s: the page does not say %s", c.what, host)
+			}
+			b.submit(map[string]string{"decision": "allow"})
+			if b.page.url.Query().Get("code") == "" || !strings.HasPrefix(b.page.url.String(), c.then) {
+				t.Errorf("%s: allowed again: %s", c.what, b.page.url)
+			}
+		}
+	}, site.settings("consent", map[string]string{"CLIENT_REGISTRATION": "open"}))
+}
+
+// TestNamesCanBeSeen: nobody who registers, documents or asks is shown with a name that
+// cannot be seen or that turns the text around it.
+func TestNamesCanBeSeen(t *testing.T) {
+	site := newDocumentSite(t)
+	s := keystonetest.Start(t, site.settings("consent", map[string]string{"CLIENT_REGISTRATION": "open"}))
+	user, desk := s.CreateUser("jane"), bankClient(s)
+	own := s.SignIn(user).AccessToken
+	for i, name := range []string{"\u200b", " ", "\u3164", "Desk\u2028x", "Desk\u2029x", "Desk\u202ex", "Desk\u2066x", "De\u00adsk", "\u200dDesk", "Desk\ufeff", "De\U000e0041sk"} {
+		got := registers(t, s, "", "client_name", name)
+		if got.status != http.StatusBadRequest || got.text("error") != "invalid_client_metadata" {
+			t.Errorf("client_name %q: %d %s", name, got.status, got.body)
+		}
+		if got := registers(t, s, "", "client_name#de", name); got.status != http.StatusBadRequest {
+			t.Errorf("client_name#de %q: %d", name, got.status)
+		}
+		b := newBrowser(t, s)
+		b.open(authorizeURL(s, site.put(fmt.Sprintf("/n%d.json", i), "client_name", name)))
+		if b.page.status != http.StatusBadRequest {
+			t.Errorf("a document's %q: %d", name, b.page.status)
+		}
+		as(s, own).json(t, "PATCH", "/api/v1/users/me", m{"first_name": name}).wants(t, http.StatusBadRequest, "first_name %q", name)
+		as(s, "").form(t, "/oauth2/bc-authorize", "client_id", desk.ID, "client_secret", desk.Secret, "scope", "openid", "login_hint", "jane", "binding_message", name).
+			wants(t, http.StatusBadRequest, "binding_message %q", name)
+	}
+	for _, name := range []string{"Desk", "می\u200cخواهم", "क्\u200dष", "👩\u200d💻", "❤\ufe0f\u200d🔥", "D'Arcy & Söhne, 2nd"} {
+		registers(t, s, "", "client_name", name).wants(t, http.StatusCreated, "%q", name)
+	}
+}
+
+// TestRequestsAreKeptWithinBounds: however often something is said, what is kept of a
+// request is bounded, by whichever way it comes.
+func TestRequestsAreKeptWithinBounds(t *testing.T) {
+	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+		var scopes []string
+		for i := range 190 {
+			scopes = append(scopes, fmt.Sprintf("%s:%d", strings.Repeat("x", 94), i))
+		}
+		s.CreateScope(scopes...)
+		app := s.CreateClient(keystone.Client{Name: "Wide", Kind: keystone.ClientWeb, RedirectURIs: []string{callback}, Scopes: append(scopes, "openid"),
+			Grants: []string{keystone.GrantAuthorizationCode, keystone.GrantDeviceCode}})
+		b := newBrowser(t, s)
+		b.open(authorizeURL(s, app, "scope", "openid", "prompt", strings.Repeat("login ", 5200)))
+		b.at("password")
+		all := strings.Join(scopes, " ")
+		if b.open(authorizeURL(s, app, "scope", all)); b.answer().Get("error") != "invalid_request" {
+			t.Errorf("%s", b.page.url)
+		}
+		form := url.Values{"client_id": {app.ID}, "client_secret": {app.Secret}, "scope": {all}, "response_type": {"code"}, "redirect_uri": {callback}, "code_challenge": {challenge()}, "code_challenge_method": {"S256"}}
+		for _, path := range []string{"/oauth2/device_authorization", "/oauth2/par"} {
+			if status, answer := postForm(t, s, path, form); status != http.StatusBadRequest || answer["error"] != "invalid_request" {
+				t.Errorf("%s: %d %v", path, status, answer)
+			}
+		}
+	})
+}
+
 // TestNoFetchWithoutToken: who may not register has the server ask nobody anything,
 // and the trace says that the token was it.
 func TestNoFetchWithoutToken(t *testing.T) {

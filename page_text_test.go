@@ -27,7 +27,8 @@ var spoken = []string{
 // spokenBesides are single refusals of other files, by their variable.
 var spokenBesides = map[string][]string{
 	"internal/oauth/authorize_request.go": {"errRequest", "errUnknownClient", "errRedirectURI", "errResponseMode", "errHintUser"},
-	"internal/oauth/par.go":               {"errRequestURI", "errPushedSize"},
+	"internal/oauth/par.go":               {"errRequestURI"},
+	"internal/store/flow.go":              {"ErrRequestSize"},
 	"internal/oauth/authorize.go":         {"errFlowGone"},
 	"internal/oauth/pending.go":           {"errAnswered", "errNoSuccess"},
 	"internal/oauth/document.go":          {"errDocument"},

@@ -9,8 +9,9 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// validText checks a free text that people read: valid UTF-8, no control
-// characters, at most max characters.
+// validText checks a free text of one line that people read: valid UTF-8, at most max
+// characters, of which one at least can be seen, and none that only governs how others
+// are shown: names could look empty, or like somebody else's.
 func validText(field, s string, max int) error {
 	if !utf8.ValidString(s) {
 		return FailField(field, "Send valid UTF-8.")
@@ -18,12 +19,30 @@ func validText(field, s string, max int) error {
 	if utf8.RuneCountInString(s) > max {
 		return FailField(field, "This text is too long.")
 	}
-	for _, r := range s {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
-			return FailField(field, "Leave out control characters.")
+	text, seen := []rune(s), s == ""
+	for i, r := range text {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) && !joins(text, i) {
+			return FailField(field, "Leave out control characters and others that cannot be seen.")
 		}
+		seen = seen || unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S) && !strings.ContainsRune(blanks, r)
+	}
+	if !seen {
+		return FailField(field, "Write something that can be seen.")
 	}
 	return nil
+}
+
+// blanks are letters and a symbol that look like a space: the fillers of Hangul, and
+// braille without a dot.
+const blanks = "\u115f\u1160\u3164\uffa0\u2800"
+
+// joins reports whether text[i] is a joiner between what it joins or keeps apart (ZWJ,
+// ZWNJ): letters of Persian and of Indian scripts need them, and some emoji.
+func joins(text []rune, i int) bool {
+	if text[i] != '\u200c' && text[i] != '\u200d' || i == 0 || i == len(text)-1 {
+		return false
+	}
+	return unicode.In(text[i-1], unicode.L, unicode.M, unicode.So, unicode.Sk) && unicode.In(text[i+1], unicode.L, unicode.So)
 }
 
 // FoldUsername returns the unique key of a username: RFC 8265

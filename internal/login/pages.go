@@ -99,6 +99,8 @@ type consentView struct {
 	Unknown bool
 	// Host answers for a client whose id is the address of its metadata.
 	Host string
+	// Anew: what was allowed before does not count, nor will this the next time.
+	Anew bool
 	// Loopback: the answer goes to a program on the person's own device, and any
 	// program there can call itself by this client's name.
 	Loopback bool
@@ -138,7 +140,7 @@ func (s *Slice) consentPage(w http.ResponseWriter, r *http.Request, v visit) err
 		Session: v.facts.Session.ID, Scope: keystone.FormatScope(v.facts.Offered),
 		Audience: strings.Join(v.facts.Audiences, " "), Audiences: v.facts.Audiences,
 		Unknown: v.client.Registration != "", Host: hostOfDocument(v.client), Loopback: v.client.Registration != "" && loopback(v.flow.Request.RedirectURI),
-		About: linksOf(v.client.ClientAbout), Contacts: v.client.Contacts}
+		Anew: v.facts.Anew, About: linksOf(v.client.ClientAbout), Contacts: v.client.Contacts}
 	var err error
 	if view.Elsewhere, err = s.elsewhere(r.Context(), v.flow); err != nil {
 		return s.problem(w, r, err)

@@ -53,7 +53,7 @@ func (s *Slice) authorize(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := s.Store.CreateFlow(r.Context(), browser, f); err != nil {
-		return err
+		return s.refuse(w, r, req, err)
 	}
 	return redirect(w, "../login?flow="+f.ID)
 }

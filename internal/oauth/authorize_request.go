@@ -153,7 +153,9 @@ func (s *Slice) fillPrompt(req *keystone.AuthRequest, params url.Values) error {
 		if !slices.Contains(s.prompts(), p) {
 			return errPrompt
 		}
-		req.Prompt = append(req.Prompt, p)
+		if !slices.Contains(req.Prompt, p) {
+			req.Prompt = append(req.Prompt, p)
+		}
 	}
 	if slices.Contains(req.Prompt, keystone.PromptNone) && len(req.Prompt) > 1 {
 		return errPrompt

@@ -18,9 +18,6 @@ const (
 	// requestURIPrefix is that of RFC 9126 section 2.2.
 	requestURIPrefix = "urn:ietf:params:oauth:request_uri:"
 	requestLife      = 90 * time.Second
-	// maxPushed is more than any request needs: claims and authorization_details of the
-	// largest size fit.
-	maxPushed = 16 << 10
 )
 
 // authorizeParameters are those of an authorization request that are read. Others are
@@ -32,7 +29,6 @@ var authorizeParameters = []string{
 
 var (
 	errRequestURI  = keystone.Fail(keystone.Invalid, "This request_uri was used, has expired, or is not this client's. Push the request again.").WithCode("invalid_request_uri")
-	errPushedSize  = keystone.Fail(keystone.Invalid, "The request is too large: what is kept of it may have 16 KiB.")
 	errNestedURI   = keystone.Fail(keystone.Invalid, "A pushed request cannot itself carry request_uri (RFC 9126 section 2.1).")
 	errPublicPush  = keystone.Fail(keystone.Unauthenticated, "Only clients with a secret can push requests: a request that anybody may push fills the server. Send it through the browser.").WithCode("invalid_client")
 	errNotPushed   = keystone.Fail(keystone.Invalid, "This client must push its authorization requests (RFC 9126): send them to /oauth2/par first.")
@@ -128,8 +124,8 @@ func (s *Slice) push(ctx context.Context, params url.Values, proved string) (str
 	if err != nil {
 		return "", err
 	}
-	if len(payload) > maxPushed {
-		return "", errPushedSize
+	if len(payload) > store.MaxRequest {
+		return "", store.ErrRequestSize
 	}
 	if err := s.Start(ctx, "request", requestLife, proved); err != nil {
 		return "", err

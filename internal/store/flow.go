@@ -23,16 +23,32 @@ func scanFlow(scan func(...any) error) (f keystone.Flow, err error) {
 	return f, json.Unmarshal([]byte(request), &f.Request)
 }
 
+// MaxRequest is the most that is kept of one authorization request, in bytes: claims
+// and authorization_details of the largest size fit.
+const MaxRequest = 16 << 10
+
+// ErrRequestSize refuses more.
+var ErrRequestSize = keystone.Fail(keystone.Invalid, "The request is too large: what is kept of it may have 16 KiB.")
+
+// storedRequest is the form in which requests that wait for somebody are kept.
+func storedRequest(r keystone.AuthRequest) (string, error) {
+	text, err := json.Marshal(r)
+	if err == nil && len(text) > MaxRequest {
+		err = ErrRequestSize
+	}
+	return string(text), err
+}
+
 // CreateFlow writes an authorization request in progress, bound to the browser
 // whose cookie value is given.
 func (s *Store) CreateFlow(ctx context.Context, browser string, f keystone.Flow) error {
-	request, err := json.Marshal(f.Request)
+	request, err := storedRequest(f.Request)
 	if err != nil {
 		return err
 	}
 	_, err = s.hot(ctx, &hotWrite{
 		sql:  `INSERT INTO flows (` + flowColumns + `, browser) VALUES ($1, $2, $3, $4, 0, FALSE, '', '', FALSE, $5, $6, $7)`,
-		args: []any{f.ID, string(request), f.UserID, f.SessionID, micros(f.CreatedAt), micros(f.ExpiresAt), secret.Hash(browser)},
+		args: []any{f.ID, request, f.UserID, f.SessionID, micros(f.CreatedAt), micros(f.ExpiresAt), secret.Hash(browser)},
 	})
 	return s.fail("create flow", err)
 }
@@ -76,7 +92,7 @@ const FlowLife = 30 * time.Minute
 // no account yet, it takes the browser's: the only one, or the one that the
 // request means.
 func (s *Store) Facts(ctx context.Context, browser string, f *keystone.Flow, c keystone.Client, idle time.Duration) (keystone.Facts, error) {
-	a := keystone.Facts{Now: s.now(), Trusted: c.FirstParty, Audiences: c.Besides(f.Request.Audiences)}
+	a := keystone.Facts{Now: s.now(), Trusted: c.FirstParty, Anew: c.AlwaysAsks(), Audiences: c.Besides(f.Request.Audiences)}
 	sessions, err := s.browserSessions(ctx, browser, c.ID, idle)
 	if err != nil {
 		return a, err

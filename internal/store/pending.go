@@ -72,10 +72,10 @@ func (s *Store) AddPending(ctx context.Context, by keystone.Actor, code, userCod
 }
 
 func insertPending(code string, userCode, notify any, p Pending) (addition, error) {
-	request, err := json.Marshal(p.Request)
+	request, err := storedRequest(p.Request)
 	return addition{`INSERT INTO pending_authorizations (id, kind, hash, user_code, client_id, user_id, request, source, message, notify, status, approval, created_at, expires_at, decided_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', '', $11, $12, 0)`,
-		[]any{p.ID, p.Kind, secret.Hash(code), userCode, p.ClientID, p.UserID, string(request), p.Source, p.Message, notify, micros(p.CreatedAt), micros(p.ExpiresAt)}}, err
+		[]any{p.ID, p.Kind, secret.Hash(code), userCode, p.ClientID, p.UserID, request, p.Source, p.Message, notify, micros(p.CreatedAt), micros(p.ExpiresAt)}}, err
 }
 
 // asked is the audit event of an authorization that begins to wait.
