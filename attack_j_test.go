@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/store/storetest"
 	"github.com/keystone-auth/keystone/keystonetest"
 )
 
@@ -114,6 +115,37 @@ func TestAttackJ7_OwnerGetsIn(t *testing.T) {
 			login("192.0.2.200", "guess")
 		}
 	}, keystonetest.WithSettings(map[string]string{"TRUSTED_PROXIES": "127.0.0.1/32", "RATE_LIMIT_LOGIN": "5/minute"}))
+}
+
+// J7: where the database cannot write a session down, the right password is no failed
+// attempt: its owner tries again, as they are told to, and is not locked out when
+// there is room again. A wrong one counts all the while.
+func TestAttackJ7_FullDatabaseLocksNobodyOut(t *testing.T) {
+	database := storetest.PostgresURL(t)
+	s := keystonetest.Start(t, keystonetest.WithPostgres(database))
+	owner, guessed, app := s.CreateUser("owner"), s.CreateUser("guessed"), webClient(s)
+	login := func(u keystonetest.User, pass string) answer {
+		return as(s, "").json(t, "POST", "/api/v1/auth/login", m{"username": u.Username, "password": pass})
+	}
+	free := storetest.Full(t, database, "sessions")
+	for range 8 {
+		login(owner, owner.Password).wants(t, 503, "the right password by the API")
+		b := newBrowser(t, s)
+		b.open(authorizeURL(s, app))
+		if b.signIn(owner); b.page.status != 503 {
+			t.Errorf("the right password on the page: %d", b.page.status)
+		}
+	}
+	last := 0
+	for range 8 {
+		last = login(guessed, "guess").status
+	}
+	if last != 429 {
+		t.Errorf("the eighth wrong one answers %d", last)
+	}
+	free()
+	login(owner, owner.Password).wants(t, 200, "afterwards")
+	login(guessed, guessed.Password).wants(t, 429, "whom somebody guessed")
 }
 
 // J8: one password on every account, from as many addresses, is slowed down;

@@ -20,7 +20,8 @@ func (s *Slice) prove(ctx context.Context, by keystone.Actor, name, browser, pas
 
 // browserSession begins a session for whoever has shown the password, or renews
 // the one that this browser already carries for them.
-func (s *Slice) browserSession(ctx context.Context, by keystone.Actor, v visit, p proof.Proof, userAgent string) (string, error) {
+func (s *Slice) browserSession(ctx context.Context, by keystone.Actor, v visit, p proof.Proof, userAgent string) (_ string, err error) {
+	defer func() { err = s.Proof.Kept(ctx, p, err) }()
 	sessions, err := s.Store.BrowserSessions(ctx, v.browser, s.Idle)
 	if err != nil {
 		return "", err

@@ -53,7 +53,7 @@ func (s *Slice) signIn(ctx context.Context, in *signInRequest) (_ *signInAnswer,
 			return s.begin(ctx, by, p, client, d, in.UserAgent)
 		},
 	})
-	if err != nil {
+	if err = s.Proof.Kept(ctx, p, err); err != nil {
 		s.Observe(resultOf(err))
 		if err := s.refusedAfterProof(ctx, by, err); err != nil {
 			return nil, err

@@ -22,6 +22,8 @@ type Proof struct {
 	Login  store.Login // as it was when the password was checked
 	Clear  []string    // failure counters that end now; see store.SignIn and Done
 	Rehash bool        // the stored hash is weaker than new ones are
+
+	counted []store.Attempt
 }
 
 // Refused is the answer to every password that is not right, whatever the
@@ -76,7 +78,17 @@ func (c *Checker) PasswordOf(ctx context.Context, by keystone.Actor, userID, pas
 
 // Done ends the failure counters of a proof that starts no session.
 func (c *Checker) Done(ctx context.Context, p Proof) error {
-	return c.Store.ClearAttempts(ctx, p.Clear...)
+	return c.Kept(ctx, p, c.Store.ClearAttempts(ctx, p.Clear...))
+}
+
+// Kept is told what became of what a right password was shown for, and returns it.
+// Where it could not be written down the attempt is taken back: a database without
+// room would lock people out who do as they are told and try again.
+func (c *Checker) Kept(ctx context.Context, p Proof, err error) error {
+	if err == nil {
+		return nil
+	}
+	return c.notMade(ctx, err, p.counted...)
 }
 
 // count counts the attempt before the password is looked at: attempts that run
@@ -96,10 +108,10 @@ func (c *Checker) count(ctx context.Context, keys ...store.AttemptKey) (store.At
 // uncountWithin bounds the taking back of an attempt, whose request may be gone.
 const uncountWithin = 5 * time.Second
 
-// notMade takes attempts back that failed before any password was compared:
-// because the server is overloaded, or because whoever asked went away. Only
-// such may be taken back, or guesses would be free; and they must be, or an
-// overloaded server would lock out people whose passwords are right. It returns
+// notMade takes attempts back that failed before any password was compared, or with
+// the right one: because the server is overloaded, or because whoever asked went
+// away. Only such may be taken back, or guesses would be free; and they must be, or
+// an overloaded server would lock out people whose passwords are right. It returns
 // err, which is what happened.
 func (c *Checker) notMade(ctx context.Context, err error, counted ...store.Attempt) error {
 	if keystone.KindOf(err) != keystone.Unavailable && !errors.Is(err, context.Canceled) {
@@ -148,7 +160,7 @@ func (c *Checker) verify(ctx context.Context, by keystone.Actor, a attempt, pass
 	case !a.login.Enabled:
 		reason = "disabled"
 	default:
-		return Proof{Login: a.login, Clear: a.counters.ofOwner(a.login), Rehash: rehash}, nil
+		return Proof{Login: a.login, Clear: a.counters.ofOwner(a.login), Rehash: rehash, counted: a.counted}, nil
 	}
 	keystone.Fact(ctx, "why", reason)
 	err = c.Store.Record(ctx, by, keystone.AuditEvent{

@@ -228,3 +228,20 @@ func Limited(t testing.TB, database string, connections int) string {
 	u.User = url.UserPassword(role, "limited")
 	return u.String()
 }
+
+// Full makes a PostgreSQL database of a test answer inserts into a table as if its
+// disk were full, until the returned function is called.
+func Full(t testing.TB, database, table string) (free func()) {
+	t.Helper()
+	do := func(statements ...string) {
+		t.Helper()
+		for _, sql := range statements {
+			if err := run(database, sql); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	do(`CREATE OR REPLACE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$`,
+		fmt.Sprintf(`CREATE TRIGGER full_disk BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION full_disk()`, table))
+	return func() { t.Helper(); do(`DROP TRIGGER full_disk ON ` + table) }
+}
