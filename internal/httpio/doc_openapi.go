@@ -152,23 +152,29 @@ func (a *API) operation(rt Route) *huma.Operation {
 func forPeople(op *huma.Operation) {
 	for _, res := range op.Responses {
 		if answer, ok := res.Content["application/json"]; ok && answer.Schema.Ref == errorRef {
-			res.Content = map[string]*huma.MediaType{"text/html": {Schema: &huma.Schema{Type: huma.TypeString}}}
+			res.Content = pageContent
 		}
 	}
 }
 
 const errorRef = "#/components/schemas/Error"
 
+// What hundreds of answers have in common is there once, and never written to.
+var (
+	textSchema   = &huma.Schema{Type: huma.TypeString}
+	errorContent = map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Ref: errorRef}}}
+	pageContent  = map[string]*huma.MediaType{"text/html": {Schema: textSchema}}
+	textHeader   = &huma.Param{Schema: textSchema}
+)
+
 // refuses says that the operation may answer status with an Error.
 func refuses(op *huma.Operation, status int, headers ...string) {
-	res := &huma.Response{Description: http.StatusText(status), Content: map[string]*huma.MediaType{
-		"application/json": {Schema: &huma.Schema{Ref: errorRef}},
-	}}
+	res := &huma.Response{Description: http.StatusText(status), Content: errorContent}
 	for _, name := range headers {
 		if res.Headers == nil {
 			res.Headers = map[string]*huma.Param{}
 		}
-		res.Headers[name] = &huma.Param{Schema: &huma.Schema{Type: huma.TypeString}}
+		res.Headers[name] = textHeader
 	}
 	op.Responses[strconv.Itoa(status)] = res
 }
