@@ -54,7 +54,7 @@ func startConformance(t *testing.T) *conformanceServer {
 			t.Errorf("%s is still there", s.dir)
 		}
 	})
-	dead := time.AfterFunc(30*time.Second, func() { _ = script.Process.Kill() })
+	dead := time.AfterFunc(60*time.Second, func() { _ = script.Process.Kill() })
 	defer dead.Stop()
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
