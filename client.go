@@ -405,12 +405,6 @@ func (c Client) Audience(requested []string, issuer string) ([]string, error) {
 	return SortedSet(requested), nil
 }
 
-// Besides returns those of the audiences of a request that are not Keystone itself,
-// sorted: what a person has to be told of, and to allow (RFC 8707 section 3).
-func (c Client) Besides(audiences []string) []string {
-	return Intersect(SortedSet(append([]string{}, audiences...)), c.Audiences)
-}
-
 // Introspects reports whether the client may know of a token that was issued to
 // clientID for audiences: it is the client's own, or meant for the client, or for
 // a resource that the client stands for. That it may ask for tokens for a

@@ -102,10 +102,8 @@ type Facts struct {
 	ACR       string    // the level that the session reached
 	Accounts  int       // living sessions in this browser
 	Offered   []string  // what consent can give: asked for, the client's, and held by the user; sorted
-	Audiences []string  // whom it would be given for, besides Keystone itself; sorted
-	Connected bool      // the user allowed this client something before, perhaps no more than to know of them
-	Consented []string  // scopes that the user allowed it, sorted
-	Reached   []string  // audiences that the user allowed it, sorted
+	Audiences []string  // whom it would be given for, see Client.Reach
+	Allowed   Allowed   // what the user allowed this client before; empty: nothing
 	Trusted   bool      // first-party: consent is not asked for
 	Anew      bool      // what was allowed before is no answer, see Client.AlwaysAsks
 }
@@ -185,7 +183,7 @@ func (f Flow) needsConsent(a Facts) bool {
 	case a.Trusted:
 		return false
 	}
-	return !a.Connected || !Subset(a.Offered, a.Consented) || !Subset(a.Audiences, a.Reached)
+	return !a.Allowed.Covers(a.Offered, a.Audiences)
 }
 
 // Answered returns the scopes of the answer to a flow that is done: never more
@@ -197,5 +195,6 @@ func (f Flow) Answered(a Facts) []string {
 	case a.Trusted:
 		return a.Offered
 	}
-	return Intersect(a.Offered, a.Consented)
+	held, _ := a.Allowed.Held(a.Offered, a.Audiences)
+	return held
 }

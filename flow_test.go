@@ -29,15 +29,15 @@ func TestFlowNext(t *testing.T) {
 	janeHere := world{Session: session("jane"), AuthTime: minuteAgo, Accounts: 1}
 	john := world{Session: session("john"), AuthTime: hourAgo, Accounts: 2}
 	two := world{Accounts: 2}
-	allowed := func(w world, scopes ...string) world {
-		w.Connected, w.Consented = true, keystone.SortedSet(scopes)
+	allowedAt := func(w world, audience string, scopes ...string) world {
+		w.Allowed = w.Allowed.With(scopes, []string{audience})
 		return w
 	}
+	allowed := func(w world, scopes ...string) world { return allowedAt(w, "", scopes...) }
 	knows := func(w world) world { return allowed(w, "email", "openid") }
 	ofUs := func(w world) world { w.Trusted = true; return w }
 	anew := func(w world) world { w.Anew = true; return w }
 	for_ := func(w world, audiences ...string) world { w.Audiences = audiences; return w }
-	reach := func(w world, audiences ...string) world { w.Reached = audiences; return w }
 	offers := func(w world, scopes ...string) world { w.Offered = scopes; return w }
 	age := func(seconds int64) *int64 { return &seconds }
 	prompt := func(p ...string) keystone.AuthRequest { return keystone.AuthRequest{Prompt: p} }
@@ -70,8 +70,19 @@ func TestFlowNext(t *testing.T) {
 		{"nothing is asked for: knowing of the account is something too", plain, fresh, offers(jane), consent},
 		{"nothing is asked for, again", plain, fresh, offers(allowed(jane)), done},
 		{"allowed the same for Keystone itself before, and now for a resource", plain, fresh, for_(knows(jane), "https://bank.example"), consent},
-		{"and before for another resource", plain, fresh, for_(reach(knows(jane), "https://calendar.example"), "https://bank.example"), consent},
-		{"and before for it among others", plain, fresh, for_(reach(knows(jane), "https://bank.example", "https://calendar.example"), "https://bank.example"), done},
+		{"and before for another resource", plain, fresh, for_(allowedAt(knows(jane), "https://calendar.example"), "https://bank.example"), consent},
+		{"and before for it too", plain, fresh, for_(allowedAt(allowedAt(knows(jane), "https://bank.example"), "https://calendar.example"), "https://bank.example"), done},
+		{"the same for the other resource alone, and who one is for both", plain, fresh,
+			offers(for_(allowedAt(allowedAt(knows(jane), "https://bank.example", "pay:read"), "https://calendar.example", "pay:send"), "https://bank.example"), "openid", "pay:send"), consent},
+		{"each for its resource, and now one for both", plain, fresh,
+			offers(for_(allowedAt(allowedAt(jane, "https://bank.example", "pay:read", "pay:send"), "https://calendar.example", "pay:send"), "https://bank.example", "https://calendar.example"), "pay:read"), consent},
+		{"for both", plain, fresh,
+			offers(for_(allowedAt(allowedAt(jane, "https://bank.example", "pay:read", "pay:send"), "https://calendar.example", "pay:send"), "https://bank.example", "https://calendar.example"), "pay:send"), done},
+		{"for a resource, and now for Keystone itself", plain, fresh, offers(allowedAt(jane, "https://bank.example", "openid", "users:read"), "users:read"), consent},
+		{"for a resource, and now for it beside Keystone itself", plain, fresh,
+			offers(for_(allowedAt(jane, "https://bank.example", "users:read"), "", "https://bank.example"), "users:read"), consent},
+		{"who one is, with a resource, and now without", plain, fresh, allowedAt(jane, "https://bank.example", "email", "openid"), done},
+		{"nothing is asked for, of Keystone, after a resource was allowed", plain, fresh, offers(allowedAt(jane, "https://bank.example", "pay:read")), consent},
 		{"allowed now for a resource", plain, by("jane", fresh), for_(knows(jane), "https://bank.example"), done},
 		{"first-party, for a resource", plain, fresh, for_(ofUs(jane), "https://bank.example"), done},
 		{"none: allowed before for another resource", none, fresh, for_(knows(jane), "https://bank.example"), "consent_required"},
@@ -146,6 +157,9 @@ func TestFlowNext(t *testing.T) {
 	} {
 		f, w := test.flow, test.world
 		f.Request, w.Now = test.request, now
+		if w.Audiences == nil {
+			w.Audiences = []string{""}
+		}
 		if w.Session != nil {
 			w.ACR = keystone.ACRPassword
 			if w.Offered == nil && test.what[:7] != "nothing" {
@@ -163,7 +177,7 @@ func TestFlowNext(t *testing.T) {
 
 // TestFlowAnswered: an answer has what was offered and allowed, and by whom.
 func TestFlowAnswered(t *testing.T) {
-	jane := keystone.Facts{Session: &keystone.Session{UserID: "jane"}, Offered: []string{"email", "openid"}, Consented: []string{"openid", "profile"}}
+	jane := keystone.Facts{Session: &keystone.Session{UserID: "jane"}, Offered: []string{"email", "openid"}, Audiences: []string{""}, Allowed: keystone.Allowed{"": {"openid", "profile"}}}
 	trusted := jane
 	trusted.Trusted = true
 	for _, test := range []struct {

@@ -102,3 +102,90 @@ func TestConsentNamesResources(t *testing.T) {
 		}
 	})
 }
+
+// TestConsentIsOfPairs: a scope that was allowed for one resource opens no other, and
+// Keystone itself, its administration too, is a resource like the others.
+func TestConsentIsOfPairs(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
+		s.CreateScope("pay:read", "pay:send")
+		s.CreateRole("payer", "pay:read", "pay:send", keystone.UsersRead)
+		app := s.CreateClient(keystone.Client{Name: "Planner", Kind: keystone.ClientWeb, RedirectURIs: []string{callback}, Audiences: []string{calendarAPI, bankAPI},
+			Scopes: []string{"openid", "profile", "offline_access", "pay:read", "pay:send", keystone.UsersRead}})
+		jane, b := s.CreateUser("jane", "payer"), newBrowser(t, s)
+		ask := func(scope string, resources []string, pairs ...string) url.Values {
+			address := authorizeURL(s, app, append([]string{"scope", scope}, pairs...)...)
+			for _, r := range resources {
+				address += "&resource=" + url.QueryEscape(r)
+			}
+			b.open(address)
+			return b.page.url.Query()
+		}
+		allow := func(scope string, resources ...string) string {
+			t.Helper()
+			ask(scope, resources)
+			if strings.Contains(b.page.body, `name="password"`) {
+				b.signIn(jane)
+			}
+			b.at("consent-allow")
+			b.submit(map[string]string{"decision": "allow"})
+			return b.answer().Get("code")
+		}
+		allow("pay:read", calendarAPI)
+		allow("pay:send", bankAPI)
+		allow("openid "+keystone.UsersRead, bankAPI)
+		for _, c := range []struct {
+			what, scope string
+			resources   []string
+			given       bool
+		}{
+			{"as allowed", "pay:read", []string{calendarAPI}, true},
+			{"as allowed at the bank, in another step", "openid pay:send " + keystone.UsersRead, []string{bankAPI}, true},
+			{"the bank's at the calendar", "pay:send", []string{calendarAPI}, false},
+			{"the calendar's at the bank", "pay:read", []string{bankAPI}, false},
+			{"both at both", "pay:read pay:send", []string{calendarAPI, bankAPI}, false},
+			{"one at both", "pay:send", []string{calendarAPI, bankAPI}, false},
+			{"the bank's at Keystone itself", keystone.UsersRead, nil, false},
+			{"the bank's at Keystone by its name", keystone.UsersRead, []string{s.Issuer}, false},
+			{"the bank's at it and at Keystone", keystone.UsersRead, []string{bankAPI, s.Issuer}, false},
+			{"who one is, at Keystone", "openid", nil, true},
+			{"who one is, at the calendar", "openid pay:read", []string{calendarAPI}, true},
+			{"what was never allowed", "openid profile", []string{bankAPI}, false},
+		} {
+			got := ask(c.scope, c.resources, "prompt", "none")
+			if (got.Get("code") != "") != c.given || !c.given && got.Get("error") != "consent_required" {
+				t.Errorf("%s: %v", c.what, got)
+			}
+		}
+		// Keystone itself is on the page where it is named beside others.
+		ask(keystone.UsersRead, []string{bankAPI, s.Issuer})
+		if b.at("audiences"); !strings.Contains(b.page.body, "<strong>"+s.Issuer+"</strong>") {
+			t.Errorf("%s", b.page.body)
+		}
+		_, tokens := redeem(t, s, app, allow("openid offline_access "+keystone.UsersRead, bankAPI), "resource", "")
+		status, answer := refreshed(t, s, app, tokens["refresh_token"], "resource", s.Issuer)
+		if status != http.StatusBadRequest || answer["error"] != "invalid_target" {
+			t.Errorf("refreshed for Keystone itself: %d %v", status, answer)
+		}
+		if status := s.Call(http.MethodGet, "/api/v1/users", tokens["access_token"].(string), nil, nil); status != http.StatusUnauthorized {
+			t.Errorf("the bank's token at the administration: %d", status)
+		}
+
+		var apps struct {
+			Items []struct {
+				Allowed []struct {
+					Audience string
+					Scopes   []string
+				}
+			}
+		}
+		s.Call(http.MethodGet, "/api/v1/users/me/apps", s.SignIn(jane).AccessToken, nil, &apps)
+		want := fmt.Sprint([]any{s.Issuer, []string{"offline_access", "openid"}, bankAPI, []string{"pay:send", keystone.UsersRead}, calendarAPI, []string{"pay:read"}})
+		var got []any
+		for _, at := range apps.Items[0].Allowed {
+			got = append(got, at.Audience, at.Scopes)
+		}
+		if fmt.Sprint(got) != want {
+			t.Errorf("%v, want %s", got, want)
+		}
+	})
+}

@@ -1,7 +1,10 @@
 package account
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -13,14 +16,26 @@ import (
 type App struct {
 	ID        string    `json:"id" doc:"The client_id."`
 	Name      string    `json:"name"`
-	Scopes    []string  `json:"scopes" doc:"What it was allowed."`
-	Audiences []string  `json:"audiences" doc:"The resources for which it was allowed this, besides Keystone itself (RFC 8707)."`
+	Scopes    []string  `json:"scopes" doc:"All that it was allowed, for whomever."`
+	Audiences []string  `json:"audiences" doc:"The resources for which it was allowed something, besides Keystone itself (RFC 8707)."`
+	Allowed   []AppUse  `json:"allowed" doc:"What it was allowed for whom."`
 	CreatedAt time.Time `json:"created_at" doc:"When it was first allowed something."`
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-func viewApp(c store.Consent) App {
-	return App{ID: keystone.PathOfClientID(c.ClientID), Name: c.ClientName, Scopes: c.Scopes, Audiences: append([]string{}, c.Audiences...), CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
+// AppUse is what an application was allowed for one audience.
+type AppUse struct {
+	Audience string   `json:"audience" doc:"A resource, or the issuer: Keystone itself, and what OpenID Connect tells of the user."`
+	Scopes   []string `json:"scopes"`
+}
+
+func (s *Slice) viewApp(c store.Consent) App {
+	app := App{ID: keystone.PathOfClientID(c.ClientID), Name: c.ClientName, Scopes: append([]string{}, c.Allowed.Scopes()...), Audiences: append([]string{}, c.Allowed.Audiences()...),
+		Allowed: []AppUse{}, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
+	for _, audience := range slices.Sorted(maps.Keys(c.Allowed)) {
+		app.Allowed = append(app.Allowed, AppUse{cmp.Or(audience, s.Issuer), append([]string{}, c.Allowed[audience]...)})
+	}
+	return app
 }
 
 type listAppsAnswer struct{ Body httpio.Collection[App] }
@@ -35,7 +50,7 @@ func (s *Slice) listApps(ctx context.Context, in *httpio.PageQuery) (*listAppsAn
 	if err != nil {
 		return nil, err
 	}
-	return &listAppsAnswer{httpio.Collect(list, viewApp)}, nil
+	return &listAppsAnswer{httpio.Collect(list, s.viewApp)}, nil
 }
 
 type appRequest struct {

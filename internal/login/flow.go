@@ -173,7 +173,7 @@ func (s *Slice) decide(w http.ResponseWriter, r *http.Request) error {
 	}
 	// The answer counts for what the page showed. Where account or offer are others
 	// by now, the page is shown again.
-	if form.Get("account") != v.facts.Session.ID || form.Get("scope") != keystone.FormatScope(v.facts.Offered) || form.Get("audience") != strings.Join(v.facts.Audiences, " ") {
+	if form.Get("account") != v.facts.Session.ID || form.Get("scope") != keystone.FormatScope(v.facts.Offered) || form.Get("audience") != strings.Join(s.named(v), " ") {
 		return seeOther(w, "login?flow="+v.flow.ID)
 	}
 	switch form.Get("decision") {

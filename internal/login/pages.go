@@ -1,8 +1,10 @@
 package login
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/keystone-auth/keystone"
@@ -92,7 +94,7 @@ type consentView struct {
 	Scope    string // and to what
 	Scopes   []keystone.Scope
 	Audience string // and for whom
-	// Audiences are whom it is given for, besides Keystone itself.
+	// Audiences are whom it is given for; none: Keystone itself alone.
 	Audiences []string
 	ReturnTo  string // where the browser goes afterwards, so that people can judge
 	// Unknown: nobody here has looked at the client, it registered itself.
@@ -135,10 +137,23 @@ func linksOf(a keystone.ClientAbout) (list []link) {
 	return list
 }
 
+// named are the audiences of a flow as the page names them. Keystone itself, for which a
+// request is that names nobody, is named beside others only.
+func (s *Slice) named(v visit) []string {
+	if slices.Equal(v.facts.Audiences, []string{""}) {
+		return nil
+	}
+	list := make([]string, len(v.facts.Audiences))
+	for i, audience := range v.facts.Audiences {
+		list[i] = cmp.Or(audience, s.Issuer.Options.Issuer)
+	}
+	return list
+}
+
 func (s *Slice) consentPage(w http.ResponseWriter, r *http.Request, v visit) error {
 	view := consentView{Flow: v.flow.ID, Client: v.name, Username: v.facts.Session.Username, ReturnTo: keystone.HostOf(v.flow.Request.RedirectURI),
 		Session: v.facts.Session.ID, Scope: keystone.FormatScope(v.facts.Offered),
-		Audience: strings.Join(v.facts.Audiences, " "), Audiences: v.facts.Audiences,
+		Audience: strings.Join(s.named(v), " "), Audiences: s.named(v),
 		Unknown: v.client.Registration != "", Host: hostOfDocument(v.client), Loopback: v.client.Registration != "" && loopback(v.flow.Request.RedirectURI),
 		Anew: v.facts.Anew, About: linksOf(v.client.ClientAbout), Contacts: v.client.Contacts}
 	var err error

@@ -61,11 +61,12 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 	}
 	if !c.FirstParty {
 		keystone.Checking(ctx, "consent")
-		if !st.Connected || !keystone.Subset(c.Besides(what.Request.Audiences), st.Reached) {
+		held, reached := st.Allowed.Held(what.Scopes, c.Reach(what.Request.Audiences))
+		if !reached {
 			keystone.Fact(ctx, "why", "the person has taken their consent back")
 			return token.Response{}, a.gone
 		}
-		what.Scopes = keystone.Intersect(what.Scopes, st.Consented) // what was taken back since is not given
+		what.Scopes = held // what was taken back since is not given
 	}
 	keystone.Checking(ctx, "user")
 	u, err := s.Store.UserState(ctx, what.UserID)

@@ -2,7 +2,9 @@ package oauth
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -26,8 +28,13 @@ type appsOf struct {
 
 type appView struct {
 	ID, Name, Since string
-	Scopes          []string // in words
-	Audiences       []string
+	At              []atView
+}
+
+// atView is what was allowed for one audience.
+type atView struct {
+	Audience string   // empty: Keystone itself
+	Scopes   []string // in words
 }
 
 // appsPage serves GET /account/apps, for everybody who is signed in to this browser.
@@ -60,21 +67,25 @@ func (s *Slice) appsPage(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Slice) viewApp(ctx context.Context, consent store.Consent, language string) (appView, error) {
-	app := appView{ID: consent.ClientID, Name: consent.ClientName, Since: consent.CreatedAt.UTC().Format(time.DateOnly), Audiences: consent.Audiences}
+	app := appView{ID: consent.ClientID, Name: consent.ClientName, Since: consent.CreatedAt.UTC().Format(time.DateOnly)}
 	if c, err := s.Store.CachedClient(ctx, consent.ClientID); err == nil {
 		app.Name = c.NameIn(language)
 	} else if keystone.KindOf(err) != keystone.NotFound {
 		return app, err
 	}
-	for _, name := range consent.Scopes {
-		sc, err := s.Store.Scope(ctx, name)
-		if err != nil && keystone.KindOf(err) != keystone.NotFound {
-			return app, err
+	for _, audience := range slices.Sorted(maps.Keys(consent.Allowed)) {
+		at := atView{Audience: audience}
+		for _, name := range consent.Allowed[audience] {
+			sc, err := s.Store.Scope(ctx, name)
+			if err != nil && keystone.KindOf(err) != keystone.NotFound {
+				return app, err
+			}
+			if sc.Description == "" {
+				sc.Description = name
+			}
+			at.Scopes = append(at.Scopes, sc.Description)
 		}
-		if sc.Description == "" {
-			sc.Description = name
-		}
-		app.Scopes = append(app.Scopes, sc.Description)
+		app.At = append(app.At, at)
 	}
 	return app, nil
 }

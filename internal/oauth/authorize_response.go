@@ -36,7 +36,7 @@ func (s *Slice) refuse(w http.ResponseWriter, r *http.Request, req keystone.Auth
 		if errFacts != nil {
 			return errFacts
 		}
-		if !facts.Connected || facts.Anew {
+		if len(facts.Allowed) == 0 || facts.Anew {
 			return s.leavePage(w, r, c, req, err)
 		}
 	}
@@ -47,7 +47,7 @@ func (s *Slice) refuse(w http.ResponseWriter, r *http.Request, req keystone.Auth
 // page, by the word of the application, and RFC 9700 section 4.11.2 lets it be so.
 func (s *Slice) refuseStep(w http.ResponseWriter, r *http.Request, f keystone.Flow, c keystone.Client, step keystone.Step, facts keystone.Facts) error {
 	err := keystone.Fail(keystone.Forbidden, refusals[step.Code]).WithCode(step.Code)
-	if c.Stranger() && (!facts.Connected || facts.Anew) && !f.Denied && !slices.Contains(f.Request.Prompt, keystone.PromptNone) {
+	if c.Stranger() && (len(facts.Allowed) == 0 || facts.Anew) && !f.Denied && !slices.Contains(f.Request.Prompt, keystone.PromptNone) {
 		return s.leavePage(w, r, c, f.Request, err)
 	}
 	return s.redirectError(w, r, f.Request, err)

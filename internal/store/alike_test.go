@@ -162,7 +162,7 @@ func TestManyCodesAtOnce(t *testing.T) {
 			values[i] = secret.New(secret.AuthCode)
 			ok(t, s.AddCode(ctx, values[i], store.Code{GrantID: grants[i].ID, UserID: u.ID, SessionID: ses}, now.Add(time.Minute), now.Add(-time.Hour*time.Duration(i%2))))
 			if i%4 != 2 {
-				ok(t, s.AddConsent(ctx, operator, u.ID, app, []string{"openid"}, nil))
+				ok(t, s.AddConsent(ctx, operator, u.ID, app, []string{"openid"}, []string{""}))
 			}
 			if i%4 == 3 {
 				ok(t, s.EndSession(ctx, operator, ses, "", keystone.EndLogout))

@@ -11,8 +11,8 @@ import (
 // BrowserSession is a session that a browser carries.
 type BrowserSession struct {
 	keystone.Session
-	AuthTime time.Time // when its user last proved who they are
-	Allowed            // what they allow the client that was asked about
+	AuthTime time.Time        // when its user last proved who they are
+	Allowed  keystone.Allowed // by them, to the client that was asked about
 }
 
 // BrowserSessions returns the living sessions of a browser whose users may sign
@@ -31,12 +31,14 @@ func (s *Store) browserSessions(ctx context.Context, browser, clientID string, i
 	list, err := all(ctx, s.hotReads(), func(scan func(...any) error) (b BrowserSession, err error) {
 		var amr string
 		var created, expires, auth, used int64
-		var scopes, audiences *string
-		err = scan(&b.ID, &b.UserID, &b.Username, &amr, &created, &expires, &auth, &used, &scopes, &audiences)
-		b.Allowed = consented(scopes, audiences)
+		var allowed *string
+		if err = scan(&b.ID, &b.UserID, &b.Username, &amr, &created, &expires, &auth, &used, &allowed); err != nil {
+			return b, err
+		}
+		b.Allowed, err = allowedOf(allowed)
 		b.AMR, b.CreatedAt, b.ExpiresAt, b.AuthTime, b.LastSeen = unwords(amr), moment(created), moment(expires), moment(auth), moment(used)
 		return b, err
-	}, `SELECT s.id, s.user_id, u.username, s.amr, s.created_at, s.expires_at, b.auth_time, b.last_used, k.scopes, k.audiences
+	}, `SELECT s.id, s.user_id, u.username, s.amr, s.created_at, s.expires_at, b.auth_time, b.last_used, k.allowed
 		FROM browser_sessions b JOIN sessions s ON s.id = b.session_id JOIN users u ON u.id = s.user_id
 		LEFT JOIN consents k ON k.user_id = s.user_id AND k.client_id = $4
 		WHERE b.browser = $1 AND s.ended_at = 0 AND s.expires_at + 0 > $2 AND b.last_used > $3 AND u.enabled ORDER BY b.auth_time DESC, s.id`,

@@ -64,7 +64,7 @@ func TestRedeemBesideTheEnd(t *testing.T) {
 		for round := range 12 {
 			u := newUser(t, s, fmt.Sprint("u", round))
 			ses := signIn(t, s, u).SessionID
-			if err := s.AddConsent(ctx, operator, u.ID, app, []string{"openid"}, nil); err != nil {
+			if err := s.AddConsent(ctx, operator, u.ID, app, []string{"openid"}, []string{""}); err != nil {
 				t.Fatal(err)
 			}
 			now := clock.Now()

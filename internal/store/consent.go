@@ -2,7 +2,7 @@ package store
 
 import (
 	"context"
-	"slices"
+	"encoding/json"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -12,60 +12,78 @@ import (
 type Consent struct {
 	ClientID   string
 	ClientName string
-	Scopes     []string
-	Audiences  []string // for which they hold, besides Keystone itself
+	Allowed    keystone.Allowed
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
 }
 
-// Allowed is what a person allows a client now.
-type Allowed struct {
-	Consented []string // scopes, sorted
-	Reached   []string // audiences besides Keystone itself for which they hold, sorted
-	Connected bool     // there is a consent; no scope is something too
-}
-
-// consented reads a consent that may not be there.
-func consented(scopes, audiences *string) Allowed {
-	if scopes == nil || audiences == nil {
-		return Allowed{}
+// allowedText is how what is allowed is kept: scopes as words, by audience.
+func allowedText(a keystone.Allowed) (string, error) {
+	by := make(map[string]string, len(a))
+	for audience, scopes := range a {
+		by[audience] = words(scopes)
 	}
-	return Allowed{unwords(*scopes), unwords(*audiences), true}
+	text, err := json.Marshal(by)
+	return string(text), err
 }
 
-// AddConsent remembers that the user allowed the client these scopes, for these
-// audiences besides Keystone itself, besides what they allowed before.
+// allowedOf is the reverse. nil is a consent that is not there.
+func allowedOf(text *string) (keystone.Allowed, error) {
+	var by map[string]string
+	if text == nil {
+		return nil, nil
+	}
+	if err := json.Unmarshal([]byte(*text), &by); err != nil {
+		return nil, err
+	}
+	a := make(keystone.Allowed, len(by))
+	for audience, scopes := range by {
+		a[audience] = unwords(scopes)
+	}
+	return a, nil
+}
+
+// AddConsent remembers that the user allowed the client these scopes for each of these
+// audiences (see keystone.Client.Reach), besides what they allowed before.
 func (s *Store) AddConsent(ctx context.Context, by keystone.Actor, userID string, c keystone.Client, scopes, audiences []string) error {
 	err := s.InTx(ctx, func(tx *Store) error {
-		var text, reached string
-		if _, err := tx.row(ctx, `SELECT scopes, audiences FROM consents WHERE user_id = $1 AND client_id = $2`, []any{userID, c.ID}, &text, &reached); err != nil {
+		text := "{}"
+		if _, err := tx.row(ctx, `SELECT allowed FROM consents WHERE user_id = $1 AND client_id = $2`, []any{userID, c.ID}, &text); err != nil {
 			return err
 		}
-		before := unwords(text)
-		after, reach := joined(before, scopes), joined(unwords(reached), audiences)
-		_, err := tx.q.exec(ctx, `INSERT INTO consents (user_id, client_id, scopes, audiences, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $5)
-			ON CONFLICT (user_id, client_id) DO UPDATE SET scopes = excluded.scopes, audiences = excluded.audiences, updated_at = excluded.updated_at`,
-			userID, c.ID, words(after), words(reach), micros(tx.now()))
+		before, err := allowedOf(&text)
+		if err != nil {
+			return err
+		}
+		after := before.With(scopes, audiences)
+		if text, err = allowedText(after); err != nil {
+			return err
+		}
+		// The older columns are read by the release before: to it, nothing was allowed.
+		_, err = tx.q.exec(ctx, `INSERT INTO consents (user_id, client_id, scopes, audiences, allowed, created_at, updated_at) VALUES ($1, $2, '', '', $3, $4, $4)
+			ON CONFLICT (user_id, client_id) DO UPDATE SET allowed = excluded.allowed, updated_at = excluded.updated_at`,
+			userID, c.ID, text, micros(tx.now()))
 		if err != nil {
 			return err
 		}
 		return tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActConsentGiven, TargetKind: "client", TargetID: c.ID, TargetName: c.Name,
-			Detail: map[string]any{"user_id": userID, "before": before, "after": after, "audiences": reach}})
+			Detail: map[string]any{"user_id": userID, "before": before, "after": after, "audiences": audiences}})
 	})
 	return s.fail("add consent", err)
 }
 
-func joined(a, b []string) []string { return keystone.SortedSet(slices.Concat(a, b)) }
-
 // Consents lists what a user allowed, by client id.
 func (s *Store) Consents(ctx context.Context, userID string, p keystone.Page) (keystone.List[Consent], error) {
 	list, err := all(ctx, s, func(scan func(...any) error) (c Consent, err error) {
-		var scopes, audiences string
+		var allowed string
 		var created, updated int64
-		err = scan(&c.ClientID, &c.ClientName, &scopes, &audiences, &created, &updated)
-		c.Scopes, c.Audiences, c.CreatedAt, c.UpdatedAt = unwords(scopes), unwords(audiences), moment(created), moment(updated)
+		if err = scan(&c.ClientID, &c.ClientName, &allowed, &created, &updated); err != nil {
+			return c, err
+		}
+		c.CreatedAt, c.UpdatedAt = moment(created), moment(updated)
+		c.Allowed, err = allowedOf(&allowed)
 		return c, err
-	}, `SELECT c.client_id, k.name, c.scopes, c.audiences, c.created_at, c.updated_at FROM consents c JOIN clients k ON k.id = c.client_id WHERE c.user_id = $1 AND c.client_id > $2 ORDER BY c.client_id LIMIT $3`, userID, p.After, p.Size()+1)
+	}, `SELECT c.client_id, k.name, c.allowed, c.created_at, c.updated_at FROM consents c JOIN clients k ON k.id = c.client_id WHERE c.user_id = $1 AND c.client_id > $2 ORDER BY c.client_id LIMIT $3`, userID, p.After, p.Size()+1)
 	return page(list, p.Size(), func(c Consent) string { return c.ClientID }), s.fail("list consents", err)
 }
 

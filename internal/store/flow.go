@@ -92,7 +92,7 @@ const FlowLife = 30 * time.Minute
 // no account yet, it takes the browser's: the only one, or the one that the
 // request means.
 func (s *Store) Facts(ctx context.Context, browser string, f *keystone.Flow, c keystone.Client, idle time.Duration) (keystone.Facts, error) {
-	a := keystone.Facts{Now: s.now(), Trusted: c.FirstParty, Anew: c.AlwaysAsks(), Audiences: c.Besides(f.Request.Audiences)}
+	a := keystone.Facts{Now: s.now(), Trusted: c.FirstParty, Anew: c.AlwaysAsks(), Audiences: c.Reach(f.Request.Audiences)}
 	sessions, err := s.browserSessions(ctx, browser, c.ID, idle)
 	if err != nil {
 		return a, err
@@ -103,7 +103,7 @@ func (s *Store) Facts(ctx context.Context, browser string, f *keystone.Flow, c k
 		if named {
 			f.SessionID, f.UserID = b.ID, b.UserID
 			a.Session, a.AuthTime, a.ACR = &b.Session, b.AuthTime, keystone.ACRPassword
-			a.Consented, a.Reached, a.Connected = b.Consented, b.Reached, b.Connected
+			a.Allowed = b.Allowed
 			break
 		}
 	}

@@ -234,7 +234,7 @@ func (s *Store) replaceRegistered(ctx context.Context, by keystone.Actor, before
 		return c, "", err
 	}
 	if shownOtherwise(before, c) {
-		if _, err := s.q.exec(ctx, `UPDATE consents SET scopes = '', audiences = '' WHERE client_id = $1`, c.ID); err != nil {
+		if _, err := s.q.exec(ctx, `UPDATE consents SET scopes = '', audiences = '', allowed = '{}' WHERE client_id = $1`, c.ID); err != nil {
 			return c, "", err
 		}
 	}

@@ -63,21 +63,23 @@ func scanSession(scan func(...any) error) (ses keystone.Session, err error) {
 // Standing is what something that was allowed earlier rests on, as it is now.
 type Standing struct {
 	Session keystone.Session // ID, EndedAt and ExpiresAt of it
-	Allowed                  // what its user allows the client
+	Allowed keystone.Allowed // by its user, to the client
 }
 
 // Standing returns the session with what its user allows the client.
 func (s *Store) Standing(ctx context.Context, sessionID, clientID string) (Standing, error) {
 	st := Standing{Session: keystone.Session{ID: sessionID}}
 	var ended, expires int64
-	var scopes, audiences *string
-	found, err := s.hotReads().row(ctx, `SELECT s.ended_at, s.expires_at, k.scopes, k.audiences FROM sessions s
-		LEFT JOIN consents k ON k.user_id = s.user_id AND k.client_id = $2 WHERE s.id = $1`, []any{sessionID, clientID}, &ended, &expires, &scopes, &audiences)
+	var allowed *string
+	found, err := s.hotReads().row(ctx, `SELECT s.ended_at, s.expires_at, k.allowed FROM sessions s
+		LEFT JOIN consents k ON k.user_id = s.user_id AND k.client_id = $2 WHERE s.id = $1`, []any{sessionID, clientID}, &ended, &expires, &allowed)
 	if err == nil && !found {
 		err = notFound("session")
 	}
+	if err == nil {
+		st.Allowed, err = allowedOf(allowed)
+	}
 	st.Session.EndedAt, st.Session.ExpiresAt = moment(ended), moment(expires)
-	st.Allowed = consented(scopes, audiences)
 	return st, s.fail("read session", err)
 }
 
