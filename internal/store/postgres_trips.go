@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,34 +49,59 @@ func (t *trips) exec(ctx context.Context, sql string, args ...any) (int64, error
 
 func (t *trips) together() querier { return t }
 
-// query waits for its answer even where ctx ends first: somebody else may be
-// reading it. It waits for two trips at most.
+// query gives up when ctx ends while it waits. Once on its way it stays for the
+// answer, since somebody else may be reading it.
 func (t *trips) query(ctx context.Context, read func(rows) error, sql string, args ...any) error {
 	own := &trip{sql: sql, args: storable(args), read: read}
-	t.mu.Lock()
-	if t.under >= tripsAtOnce {
-		own.lead = make(chan bool, 1)
-		t.waiting = append(t.waiting, own)
-		t.mu.Unlock()
-		if lead := <-own.lead; !lead {
-			return own.err
-		}
-		t.mu.Lock()
-	} else {
-		t.under++
+	if lead, err := t.lead(ctx, own); !lead {
+		return err
 	}
-	n := min(len(t.waiting), tripMost-1)
-	list := append(make([]*trip, 0, n+1), own)
-	list = append(list, t.waiting[:n]...)
-	t.waiting = append(t.waiting[:0], t.waiting[n:]...)
-	t.mu.Unlock()
-
+	list := t.take(own)
 	defer t.next(list[1:])
 	for _, r := range list {
 		r.err = errTripLost
 	}
 	t.run(ctx, list)
 	return own.err
+}
+
+// lead waits until own may lead a trip, or was led.
+func (t *trips) lead(ctx context.Context, own *trip) (bool, error) {
+	t.mu.Lock()
+	if t.under < tripsAtOnce {
+		t.under++
+		t.mu.Unlock()
+		return true, nil
+	}
+	own.lead = make(chan bool, 1)
+	t.waiting = append(t.waiting, own)
+	t.mu.Unlock()
+	select {
+	case lead := <-own.lead:
+		return lead, own.err
+	case <-ctx.Done():
+	}
+	t.mu.Lock()
+	i := slices.Index(t.waiting, own)
+	if i >= 0 {
+		t.waiting = slices.Delete(t.waiting, i, i+1)
+	}
+	t.mu.Unlock()
+	if i >= 0 {
+		return false, ctx.Err()
+	}
+	lead := <-own.lead // it had been taken along, or told to lead
+	return lead, own.err
+}
+
+// take is own and those who wait.
+func (t *trips) take(own *trip) []*trip {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := min(len(t.waiting), tripMost-1)
+	list := append(append(make([]*trip, 0, n+1), own), t.waiting[:n]...)
+	t.waiting = slices.Delete(t.waiting, 0, n)
+	return list
 }
 
 // errTripLost is of reads whose trip has ended in a panic.
@@ -93,7 +119,7 @@ func (t *trips) next(led []*trip) {
 		return
 	}
 	first := t.waiting[0]
-	t.waiting = append(t.waiting[:0], t.waiting[1:]...)
+	t.waiting = slices.Delete(t.waiting, 0, 1)
 	first.lead <- true
 }
 

@@ -13,28 +13,37 @@ import (
 	"github.com/keystone-auth/keystone/internal/store/storetest"
 )
 
-// trafficJam runs n reads that all wait while every way to PostgreSQL is taken,
-// and lets them go at once.
-func trafficJam(t *testing.T, s *store.Store, n int, read func(i int) error) []error {
+// jam takes every way to PostgreSQL until free is closed.
+func jam(t *testing.T, s *store.Store) (ways *sync.WaitGroup, free chan struct{}) {
 	t.Helper()
-	free := make(chan struct{})
-	var ways sync.WaitGroup
+	ways, free = &sync.WaitGroup{}, make(chan struct{})
 	for range store.TripsAtOnce {
 		taken := make(chan struct{})
 		ways.Go(func() {
-			_, err := s.HotTexts(ctx, func(string) { close(taken); <-free }, `SELECT 'x'`)
-			if err != nil {
+			if _, err := s.HotTexts(ctx, func(string) { close(taken); <-free }, `SELECT 'x'`); err != nil {
 				t.Error(err)
 			}
 		})
 		<-taken
 	}
+	return ways, free
+}
+
+func until(done func() bool) {
+	for !done() {
+		time.Sleep(10 * time.Microsecond)
+	}
+}
+
+// trafficJam runs n reads that all wait while every way to PostgreSQL is taken,
+// and lets them go at once.
+func trafficJam(t *testing.T, s *store.Store, n int, read func(i int) error) []error {
+	t.Helper()
+	ways, free := jam(t, s)
 	errs := make([]error, n)
 	for i := range n {
 		ways.Go(func() { errs[i] = read(i) })
-		for s.WaitingReads() <= i {
-			time.Sleep(10 * time.Microsecond)
-		}
+		until(func() bool { return s.WaitingReads() == i+1 })
 	}
 	close(free)
 	ways.Wait()
@@ -87,14 +96,26 @@ func TestTrips(t *testing.T) {
 	})
 	t.Run("haste is nobody else's", func(t *testing.T) {
 		gone, leave := context.WithCancel(ctx)
-		leave()
-		for _, err := range trafficJam(t, s, callers, func(i int) error {
+		ways, free := jam(t, s)
+		errs := make([]error, callers)
+		var waiting sync.WaitGroup
+		for i := range callers {
+			one := ctx
 			if i%2 == 0 {
-				return own(gone, i)
+				one = gone
 			}
-			return own(ctx, i)
-		}) {
-			ok(t, err)
+			waiting.Go(func() { errs[i] = own(one, i) })
+		}
+		until(func() bool { return s.WaitingReads() == callers })
+		leave() // a database that hangs holds nobody longer than they would wait
+		until(func() bool { return s.WaitingReads() == callers/2 })
+		close(free)
+		ways.Wait()
+		waiting.Wait()
+		for i, err := range errs {
+			if (err != nil) != (i%2 == 0) {
+				t.Errorf("caller %d: %v", i, err)
+			}
 		}
 	})
 	t.Run("after a panic", func(t *testing.T) {
