@@ -54,7 +54,7 @@ func doorOf(b *testing.B, f *fixture, algorithm string) (*token.Issuer, *token.V
 	if err != nil {
 		b.Fatal(err)
 	}
-	o := token.Options{Issuer: issuer, AccessTTL: time.Hour, RefreshTTL: 24 * time.Hour, Grace: 10 * time.Second, Idle: 24 * time.Hour, MaxSession: 48 * time.Hour}
+	o := token.Options{Issuer: issuer, AccessTTL: time.Hour, RefreshTTL: 24 * time.Hour, Grace: 10 * time.Second, MaxSession: 48 * time.Hour}
 	return token.NewIssuer(o, f.store, ring, master, nil), token.NewVerifier(f.store, ring, issuer, token.NewProofs(f.store, master, false, issuer))
 }
 
@@ -169,7 +169,7 @@ func BenchmarkStore(b *testing.B) {
 			}
 			generations := make([]uint32, len(families))
 			grouped(b, func(ctx context.Context, caller int) error {
-				next, err := s.Rotate(ctx, operator(), families[caller], generations[caller]+1, store.Rotation{TTL: time.Hour, Idle: time.Hour, Grace: time.Second, Rotate: true})
+				next, err := s.Rotate(ctx, operator(), families[caller], generations[caller]+1, store.Rotation{TTL: time.Hour, Grace: time.Second, Rotate: true})
 				generations[caller] = next - 1
 				return err
 			})

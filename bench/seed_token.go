@@ -89,7 +89,7 @@ func (f *fixture) door(ctx context.Context) (*token.Issuer, keystone.Client, err
 		return nil, keystone.Client{}, err
 	}
 	client, err := f.store.CachedClient(ctx, keystone.FirstPartyClientID)
-	o := token.Options{Issuer: issuer, AccessTTL: time.Hour, RefreshTTL: 24 * time.Hour, Grace: 10 * time.Second, Idle: 24 * time.Hour, MaxSession: 48 * time.Hour}
+	o := token.Options{Issuer: issuer, AccessTTL: time.Hour, RefreshTTL: 24 * time.Hour, Grace: 10 * time.Second, MaxSession: 48 * time.Hour}
 	return token.NewIssuer(o, f.store, ring, master, nil), client, err
 }
 

@@ -22,7 +22,7 @@ func (s *Slice) prove(ctx context.Context, by keystone.Actor, name, browser, pas
 // the one that this browser already carries for them.
 func (s *Slice) browserSession(ctx context.Context, by keystone.Actor, v visit, p proof.Proof, userAgent string) (_ string, err error) {
 	defer func() { err = s.Proof.Kept(ctx, p, err) }()
-	sessions, err := s.Store.BrowserSessions(ctx, v.browser, s.Idle)
+	sessions, err := s.Store.BrowserSessions(ctx, v.browser)
 	if err != nil {
 		return "", err
 	}

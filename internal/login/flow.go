@@ -36,7 +36,7 @@ func (s *Slice) visit(r *http.Request, flowID string) (v visit, err error) {
 		return v, errFlow
 	}
 	v.name = v.client.NameIn(s.Pages.Language(r, v.flow.Request.UILocales))
-	v.facts, err = s.Store.Facts(ctx, v.browser, &v.flow, v.client, s.Idle)
+	v.facts, err = s.Store.Facts(ctx, v.browser, &v.flow, v.client)
 	return v, err
 }
 
@@ -141,7 +141,7 @@ func (s *Slice) proveAndCarry(w http.ResponseWriter, r *http.Request, v *visit, 
 
 // choose takes one of the browser's own accounts.
 func (s *Slice) choose(w http.ResponseWriter, r *http.Request, v visit, account string) error {
-	sessions, err := s.Store.BrowserSessions(r.Context(), v.browser, s.Idle)
+	sessions, err := s.Store.BrowserSessions(r.Context(), v.browser)
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ type chooseView struct {
 type account struct{ Session, Username string }
 
 func (s *Slice) choosePage(w http.ResponseWriter, r *http.Request, v visit) error {
-	sessions, err := s.Store.BrowserSessions(r.Context(), v.browser, s.Idle)
+	sessions, err := s.Store.BrowserSessions(r.Context(), v.browser)
 	if err != nil {
 		return err
 	}

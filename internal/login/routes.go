@@ -3,7 +3,6 @@ package login
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
@@ -32,7 +31,6 @@ type Slice struct {
 
 	Pages   *web.Pages
 	Cookies httpio.Cookies
-	Idle    time.Duration // longest pause between two uses of a browser's session
 }
 
 // Routes lists every endpoint.

@@ -40,7 +40,7 @@ type atView struct {
 // appsPage serves GET /account/apps, for everybody who is signed in to this browser.
 func (s *Slice) appsPage(w http.ResponseWriter, r *http.Request) error {
 	ctx, browser := r.Context(), s.Cookies.Browser(r)
-	sessions, err := s.Store.BrowserSessions(ctx, browser, s.Idle)
+	sessions, err := s.Store.BrowserSessions(ctx, browser)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (s *Slice) appsForm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	sessions, err := s.Store.BrowserSessions(r.Context(), s.Cookies.Browser(r), s.Idle)
+	sessions, err := s.Store.BrowserSessions(r.Context(), s.Cookies.Browser(r))
 	if err != nil {
 		return err
 	}

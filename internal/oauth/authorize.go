@@ -32,7 +32,7 @@ func (s *Slice) authorize(w http.ResponseWriter, r *http.Request) error {
 	}
 	browser := s.Cookies.Browser(r)
 	f := keystone.Flow{ID: keystone.NewID(s.Store.Now()), Request: req, CreatedAt: s.Store.Now(), ExpiresAt: s.Store.Now().Add(store.FlowLife)}
-	facts, err := s.Store.Facts(r.Context(), browser, &f, c, s.Idle)
+	facts, err := s.Store.Facts(r.Context(), browser, &f, c)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (s *Slice) resume(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || !c.Enabled || !stays && !c.AllowsRedirect(f.Request.RedirectURI) {
 		return s.page(w, r, gone(err))
 	}
-	facts, err := s.Store.Facts(r.Context(), browser, &f, c, s.Idle)
+	facts, err := s.Store.Facts(r.Context(), browser, &f, c)
 	if err != nil {
 		return err
 	}

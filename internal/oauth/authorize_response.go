@@ -32,7 +32,7 @@ func (s *Slice) refuse(w http.ResponseWriter, r *http.Request, req keystone.Auth
 		return errClient
 	}
 	if c.Stranger() {
-		facts, errFacts := s.Store.Facts(r.Context(), s.Cookies.Browser(r), &keystone.Flow{Request: req}, c, s.Idle)
+		facts, errFacts := s.Store.Facts(r.Context(), s.Cookies.Browser(r), &keystone.Flow{Request: req}, c)
 		if errFacts != nil {
 			return errFacts
 		}

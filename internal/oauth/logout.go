@@ -51,7 +51,7 @@ func (s *Slice) logout(w http.ResponseWriter, r *http.Request) error {
 		return redirect(w, "logout?"+params.Encode())
 	}
 	v := logoutVisit{logoutRequest: req, browser: s.Cookies.Browser(r)}
-	if v.sessions, err = s.Store.BrowserSessions(r.Context(), v.browser, s.Idle); err != nil {
+	if v.sessions, err = s.Store.BrowserSessions(r.Context(), v.browser); err != nil {
 		return err
 	}
 	ending, ask := v.ending(r.Method == http.MethodPost)

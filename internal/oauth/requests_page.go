@@ -26,7 +26,7 @@ type waitingView struct{ ID, Client, Username, Message, Asked, Until string }
 // people who are signed in to this browser (OpenID Connect CIBA section 9).
 func (s *Slice) requestsPage(w http.ResponseWriter, r *http.Request) error {
 	ctx, browser := r.Context(), s.Cookies.Browser(r)
-	sessions, err := s.Store.BrowserSessions(ctx, browser, s.Idle)
+	sessions, err := s.Store.BrowserSessions(ctx, browser)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (s *Slice) requestsForm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.noRequest(w, r, err)
 	}
-	sessions, err := s.Store.BrowserSessions(ctx, browser, s.Idle)
+	sessions, err := s.Store.BrowserSessions(ctx, browser)
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,6 @@ type Slice struct {
 	Pages     *web.Pages // for addresses below /oauth2/
 	RootPages *web.Pages
 	Cookies   httpio.Cookies
-	Idle      time.Duration // longest pause between two uses of a browser's session
 
 	SessionFrame bool // serve the frame of OpenID Connect Session Management
 }

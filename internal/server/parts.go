@@ -97,7 +97,7 @@ func (p *Parts) build(ctx context.Context, o Options) (err error) {
 	}
 	p.Issuer = token.NewIssuer(token.Options{
 		Issuer: c.Issuer, AccessTTL: c.AccessTokenExpire, RefreshTTL: c.RefreshTokenExpire, Grace: c.RefreshGrace,
-		Idle: c.SessionIdle, MaxSession: c.SessionMax, DetailTypes: details,
+		MaxSession: c.SessionMax, DetailTypes: details,
 	}, p.Store, p.Ring, p.Master, o.Observe)
 	p.Proofs = token.NewProofs(p.Store, p.Master, c.DPoPNonce, c.Issuer, c.Aliases()...)
 	p.Verifier = token.NewVerifier(p.Store, p.Ring, c.Issuer, p.Proofs)

@@ -34,14 +34,14 @@ func (s *Server) routes() []httpio.Route {
 			Registration: s.registration, Documents: s.documents(),
 			Store: p.Store, Issuer: p.Issuer, Verifier: p.Verifier, Ring: p.Ring, Proofs: p.Proofs, Keys: oauth.NewKeySource(p.Fetch), TLS: s.tlsClients,
 			Allow: s.limits.AllowClient, Failed: s.clientFailed, Start: s.limits.Start, Named: s.limits.Named, Asked: s.limits.Asked, Poll: s.limits.Poll,
-			AppName: c.AppName, Pages: below, RootPages: pages, Cookies: cookies, Idle: c.SessionIdle, RegistrationOpen: c.Registration == "open",
+			AppName: c.AppName, Pages: below, RootPages: pages, Cookies: cookies, RegistrationOpen: c.Registration == "open",
 			SessionFrame: c.SessionIFrame,
 		}).Routes(),
 		(&login.Slice{
 			Store: p.Store, Issuer: p.Issuer, Proof: check, Hasher: p.Hasher,
 			Observe:  s.metrics.signIn,
 			Register: people.Register, RegistrationOpen: people.RegistrationOpen, PasswordRules: p.Policy.Describe(),
-			Pages: pages, Cookies: cookies, Idle: c.SessionIdle,
+			Pages: pages, Cookies: cookies,
 		}).Routes(),
 		people.Routes(),
 		(&admin.Slice{

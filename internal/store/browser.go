@@ -16,18 +16,18 @@ type BrowserSession struct {
 }
 
 // BrowserSessions returns the living sessions of a browser whose users may sign
-// in, newest first. idle is the longest pause between two uses.
-func (s *Store) BrowserSessions(ctx context.Context, browser string, idle time.Duration) ([]BrowserSession, error) {
-	return s.browserSessions(ctx, browser, "", idle)
+// in, newest first.
+func (s *Store) BrowserSessions(ctx context.Context, browser string) ([]BrowserSession, error) {
+	return s.browserSessions(ctx, browser, "")
 }
 
 // browserSessions is BrowserSessions with what each user allows the client (may be
 // empty).
-func (s *Store) browserSessions(ctx context.Context, browser, clientID string, idle time.Duration) ([]BrowserSession, error) {
+func (s *Store) browserSessions(ctx context.Context, browser, clientID string) ([]BrowserSession, error) {
 	if !secret.WellFormed(secret.Browser, browser) {
 		return nil, nil
 	}
-	now := s.now()
+	now, since := s.living()
 	list, err := all(ctx, s.hotReads(), func(scan func(...any) error) (b BrowserSession, err error) {
 		var amr string
 		var created, expires, auth, used int64
@@ -42,7 +42,7 @@ func (s *Store) browserSessions(ctx context.Context, browser, clientID string, i
 		FROM browser_sessions b JOIN sessions s ON s.id = b.session_id JOIN users u ON u.id = s.user_id
 		LEFT JOIN consents k ON k.user_id = s.user_id AND k.client_id = $4
 		WHERE b.browser = $1 AND s.ended_at = 0 AND s.expires_at + 0 > $2 AND b.last_used > $3 AND u.enabled ORDER BY b.auth_time DESC, s.id`,
-		secret.Hash(browser), micros(now), micros(now.Add(-idle)), clientID)
+		secret.Hash(browser), now, since, clientID)
 	return list, s.fail("read browser sessions", err)
 }
 

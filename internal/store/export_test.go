@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // Raw runs a statement past every rule of this package, as somebody with the
@@ -152,3 +153,6 @@ func (s *Store) GroupSetting(ctx context.Context, name string) (value string, er
 	err = s.db.(*postgres).groups.QueryRow(ctx, `SELECT current_setting($1)`, name).Scan(&value)
 	return value, err
 }
+
+// SetIdle sets Options.Idle of a store that is open.
+func (s *Store) SetIdle(d time.Duration) { s.idle = d }

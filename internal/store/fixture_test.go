@@ -144,7 +144,7 @@ func signIn(t testing.TB, s *store.Store, u keystone.User) keystone.Grant {
 }
 
 // rotation is what refresh tokens of these tests live by.
-var rotation = store.Rotation{TTL: 24 * time.Hour, Idle: 12 * time.Hour, Grace: 10 * time.Second, Rotate: true}
+var rotation = store.Rotation{TTL: 24 * time.Hour, Grace: 10 * time.Second, Rotate: true}
 
 func alive(t testing.TB, s *store.Store, g keystone.Grant) bool {
 	t.Helper()

@@ -72,7 +72,6 @@ func (s *Store) GrantFacts(ctx context.Context, id string) (keystone.Grant, erro
 // Rotation are the limits under which a refresh token is used.
 type Rotation struct {
 	TTL    time.Duration // of the new refresh token
-	Idle   time.Duration // longest pause between two uses
 	Grace  time.Duration // how long the token before the newest still answers with the newest
 	Rotate bool          // false: the token stays as it is (sender-constrained clients)
 }
@@ -89,6 +88,7 @@ var errDeadGrant = keystone.Fail(keystone.Invalid, "The refresh token is not val
 // 9700 section 4.14.2). Every other failure is invalid_grant and changes nothing.
 func (s *Store) Rotate(ctx context.Context, by keystone.Actor, id string, presented uint32, r Rotation) (generation uint32, err error) {
 	now := s.now()
+	_, used := s.living()
 	step := int64(1)
 	if !r.Rotate {
 		step = 0
@@ -99,7 +99,7 @@ func (s *Store) Rotate(ctx context.Context, by keystone.Actor, id string, presen
 		sql: `UPDATE grants SET generation = generation + $1, rotated_at = $2,
 			expires_at = CASE WHEN ends_at < $3 THEN ends_at ELSE $3 END
 			WHERE id = $4 AND generation = $5 AND revoked_at = 0 AND expires_at > $2 AND ends_at + 0 > $2 AND rotated_at > $6`,
-		args: []any{step, micros(now), micros(now.Add(r.TTL)), id, int64(presented), micros(now.Add(-r.Idle))},
+		args: []any{step, micros(now), micros(now.Add(r.TTL)), id, int64(presented), used},
 	}
 	w.trail = s.auditRow(by, keystone.AuditEvent{Action: keystone.ActTokenRefreshed, TargetKind: "grant", TargetID: id}).args
 	hit, err := s.hot(ctx, w)

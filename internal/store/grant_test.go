@@ -70,12 +70,13 @@ func TestRotate(t *testing.T) {
 		{"use keeps it from idling", quick, []step{{11 * time.Hour, 1, 2, true}, {11 * time.Hour, 2, 3, true}, {11 * time.Hour, 3, 4, true}}},
 		{"absolute end, however often used", quick, []step{{11 * time.Hour, 1, 2, true}, {11 * time.Hour, 2, 3, true}, {11 * time.Hour, 3, 4, true}, {11 * time.Hour, 4, 5, true},
 			{4*time.Hour - time.Microsecond, 5, 6, true}, {time.Microsecond, 6, 0, true}, {0, 5, 0, true}}},
-		{"expired without use", store.Rotation{TTL: time.Hour, Idle: 100 * time.Hour, Grace: 10 * time.Second, Rotate: true},
+		{"expired without use", store.Rotation{TTL: time.Hour, Grace: 10 * time.Second, Rotate: true},
 			[]step{{time.Hour, 1, 2, true}, {time.Hour, 2, 0, true}}},
 		{"not rotating", still, []step{{0, 1, 1, true}, {time.Hour, 1, 1, true}, {0, 2, 0, true}, {11 * time.Hour, 1, 1, true}, {12 * time.Hour, 1, 0, true}}},
 	}
 	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
 		u := newUser(t, s, "jane")
+		s.SetIdle(12 * time.Hour)
 		for _, test := range lives {
 			t.Run(test.name, func(t *testing.T) {
 				g := signIn(t, s, u)

@@ -89,6 +89,8 @@ func (s *Store) Standing(ctx context.Context, sessionID, clientID string) (Stand
 const livingSession = `s.ended_at = 0 AND s.expires_at > $1 AND (s.last_seen > $2 OR EXISTS (SELECT 1 FROM grants g WHERE g.session_id = s.id AND g.rotated_at > $2)
 	OR EXISTS (SELECT 1 FROM browser_sessions b WHERE b.session_id = s.id AND b.last_used > $2))`
 
+// living returns now, and since when a session must have been used: SESSION_IDLE_MINUTES is
+// of this room alone.
 func (s *Store) living() (now, used int64) {
 	if s.idle == 0 {
 		return micros(s.now()), -1

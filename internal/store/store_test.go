@@ -38,7 +38,7 @@ func TestUserLife(t *testing.T) {
 		if _, err := s.UpdateUser(ctx, operator, u.ID, 0, keystone.UserPatch{Enabled: &off}); err != nil {
 			t.Fatal(err)
 		}
-		_, err = s.Rotate(ctx, operator, g.ID, 1, store.Rotation{TTL: time.Hour, Idle: time.Hour, Rotate: true})
+		_, err = s.Rotate(ctx, operator, g.ID, 1, store.Rotation{TTL: time.Hour, Rotate: true})
 		wantKind(t, err, keystone.Invalid)
 		if err := s.DeleteUser(ctx, operator, u.ID, 0); err != nil {
 			t.Fatal(err)

@@ -125,7 +125,7 @@ func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Clie
 		GrantType: keystone.GrantRefreshToken, Client: c, UserID: g.UserID, Within: within, Scopes: scopes, Audiences: audiences, Details: details,
 		Write: func(ctx context.Context, _ Decision) (Written, error) {
 			next, err := i.store.Rotate(ctx, by, g.ID, generation, store.Rotation{
-				TTL: i.RefreshTTL, Idle: i.Idle, Grace: i.Grace, Rotate: c.Rotates(),
+				TTL: i.RefreshTTL, Grace: i.Grace, Rotate: c.Rotates(),
 			})
 			if err != nil {
 				return Written{}, err

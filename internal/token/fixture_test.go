@@ -38,7 +38,7 @@ func newNode(t testing.TB, s *store.Store, clock *storetest.Clock, alg string) *
 	ring, err := NewRing(ctx, ringOptions(s, alg))
 	ok(t, err)
 	return &node{store: s, clock: clock, ring: ring, verifier: NewVerifier(s, ring, testIssuer, NewProofs(s, storetest.Master, false, testIssuer)), issuer: NewIssuer(Options{
-		Issuer: testIssuer, AccessTTL: 15 * time.Minute, RefreshTTL: 30 * 24 * time.Hour, Grace: 10 * time.Second, Idle: 14 * 24 * time.Hour, MaxSession: 90 * 24 * time.Hour,
+		Issuer: testIssuer, AccessTTL: 15 * time.Minute, RefreshTTL: 30 * 24 * time.Hour, Grace: 10 * time.Second, MaxSession: 90 * 24 * time.Hour,
 	}, s, ring, storetest.Master, nil)}
 }
 

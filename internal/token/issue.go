@@ -20,7 +20,6 @@ type Options struct {
 	AccessTTL  time.Duration // of access tokens, where the client has none of its own
 	RefreshTTL time.Duration // of a refresh token since its last use
 	Grace      time.Duration // in which the refresh token before the newest still answers
-	Idle       time.Duration // longest pause between two uses of a session
 	MaxSession time.Duration // longest life of a session
 
 	DetailTypes keystone.DetailTypes // that are declared (RFC 9396)
