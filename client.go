@@ -2,7 +2,6 @@ package keystone
 
 import (
 	"cmp"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -85,7 +84,7 @@ func (c Client) AlwaysAsks() bool {
 	}
 	places := make([]string, len(c.RedirectURIs))
 	for i, uri := range c.RedirectURIs {
-		places[i] = cmp.Or(OriginOf(uri), uri)
+		places[i] = cmp.Or(Origin(uri), uri)
 		if !c.Confidential() && !strings.HasPrefix(places[i], "https://") {
 			return true
 		}
@@ -294,84 +293,6 @@ func (c Client) AllowsRedirect(uri string) bool {
 		}
 	}
 	return false
-}
-
-// OriginOf is the origin of an http or https address as browsers send it (RFC 6454
-// section 6.2), or "".
-func OriginOf(uri string) string {
-	u, err := url.Parse(uri)
-	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return ""
-	}
-	host := bracketed(strings.ToLower(u.Hostname()))
-	if port := u.Port(); port != "" && port != map[string]string{"https": "443", "http": "80"}[u.Scheme] {
-		host += ":" + port
-	}
-	return u.Scheme + "://" + host
-}
-
-func hostWithPort(host, port string) string { return bracketed(host) + ":" + port }
-
-// bracketed is a host name as it stands in an address (RFC 3986 section 3.2.2).
-func bracketed(host string) string {
-	if strings.Contains(host, ":") {
-		return "[" + host + "]"
-	}
-	return host
-}
-
-// RedirectURIProblem says why a redirect URI cannot be registered, or "" where
-// it can (RFC 9700 section 4.1, RFC 8252 sections 7 and 8): an exact absolute
-// URI without wildcard, fragment or user info; https, or http on loopback; a
-// native client may use a private scheme with a dot in it.
-func RedirectURIProblem(s string, kind ClientKind) string {
-	if len(s) > maxURI {
-		return "A redirect URI has at most 2,000 characters."
-	}
-	for i := range len(s) {
-		if c := s[i]; c <= 0x20 || c > 0x7e || c == '*' || c == '\\' || c == '"' || c == '<' || c == '>' {
-			return "A redirect URI is printable ASCII without spaces, wildcards, backslashes, quotes and angle brackets."
-		}
-	}
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme == "" {
-		return "Register an absolute redirect URI such as https://app.example.com/callback."
-	}
-	if strings.Contains(s, "#") {
-		return "A redirect URI has no fragment (RFC 6749 section 3.1.2)."
-	}
-	if u.User != nil || strings.Contains(u.Host, "@") {
-		return "A redirect URI has no user name in it."
-	}
-	switch u.Scheme {
-	case "https":
-		if u.Hostname() == "" {
-			return "A redirect URI names a host."
-		}
-	case "http":
-		if !IsLoopbackHost(u.Hostname()) {
-			return "Plain http is only for loopback (127.0.0.1, [::1], localhost); use https."
-		}
-	default:
-		if kind != ClientNative || !strings.Contains(u.Scheme, ".") || u.Host == "" && u.Opaque == "" && u.Path == "" {
-			return "Use https. Only a native client may use a private scheme, and it has a dot in it, such as com.example.app:/callback (RFC 8252 section 7.1)."
-		}
-	}
-	for segment := range strings.SplitSeq(u.EscapedPath(), "/") {
-		if plain, err := url.PathUnescape(segment); err != nil || plain == "." || plain == ".." {
-			return "A redirect URI has no . or .. in its path."
-		}
-	}
-	return ""
-}
-
-// IsLoopbackHost reports whether a host name without port is loopback.
-func IsLoopbackHost(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
 }
 
 func validAudiences(field string, list []string) error {

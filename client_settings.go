@@ -2,7 +2,6 @@ package keystone
 
 import (
 	"encoding/json"
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -195,52 +194,3 @@ func (s ClientSettings) validateDetails(c Client, f fields) {
 }
 
 const errNobody = "Nobody signs in to a service. Make a client of kind web for people."
-
-// httpsProblem says why an address cannot be one of the client's https addresses,
-// or "" where it can or is empty. people: whether anybody signs in to the client.
-func httpsProblem(uri string, people bool) string {
-	if uri == "" {
-		return ""
-	}
-	if !people {
-		return errNobody
-	}
-	if why := RedirectURIProblem(uri, ClientWeb); why != "" {
-		return "Give an absolute https address of printable ASCII without user name, fragment, wildcards and dot segments."
-	}
-	u, err := url.Parse(uri)
-	if err != nil || u.Scheme != "https" {
-		return "Give an https address."
-	}
-	if strings.ContainsFunc(u.Host, notInHost) { // hosts go into Content-Security-Policy
-		return "The host is letters, digits, dots and hyphens, or an IP address."
-	}
-	return ""
-}
-
-func notInHost(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(".-:[]", r)
-}
-
-// HostOf is the part of an address that people recognise; where it has none, as that of
-// a program on their device, the whole of it.
-func HostOf(uri string) string {
-	u, err := url.Parse(uri)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" { // a private scheme can have any name behind it
-		return uri
-	}
-	return u.Host
-}
-
-// Origin returns scheme, host and port of an http or https address (RFC 6454
-// section 6.2), the port only where it is not the scheme's own, or "".
-func Origin(uri string) string {
-	u, err := url.Parse(uri)
-	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return ""
-	}
-	if u.Port() == "443" && u.Scheme == "https" || u.Port() == "80" && u.Scheme == "http" || u.Port() == "" {
-		return u.Scheme + "://" + bracketed(u.Hostname())
-	}
-	return u.Scheme + "://" + hostWithPort(u.Hostname(), u.Port())
-}

@@ -1,9 +1,6 @@
 package keystone
 
-import (
-	"net/url"
-	"slices"
-)
+import "slices"
 
 // Kinds of sub (OpenID Connect Core section 8).
 const (
@@ -18,20 +15,12 @@ func (c Client) Sector() string {
 		return ""
 	}
 	if c.SectorURI != "" {
-		return hostOf(c.SectorURI)
+		return Hostname(c.SectorURI)
 	}
 	if len(c.RedirectURIs) == 0 {
 		return c.ID
 	}
-	return hostOf(c.RedirectURIs[0])
-}
-
-func hostOf(uri string) string {
-	u, err := url.Parse(uri)
-	if err != nil {
-		return ""
-	}
-	return u.Hostname()
+	return Hostname(c.RedirectURIs[0])
 }
 
 // validateSubject checks which sub the client gets. A JWT access token would tell
@@ -57,7 +46,7 @@ func (s ClientSettings) validateSubject(c Client, f fields) {
 	if c.FirstParty {
 		f["subject_type"] = "A first-party client manages accounts, and so knows the user's id."
 	}
-	if s.SectorURI == "" && slices.ContainsFunc(c.RedirectURIs, func(uri string) bool { return hostOf(uri) == "" || hostOf(uri) != hostOf(c.RedirectURIs[0]) }) {
+	if s.SectorURI == "" && slices.ContainsFunc(c.RedirectURIs, func(uri string) bool { return Hostname(uri) == "" || Hostname(uri) != Hostname(c.RedirectURIs[0]) }) {
 		f["sector_identifier_uri"] = "The redirect URIs are of several hosts, or of none: say which sector the client is of (OpenID Connect Core section 8.1)."
 	}
 }

@@ -167,7 +167,7 @@ func TestStrangersAnswersGoWhereSaid(t *testing.T) {
 				t.Errorf("%s: sent with an error to %s", c.what, b.page.url)
 			}
 			ask(c.then)
-			if host := keystone.HostOf(c.then); !strings.Contains(b.page.body, "<strong>"+host+"</strong>") {
+			if host := keystone.DisplayHost(c.then); !strings.Contains(b.page.body, "<strong>"+host+"</strong>") {
 				t.Errorf("%s: the page does not say %s", c.what, host)
 			}
 			b.submit(map[string]string{"decision": "allow"})

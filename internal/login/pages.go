@@ -117,7 +117,7 @@ func hostOfDocument(c keystone.Client) string {
 	if c.Registration != keystone.RegistrationDocument {
 		return ""
 	}
-	return keystone.HostOf(c.ID)
+	return keystone.DisplayHost(c.ID)
 }
 
 func loopback(uri string) bool {
@@ -151,7 +151,7 @@ func (s *Slice) named(v visit) []string {
 }
 
 func (s *Slice) consentPage(w http.ResponseWriter, r *http.Request, v visit) error {
-	view := consentView{Flow: v.flow.ID, Client: v.name, Username: v.facts.Session.Username, ReturnTo: keystone.HostOf(v.flow.Request.RedirectURI),
+	view := consentView{Flow: v.flow.ID, Client: v.name, Username: v.facts.Session.Username, ReturnTo: keystone.DisplayHost(v.flow.Request.RedirectURI),
 		Session: v.facts.Session.ID, Scope: keystone.FormatScope(v.facts.Offered),
 		Audience: strings.Join(s.named(v), " "), Audiences: s.named(v),
 		Unknown: v.client.Registration != "", Host: hostOfDocument(v.client), Loopback: v.client.Registration != "" && loopback(v.flow.Request.RedirectURI),

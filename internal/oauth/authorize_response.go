@@ -75,7 +75,7 @@ func (s *Slice) leavePage(w http.ResponseWriter, r *http.Request, c keystone.Cli
 	if errTo != nil {
 		return errTo
 	}
-	view := leaveView{Problem: web.Say(e.Msg), Client: c.NameIn(s.Pages.Language(r, req.UILocales)), Host: keystone.HostOf(req.RedirectURI), To: to}
+	view := leaveView{Problem: web.Say(e.Msg), Client: c.NameIn(s.Pages.Language(r, req.UILocales)), Host: keystone.DisplayHost(req.RedirectURI), To: to}
 	if hidden != nil {
 		view.Form = web.Form{Action: to, Hidden: hidden, Submit: "logged_out.continue", SubmitID: "continue"}
 	}

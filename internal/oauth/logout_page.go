@@ -94,7 +94,7 @@ func (s *Slice) loggedOut(w http.ResponseWriter, r *http.Request, v logoutVisit,
 		view.Lines = []web.Text{web.Say("logged_out.still", "users", strings.Join(left, ", "))}
 	}
 	if ask {
-		next, view.Host = "", keystone.HostOf(v.back)
+		next, view.Host = "", keystone.DisplayHost(v.back)
 	}
 	origins := make([]string, len(frames))
 	for i, uri := range frames {

@@ -26,7 +26,7 @@ func (s *Slice) checkSession(w http.ResponseWriter, r *http.Request) error {
 // origin can have it compared.
 func (s *Slice) sessionState(w http.ResponseWriter, r *http.Request, clientID, redirectURI string) string {
 	browser := s.Cookies.Browser(r)
-	origin := strings.ToLower(keystone.Origin(redirectURI)) // as browsers write it
+	origin := keystone.Origin(redirectURI)
 	if origin == "" || !s.Cookies.ShowState(w, r, browser) {
 		return ""
 	}

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -194,21 +193,3 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 }
 
 func https(issuer string) bool { return strings.HasPrefix(issuer, "https://") }
-
-// hostOf is the host name of an address, or "".
-func hostOf(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return ""
-	}
-	return u.Hostname()
-}
-
-// originOf is scheme and host of the issuer.
-func originOf(issuer string) string {
-	u, err := url.Parse(issuer)
-	if err != nil {
-		return issuer
-	}
-	return u.Scheme + "://" + u.Host
-}

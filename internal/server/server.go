@@ -96,10 +96,10 @@ func New(ctx context.Context, c *config.Config, o Options) (*Server, error) {
 	if s.tracer, err = newTracer(ctx, c.OTLPEndpoint, c.AppName, o.Version, o.Log); err != nil {
 		return nil, err
 	}
-	if s.ownOrigin, err = crossOrigin(originOf(c.Issuer)); err != nil {
+	if s.ownOrigin, err = crossOrigin(keystone.Origin(c.Issuer)); err != nil {
 		return nil, err
 	}
-	if s.crossOrigin, err = crossOrigin(append([]string{originOf(c.Issuer)}, c.AllowedOrigins...)...); err != nil {
+	if s.crossOrigin, err = crossOrigin(append([]string{keystone.Origin(c.Issuer)}, c.AllowedOrigins...)...); err != nil {
 		return nil, err
 	}
 	if c.TLS() {

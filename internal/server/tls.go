@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/keystone-auth/keystone"
 )
 
 // certificate is the pair of files that TLS is served with. They are read again
@@ -86,8 +88,8 @@ func (s *Server) tlsConfig() *tls.Config {
 	}
 	asking := s.certificate.config() // its own, so that no session is taken over from one to the other
 	asking.ClientAuth = tls.RequestClientCert
-	host := hostOf(s.config.MTLSURL)
-	if host == "" || host == hostOf(s.config.Issuer) {
+	host := keystone.Hostname(s.config.MTLSURL)
+	if host == "" || host == keystone.Hostname(s.config.Issuer) {
 		return asking
 	}
 	plain.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {

@@ -31,7 +31,7 @@ func (s *Store) IsSPAOrigin(ctx context.Context, origin string) (bool, error) {
 				return nil, err
 			}
 			for _, uri := range uris {
-				if o := keystone.OriginOf(uri); o != "" {
+				if o := keystone.Origin(uri); o != "" {
 					known[o] = true
 				}
 			}

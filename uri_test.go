@@ -19,3 +19,14 @@ func TestOutboundURLProblem(t *testing.T) {
 		}
 	}
 }
+
+func TestOrigin(t *testing.T) {
+	for uri, want := range map[string]string{
+		"https://app.example/cb": "https://app.example", "https://App.Example:443/": "https://app.example", "https://App.Example": "https://app.example", "http://localhost:80/": "http://localhost", "https://app.example:8443/x?y": "https://app.example:8443",
+		"http://[::1]:3000/cb": "http://[::1]:3000", "http://127.0.0.1/cb": "http://127.0.0.1", "com.example.app:/cb": "", "https:///x": "", "javascript:alert(1)": "", "": "", "%": "",
+	} {
+		if got := Origin(uri); got != want {
+			t.Errorf("%q: %q, want %q", uri, got, want)
+		}
+	}
+}
