@@ -46,17 +46,17 @@ func Operator(name string) Actor { return Actor{Kind: ActorOperator, Name: name}
 // Anonymous returns nobody.
 func Anonymous() Actor { return Actor{Kind: ActorAnonymous} }
 
-// Network is what counts as one source of requests: an IPv6 host has a whole /64.
+// Network is what counts as one source of requests, for every limit and counter: an IPv6
+// host has a whole /64, an IPv4 address is the same however it is written.
 func Network(source string) string {
 	a, err := netip.ParseAddr(source)
-	if err != nil || !a.Is6() || a.Is4In6() {
+	switch {
+	case err != nil || a.Is4():
 		return source
+	case a.Is4In6():
+		return a.Unmap().String()
 	}
-	p, err := a.WithZone("").Prefix(64)
-	if err != nil {
-		return source
-	}
-	return p.String()
+	return netip.PrefixFrom(a.WithZone(""), 64).Masked().String()
 }
 
 // May reports whether the actor holds the scope itself. The operator and

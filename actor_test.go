@@ -70,3 +70,15 @@ func TestGrantingCannotEscalate(t *testing.T) {
 		}
 	})
 }
+
+// TestNetwork: who can use many addresses, or write one in many ways, is one source.
+func TestNetwork(t *testing.T) {
+	for source, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "2001:db8:1:2::": "2001:db8:1:2::/64",
+		"fe80::1%eth0": "fe80::/64", "fe80::2": "fe80::/64", "": "", "rubbish": "rubbish",
+	} {
+		if got := keystone.Network(source); got != want {
+			t.Errorf("%q: %q, want %q", source, got, want)
+		}
+	}
+}

@@ -58,7 +58,7 @@ func (d *denials) note(ctx context.Context, actor keystone.Actor, route, want st
 // clientFailed records a failed client authentication, of a client that there is;
 // empty: of none.
 func (d *denials) clientFailed(ctx context.Context, actor keystone.Actor, clientID string) {
-	d.write(ctx, actor, "client|"+pairKey(clientID, limitKey(actor.Source)), keystone.AuditEvent{
+	d.write(ctx, actor, "client|"+pairKey(clientID, keystone.Network(actor.Source)), keystone.AuditEvent{
 		Action: keystone.ActClientAuthFailed, TargetKind: "client", TargetID: clientID,
 	})
 }

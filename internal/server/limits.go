@@ -4,8 +4,6 @@ import (
 	"context"
 	"net/http"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -14,7 +12,8 @@ import (
 	"github.com/keystone-auth/keystone/internal/httpio"
 )
 
-// Limits counts requests. What is counted may be lost: lockouts that must not
+// Limits counts requests: those of routes here, passwords in limits_password.go, clients in
+// limits_client.go, polls in limits_poll.go. What is counted may be lost: lockouts that must not
 // be are rows in the store (see proof).
 type Limits struct {
 	counter *ephemeral.Limiter
@@ -25,6 +24,14 @@ type Limits struct {
 	metrics *metrics
 	now     func() time.Time
 }
+
+// sourceKey names the bucket that a source has for a limit.
+func sourceKey(l httpio.Limit, a keystone.Actor) string {
+	return string(l) + ":source:" + keystone.Network(a.Source)
+}
+
+// actorKey names the bucket that an actor has for a limit.
+func actorKey(l httpio.Limit, a keystone.Actor) string { return string(l) + ":actor:" + a.ID }
 
 var errLimited = keystone.Fail(keystone.Limited, "Too many requests. Wait, then try again.")
 
@@ -58,7 +65,7 @@ func (l *Limits) atSource(rec *recorder, r *http.Request, limit httpio.Limit, op
 	default:
 		return nil
 	}
-	return l.count(rec, r, limit, ":source:", limitKey(rec.x.Actor.Source))
+	return l.count(rec, r, limit, sourceKey)
 }
 
 // atActor takes from the bucket of the actor.
@@ -66,7 +73,7 @@ func (l *Limits) atActor(rec *recorder, r *http.Request, limit httpio.Limit) err
 	if limit != httpio.LimitAPI {
 		return nil
 	}
-	return l.count(rec, r, limit, ":actor:", rec.x.Actor.ID)
+	return l.count(rec, r, limit, actorKey)
 }
 
 // badToken takes from the bucket of the source for a token that was refused:
@@ -75,16 +82,16 @@ func (l *Limits) badToken(rec *recorder, r *http.Request, limit httpio.Limit) er
 	if limit != httpio.LimitAPI {
 		return nil
 	}
-	return l.count(rec, r, limit, ":source:", limitKey(rec.x.Actor.Source))
+	return l.count(rec, r, limit, sourceKey)
 }
 
 // count takes one and puts the state of the bucket into the answer.
-func (l *Limits) count(rec *recorder, r *http.Request, limit httpio.Limit, kind, who string) error {
+func (l *Limits) count(rec *recorder, r *http.Request, limit httpio.Limit, key func(httpio.Limit, keystone.Actor) string) error {
 	rate := l.rates[limit]
 	if rate.Off() {
 		return nil
 	}
-	v := l.counter.Take(r.Context(), string(limit)+kind+who, rate, 1)
+	v := l.counter.Take(r.Context(), key(limit, rec.x.Actor), rate, 1)
 	l.tell(rec.Header(), limit, v.Remaining, v.ResetAfter)
 	if v.Allowed {
 		return nil
@@ -113,47 +120,16 @@ func (l *Limits) refuse(ctx context.Context, limit httpio.Limit, retry, reset ti
 
 func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
 
-// Account takes from the bucket of an account for a sign-in, whoever asks (see
-// proof.Brakes). The source that asks has paid at the route already. The
-// account's bucket is larger than that of one source: were they alike, one
-// stranger could use up the sign-ins of an account by trying it.
-func (l *Limits) Account(ctx context.Context, name string) error {
-	rate := l.rates[httpio.LimitLogin]
-	rate.Count *= wideFactor
-	return l.inside(ctx, httpio.LimitLogin, "login:account:"+name, rate, 1)
-}
-
-// Guesses refuses while the passwords that were wrong, of all accounts and from
-// everywhere, are more than RATE_LIMIT_GUESSES.
-func (l *Limits) Guesses(ctx context.Context) error {
-	return l.inside(ctx, httpio.LimitGuesses, "guesses", l.rates[httpio.LimitGuesses], 0)
-}
-
-// Guessed counts a password that was wrong.
-func (l *Limits) Guessed(ctx context.Context) {
-	if rate := l.rates[httpio.LimitGuesses]; !rate.Off() {
-		l.counter.Take(ctx, "guesses", rate, 1)
-	}
-}
-
-// Confirm takes from the bucket of the source for a password that is asked for
-// once more, where the route has another limit.
-func (l *Limits) Confirm(ctx context.Context) error {
-	return l.inside(ctx, httpio.LimitLogin, "login:source:"+limitKey(httpio.Actor(ctx).Source), l.rates[httpio.LimitLogin], 1)
-}
-
 // Asked takes from the bucket of the actor, or of the source where there is none.
 func (l *Limits) Asked(ctx context.Context) error {
-	actor := httpio.Actor(ctx)
-	who := ":actor:" + actor.ID
-	if actor.ID == "" {
-		who = ":source:" + limitKey(actor.Source)
-	}
-	rate := l.rates[httpio.LimitAPI]
+	rate, key := l.rates[httpio.LimitAPI], actorKey
 	if rate.Off() {
 		return nil
 	}
-	v := l.counter.Take(ctx, string(httpio.LimitAPI)+who, rate, 1)
+	if httpio.Actor(ctx).ID == "" {
+		key = sourceKey
+	}
+	v := l.counter.Take(ctx, key(httpio.LimitAPI, httpio.Actor(ctx)), rate, 1)
 	if !v.Allowed {
 		return l.refuse(ctx, httpio.LimitAPI, v.RetryAfter, v.ResetAfter)
 	}
@@ -164,7 +140,7 @@ func (l *Limits) Asked(ctx context.Context) error {
 // Rename takes from the bucket of the actor for a name or address that they try
 // to take: as at registration, the answer tells whether somebody has it.
 func (l *Limits) Rename(ctx context.Context) error {
-	return l.inside(ctx, httpio.LimitRegister, "register:actor:"+httpio.Actor(ctx).ID, l.rates[httpio.LimitRegister], 1)
+	return l.inside(ctx, httpio.LimitRegister, actorKey(httpio.LimitRegister, httpio.Actor(ctx)), l.rates[httpio.LimitRegister], 1)
 }
 
 // inside takes from a bucket inside of a handler; a cost of 0 asks whether one is
@@ -181,161 +157,4 @@ func (l *Limits) inside(ctx context.Context, limit httpio.Limit, key string, rat
 		return l.refuse(ctx, limit, v.RetryAfter, v.ResetAfter)
 	}
 	return nil
-}
-
-// AllowClient refuses a client authentication where too many have failed for
-// this client from this source, or from this source at all. It costs a look into
-// memory, because it stands before every token: that a bucket is empty is
-// learned by the failure that emptied it (ClientFailed). Another node learns it
-// by the next failure there.
-func (l *Limits) AllowClient(ctx context.Context, clientID, source string) error {
-	if l.blocked.empty() {
-		return nil
-	}
-	source = limitKey(source)
-	now := l.now()
-	wait := max(l.blocked.left(source, now), l.blocked.left(pairKey(clientID, source), now))
-	if wait <= 0 {
-		return nil
-	}
-	return l.refuse(ctx, httpio.LimitToken, wait, wait)
-}
-
-// ClientFailed counts one failed client authentication: for the client at this
-// source, for the source (several services may share an address), and for the
-// client from everywhere. The last one slows down guesses that are spread over
-// many addresses, and leaves addresses alone that have not failed.
-func (l *Limits) ClientFailed(ctx context.Context, clientID, source string) {
-	rate := l.rates[httpio.LimitToken]
-	if rate.Off() {
-		return
-	}
-	source = limitKey(source)
-	now := l.now()
-	pair := pairKey(clientID, source)
-	if v := l.counter.Take(ctx, "token:pair:"+pair, rate, 1); spent(v) {
-		l.blocked.add(pair, now, max(v.RetryAfter, rate.Per/time.Duration(rate.Count)))
-	}
-	wide := ephemeral.Rate{Count: rate.Count * wideFactor, Per: rate.Per}
-	if v := l.counter.Take(ctx, "token:source:"+source, wide, 1); spent(v) {
-		l.blocked.add(source, now, max(v.RetryAfter, wide.Per/time.Duration(wide.Count)))
-	}
-	if v := l.counter.Take(ctx, "token:client:"+pairKey(clientID, ""), wide, 1); spent(v) {
-		l.blocked.add(pair, now, rate.Per) // one guess for each address, then a pause; the client's own address has not failed
-	}
-}
-
-// Stranger takes from the bucket of the source for a client that was not known
-// before, where it is met inside of a handler.
-func (l *Limits) Stranger(ctx context.Context) error {
-	return l.inside(ctx, httpio.LimitClients, "clients:source:"+limitKey(httpio.Actor(ctx).Source), l.rates[httpio.LimitClients], 1)
-}
-
-// Start takes from the buckets of something that will lie in the database, waiting
-// for a person, for as long as life: of the client that has proved itself (empty:
-// none has), else of the source, and of all together. So what is stored is bounded
-// for each and in all; what is past its life is swept.
-func (l *Limits) Start(ctx context.Context, kind string, life time.Duration, clientID string) error {
-	one, who := ephemeral.Rate{Count: l.pending.each, Per: life}, ":source:"+limitKey(httpio.Actor(ctx).Source)
-	if clientID != "" {
-		one.Count, who = one.Count*wideFactor, ":client:"+clientID
-	}
-	v := l.counter.Take(ctx, "pending:"+kind+who, one, 1)
-	if v.Allowed {
-		v = l.counter.Take(ctx, "pending:"+kind, ephemeral.Rate{Count: l.pending.all, Per: life}, 1)
-	}
-	if !v.Allowed {
-		return l.refuse(ctx, httpio.LimitPage, v.RetryAfter, v.ResetAfter)
-	}
-	return nil
-}
-
-// Named takes from the bucket of a client for naming a person (1), and gives back
-// where there is such a person (-1): what is counted is how often it guessed wrong,
-// from everywhere. It is the limit of failed client authentications.
-func (l *Limits) Named(ctx context.Context, clientID string, n int) error {
-	return l.inside(ctx, httpio.LimitToken, "named:client:"+clientID, l.rates[httpio.LimitToken], n)
-}
-
-// Poll counts a poll for a code and reports whether it came no earlier than
-// interval after the one before. Each that came too early makes the interval five
-// seconds longer, up to a minute more (RFC 8628 section 3.5). It costs a look into
-// memory, and into Redis where there is one; losing either forgives.
-func (l *Limits) Poll(ctx context.Context, code string, interval time.Duration) bool {
-	early := ephemeral.Rate{Count: 12, Per: 12 * time.Hour}
-	seen := l.counter.Take(ctx, "poll:early:"+code, early, 0)
-	interval += 5 * time.Second * time.Duration(early.Count-seen.Remaining)
-	if l.counter.Take(ctx, "poll:"+code, ephemeral.Rate{Count: 1, Per: interval}, 1).Allowed {
-		return true
-	}
-	l.counter.Take(ctx, "poll:early:"+code, early, 1)
-	return false
-}
-
-// wideFactor is how many times the limit of one source an account may be tried
-// from all; and how many times the limit of one client at one source a source may
-// fail for all clients, and a client from all sources.
-const wideFactor = 10
-
-func spent(d ephemeral.Decision) bool { return !d.Allowed || d.Remaining == 0 }
-
-// pairKey names a client at a source. Names that no client can have share one
-// key: they come from the caller.
-func pairKey(clientID, source string) string {
-	if !keystone.IsID(clientID) && clientID != keystone.FirstPartyClientID {
-		clientID = "?"
-	}
-	return clientID + "|" + source
-}
-
-// blocks is who is refused until when, bounded.
-type blocks struct {
-	n     atomic.Int64
-	mu    sync.RWMutex
-	until map[string]time.Time
-}
-
-const maxBlocks = 50_000
-
-func (b *blocks) empty() bool { return b.n.Load() == 0 }
-
-func (b *blocks) left(key string, now time.Time) time.Duration {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	until, ok := b.until[key]
-	if !ok {
-		return 0
-	}
-	return until.Sub(now)
-}
-
-func (b *blocks) add(key string, now time.Time, wait time.Duration) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.until == nil {
-		b.until = map[string]time.Time{}
-	}
-	if len(b.until) >= maxBlocks {
-		b.sweep(now)
-	}
-	if len(b.until) < maxBlocks { // so many sources at once: one more or less is not what matters
-		b.until[key] = now.Add(wait)
-	}
-	b.n.Store(int64(len(b.until)))
-}
-
-// forget drops what has ended, so that the hot path is free again.
-func (b *blocks) forget(now time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.sweep(now)
-	b.n.Store(int64(len(b.until)))
-}
-
-func (b *blocks) sweep(now time.Time) {
-	for key, until := range b.until {
-		if !until.After(now) {
-			delete(b.until, key)
-		}
-	}
 }

@@ -154,6 +154,9 @@ func TestG9ClientGuessing(t *testing.T) {
 	if allowed("made up 99", "192.0.2.60") {
 		t.Error("made-up names are counted one by one")
 	}
+	if !allowed("https://app.example/client.json", "192.0.2.60") {
+		t.Error("a client whose id is the address of its document shares the bucket of made-up names")
+	}
 
 	clock.Move(time.Hour)
 	if l.blocked.empty() {

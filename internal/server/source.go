@@ -81,17 +81,3 @@ func parseHop(s string) (netip.Addr, bool) {
 	}
 	return netip.Addr{}, false
 }
-
-// limitKey is the source as limits count it: an IPv6 host can use every address
-// of its /64, so the network is what is counted.
-func limitKey(source string) string {
-	a, err := netip.ParseAddr(source)
-	if err != nil || a.Is4() {
-		return source
-	}
-	p, err := a.Prefix(64)
-	if err != nil {
-		return source
-	}
-	return p.String()
-}

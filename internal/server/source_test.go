@@ -62,16 +62,6 @@ func TestSource(t *testing.T) {
 	}
 }
 
-func TestLimitKey(t *testing.T) {
-	for source, want := range map[string]string{
-		"192.0.2.1": "192.0.2.1", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "2001:db8:1:2::": "2001:db8:1:2::/64", "": "", "rubbish": "rubbish",
-	} {
-		if got := limitKey(source); got != want {
-			t.Errorf("%q: %q, want %q", source, got, want)
-		}
-	}
-}
-
 // FuzzSource: no header makes it panic, and an untrusted peer is never anything
 // but itself.
 func FuzzSource(f *testing.F) {

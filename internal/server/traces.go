@@ -34,7 +34,7 @@ const (
 // add takes the refusal of a request.
 func (t *traces) add(rec *recorder, status int) {
 	checks, facts := rec.x.Checks.Came()
-	now, source := t.now(), limitKey(rec.x.Actor.Source)
+	now, source := t.now(), keystone.Network(rec.x.Actor.Source)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.budget = min(traceBurst, t.budget+tracesASecond*now.Sub(t.filled).Seconds())
