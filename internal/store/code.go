@@ -73,7 +73,7 @@ func (s *Store) BurnCode(ctx context.Context, by keystone.Actor, value string, c
 	hash := secret.Hash(value)
 	w := &hotWrite{
 		lock: lockOnce(hash),
-		sql:  `UPDATE single_use SET used_at = $1 WHERE kind = $2 AND hash = $3 AND used_at = 0 AND expires_at + 0 > $1`,
+		sql:  useOnce,
 		args: []any{micros(s.now()), SingleUseCode, hash},
 	}
 	w.trail = s.auditRow(by, keystone.AuditEvent{Action: keystone.ActCodeBurned, TargetKind: "grant", TargetID: c.GrantID,
@@ -91,7 +91,7 @@ func (s *Store) RedeemCode(ctx context.Context, by keystone.Actor, value string,
 	w := &hotWrite{
 		alike: true,
 		lock:  lockRedeemed(g.SessionID, hash),
-		sql:   `UPDATE single_use SET used_at = $1 WHERE kind = $2 AND hash = $3 AND used_at = 0 AND expires_at + 0 > $1`,
+		sql:   useOnce,
 		args:  []any{micros(s.now()), SingleUseCode, hash},
 		also:  beginGrant(g, trusted),
 	}

@@ -16,6 +16,9 @@ const (
 
 const insertSingleUse = `INSERT INTO single_use (kind, hash, payload, created_at, expires_at, used_at) VALUES ($1, $2, $3, $4, $5, 0)`
 
+// useOnce uses an item that can be used now: at the time $1, of kind $2, hash $3.
+const useOnce = `UPDATE single_use SET used_at = $1 WHERE kind = $2 AND hash = $3 AND used_at = 0 AND expires_at + 0 > $1`
+
 // AddSingleUse stores an item under the hash of its bearer value until expires.
 func (s *Store) AddSingleUse(ctx context.Context, kind, value, payload string, expires time.Time) error {
 	hash := secret.Hash(value)
@@ -33,7 +36,7 @@ func (s *Store) UseOnce(ctx context.Context, kind, value string) (payload string
 	hash := secret.Hash(value)
 	w := &hotWrite{
 		lock: lockOnce(hash),
-		sql:  `UPDATE single_use SET used_at = $1 WHERE kind = $2 AND hash = $3 AND used_at = 0 AND expires_at + 0 > $1 RETURNING payload`,
+		sql:  useOnce + ` RETURNING payload`,
 		args: []any{micros(s.now()), kind, hash},
 		dest: []any{&payload},
 	}
@@ -62,10 +65,8 @@ func (s *Store) ReadOnce(ctx context.Context, kind, value string) (payload strin
 
 // PeekOnce reports whether an item could be used now, without using it.
 func (s *Store) PeekOnce(ctx context.Context, kind, value string) (bool, error) {
-	var one int
-	found, err := s.row(ctx, `SELECT 1 FROM single_use WHERE kind = $1 AND hash = $2 AND used_at = 0 AND expires_at + 0 > $3`,
-		[]any{kind, secret.Hash(value), micros(s.now())}, &one)
-	return found, s.fail("look at single-use item", err)
+	_, ok, err := s.ReadOnce(ctx, kind, value)
+	return ok, err
 }
 
 // FirstSeen remembers a value that its sender chose (an assertion's jti) until
