@@ -46,6 +46,12 @@ func Operator(name string) Actor { return Actor{Kind: ActorOperator, Name: name}
 // Anonymous returns nobody.
 func Anonymous() Actor { return Actor{Kind: ActorAnonymous} }
 
+// AsUser is the same request made by a person, through a client and a session where there
+// are any: who it came from stays, and what its bearer might do goes.
+func (a Actor) AsUser(id, name, clientID, sessionID string) Actor {
+	return Actor{Kind: ActorUser, ID: id, Name: name, ClientID: clientID, SessionID: sessionID, RequestID: a.RequestID, Source: a.Source}
+}
+
 // Network is what counts as one source of requests, for every limit and counter: an IPv6
 // host has a whole /64, an IPv4 address is the same however it is written.
 func Network(source string) string {

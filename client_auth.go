@@ -44,6 +44,9 @@ func (c Client) HasSecret() bool {
 	return false
 }
 
+// HasKeys reports whether the client registered public keys.
+func (s ClientSettings) HasKeys() bool { return len(s.JWKS) > 0 || s.JWKSURI != "" }
+
 // validateAuth checks how the client proves itself, and its keys as far as that
 // needs no cryptography; the rest is checked where the client is written.
 func (s ClientSettings) validateAuth(c Client, f fields) {
@@ -54,7 +57,7 @@ func (s ClientSettings) validateAuth(c Client, f fields) {
 	case c.Confidential() == (s.AuthMethod == AuthNone):
 		f["token_endpoint_auth_method"] = "A client of kind service or web proves itself; one of kind spa or native cannot, its method is none."
 	}
-	if keys := len(s.JWKS) > 0 || s.JWKSURI != ""; !keys && (s.AuthMethod == AuthSelfSignedTLS || s.AuthMethod == AuthPrivateKeyJWT && len(s.Workloads) == 0) {
+	if !s.HasKeys() && (s.AuthMethod == AuthSelfSignedTLS || s.AuthMethod == AuthPrivateKeyJWT && len(s.Workloads) == 0) {
 		f["jwks"] = "Register the client's public keys, as jwks or jwks_uri: private_key_jwt and self_signed_tls_client_auth are checked with them. Or, for private_key_jwt, workload_identities."
 	}
 	s.validateWorkloads(f)

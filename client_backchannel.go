@@ -36,7 +36,7 @@ func (s ClientSettings) validateBackchannel(f fields) {
 	case alg == "":
 	case !slices.Contains(AssertionAlgs(), alg):
 		f["backchannel_authentication_request_signing_alg"] = "It is PS256, ES256, EdDSA or RS256."
-	case len(s.JWKS) == 0 && s.JWKSURI == "":
+	case !s.HasKeys():
 		f["backchannel_authentication_request_signing_alg"] = "Register the client's public keys, as jwks or jwks_uri: its requests are checked with them."
 	}
 }

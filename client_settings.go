@@ -116,7 +116,7 @@ func (s ClientSettings) validateRequestURIs(f fields) {
 			f["request_uris"] = why
 		}
 	}
-	if len(s.RequestURIs) > 0 && len(s.JWKS) == 0 && s.JWKSURI == "" {
+	if len(s.RequestURIs) > 0 && !s.HasKeys() {
 		f["request_uris"] = "Register the client's public keys, as jwks or jwks_uri: request objects are checked with them."
 	}
 }
@@ -130,7 +130,7 @@ func (s ClientSettings) validateEncryption(f fields) {
 			f[field+"alg"] = "It is RSA-OAEP-256, ECDH-ES or ECDH-ES+A256KW."
 		case enc != "" && !slices.Contains(EncryptionEncs(), enc):
 			f[field+"enc"] = "It is A256GCM."
-		case len(s.JWKS) == 0 && s.JWKSURI == "":
+		case !s.HasKeys():
 			f[field+"alg"] = "Register a public key of the client to encrypt to, as jwks or jwks_uri."
 		}
 	}
@@ -148,7 +148,7 @@ func (s ClientSettings) validateSigning(f fields) {
 		}
 	}
 	s.validateEncryption(f)
-	if s.RequireSignedRequest && len(s.JWKS) == 0 && s.JWKSURI == "" {
+	if s.RequireSignedRequest && !s.HasKeys() {
 		f["require_signed_request_object"] = "Register the client's public keys, as jwks or jwks_uri: request objects are checked with them."
 	}
 }

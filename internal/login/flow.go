@@ -118,7 +118,7 @@ func (s *Slice) proveAndCarry(w http.ResponseWriter, r *http.Request, v *visit, 
 	if err != nil {
 		return err
 	}
-	by.Kind, by.ID, by.Name = keystone.ActorUser, p.Login.UserID, p.Login.Username
+	by = by.AsUser(p.Login.UserID, p.Login.Username, "", "")
 	id, err := s.browserSession(ctx, by, *v, p, r.UserAgent())
 	if err != nil {
 		s.Observe(resultOf(err))
@@ -180,8 +180,7 @@ func (s *Slice) decide(w http.ResponseWriter, r *http.Request) error {
 	case "allow":
 		scopes := v.facts.Offered
 		v.flow.DecidedBy, v.flow.Granted = v.facts.Session.UserID, scopes
-		by := httpio.Actor(r.Context())
-		by.Kind, by.ID, by.Name, by.SessionID = keystone.ActorUser, v.facts.Session.UserID, v.facts.Session.Username, v.facts.Session.ID
+		by := httpio.Actor(r.Context()).AsUser(v.facts.Session.UserID, v.facts.Session.Username, "", v.facts.Session.ID)
 		if err := s.Store.AddConsent(r.Context(), by, v.facts.Session.UserID, v.client, scopes, v.facts.Audiences); err != nil {
 			return err
 		}

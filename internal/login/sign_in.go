@@ -46,7 +46,7 @@ func (s *Slice) signIn(ctx context.Context, in *signInRequest) (_ *signInAnswer,
 	if err != nil {
 		return nil, err
 	}
-	by.Kind, by.ID, by.Name = keystone.ActorUser, p.Login.UserID, p.Login.Username
+	by = by.AsUser(p.Login.UserID, p.Login.Username, client.ID, "")
 	t, err := s.Issuer.Issue(ctx, by, token.Request{
 		GrantType: keystone.GrantSignIn, Client: client, UserID: p.Login.UserID, Scopes: scopes,
 		Write: func(ctx context.Context, d token.Decision) (token.Written, error) {

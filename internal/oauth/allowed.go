@@ -77,8 +77,7 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 	if err != nil {
 		return token.Response{}, err
 	}
-	by := httpio.Actor(ctx)
-	by.Kind, by.ID, by.Name, by.ClientID, by.SessionID = keystone.ActorUser, u.ID, u.Username, c.ID, what.SessionID
+	by := httpio.Actor(ctx).AsUser(u.ID, u.Username, c.ID, what.SessionID)
 	claims := userClaims(u.User, nil, opened(what.Request.IDTokenClaims, what.Scopes))
 	resp, err := s.Issuer.Issue(ctx, by, token.Request{
 		GrantType: a.grantType, Client: c, UserID: what.UserID, Within: keystone.Intersect(what.Scopes, what.Request.Scopes), Audiences: audiences, Details: details,

@@ -105,8 +105,7 @@ func (s *Slice) appsForm(w http.ResponseWriter, r *http.Request) error {
 		if b.ID != form.Get("account") {
 			continue
 		}
-		by := httpio.Actor(r.Context())
-		by.Kind, by.ID, by.Name, by.SessionID = keystone.ActorUser, b.UserID, b.Username, b.ID
+		by := httpio.Actor(r.Context()).AsUser(b.UserID, b.Username, "", b.ID)
 		if err := s.Store.RevokeConsent(r.Context(), by, b.UserID, form.Get("app")); err != nil && keystone.KindOf(err) != keystone.NotFound {
 			return err
 		}

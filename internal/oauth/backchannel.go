@@ -13,6 +13,7 @@ import (
 	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/secret"
 	"github.com/keystone-auth/keystone/internal/store"
+	"github.com/keystone-auth/keystone/internal/token"
 )
 
 const backchannelPath = "/oauth2/bc-authorize"
@@ -78,7 +79,7 @@ func (s *Slice) backchannelAuthentication(w http.ResponseWriter, r *http.Request
 	}
 	ctx := r.Context()
 	if !c.Confidential() || !c.MayUse(keystone.GrantCIBA) {
-		return errGrantNotForClient
+		return token.ErrGrantType
 	}
 	if form, err = s.unfoldBackchannel(ctx, c, form); err != nil {
 		return err

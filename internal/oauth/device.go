@@ -10,6 +10,7 @@ import (
 	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/secret"
 	"github.com/keystone-auth/keystone/internal/store"
+	"github.com/keystone-auth/keystone/internal/token"
 )
 
 const (
@@ -47,7 +48,7 @@ func (s *Slice) deviceAuthorization(w http.ResponseWriter, r *http.Request) erro
 		return err
 	}
 	if !c.MayUse(keystone.GrantDeviceCode) {
-		return errGrantNotForClient
+		return token.ErrGrantType
 	}
 	req, err := s.pendingRequest(r.Context(), c, form)
 	if err != nil {
@@ -108,7 +109,4 @@ func (s *Slice) pendingRequest(ctx context.Context, c keystone.Client, form url.
 	return req, err
 }
 
-var (
-	errGrantNotForClient = keystone.Fail(keystone.Invalid, "This client may not use this grant type. Register it for the client first.").WithCode("unauthorized_client")
-	errScopeNotForClient = keystone.Fail(keystone.Invalid, "The client may not ask for one of these scopes. Register it for the client first.").WithCode("invalid_scope")
-)
+var errScopeNotForClient = keystone.Fail(keystone.Invalid, "The client may not ask for one of these scopes. Register it for the client first.").WithCode("invalid_scope")

@@ -31,7 +31,7 @@ func (s *Slice) jwtBearer(ctx context.Context, r grantRequest) (token.Response, 
 	c := r.client
 	keystone.Checking(ctx, "grant type of the client")
 	if !c.Confidential() || !c.MayUse(keystone.GrantJWTBearer) {
-		return token.Response{}, errGrantNotForClient
+		return token.Response{}, token.ErrGrantType
 	}
 	if r.form.Get("assertion") == "" {
 		return token.Response{}, errNoAssertion
@@ -52,8 +52,7 @@ func (s *Slice) jwtBearer(ctx context.Context, r grantRequest) (token.Response, 
 	if err != nil {
 		return token.Response{}, err
 	}
-	by := httpio.Actor(ctx)
-	by.Kind, by.ID, by.Name, by.ClientID = keystone.ActorUser, u.ID, u.Username, c.ID
+	by := httpio.Actor(ctx).AsUser(u.ID, u.Username, c.ID, "")
 	ends := s.Store.Now().Add(assertedLife)
 	return s.Issuer.Issue(ctx, by, token.Request{
 		GrantType: keystone.GrantJWTBearer, Client: c, UserID: u.ID, Within: a.within, Scopes: scopes, Audiences: r.audiences(), NotAfter: ends,

@@ -35,7 +35,7 @@ func (s *Slice) tokenExchange(ctx context.Context, r grantRequest) (token.Respon
 	c := r.client
 	keystone.Checking(ctx, "grant type of the client")
 	if !c.Confidential() || !c.MayUse(keystone.GrantTokenExchange) {
-		return token.Response{}, errGrantNotForClient
+		return token.Response{}, token.ErrGrantType
 	}
 	if err := checkExchange(r); err != nil {
 		return token.Response{}, err
@@ -81,8 +81,7 @@ func (s *Slice) tokenExchange(ctx context.Context, r grantRequest) (token.Respon
 	if within == nil {
 		within = []string{}
 	}
-	by := httpio.Actor(ctx)
-	by.Kind, by.ID, by.Name, by.ClientID, by.SessionID = keystone.ActorUser, subject.Subject, subject.Name, c.ID, subject.SessionID
+	by := httpio.Actor(ctx).AsUser(subject.Subject, subject.Name, c.ID, subject.SessionID)
 	t, err := s.Issuer.Issue(ctx, by, token.Request{
 		GrantType: keystone.GrantTokenExchange, Client: c, UserID: subject.Subject, Within: within, Scopes: scopes, Audiences: audiences,
 		Act: act, NotAfter: subject.ExpiresAt,

@@ -102,8 +102,7 @@ func (s *Slice) endAndLeave(w http.ResponseWriter, r *http.Request, v logoutVisi
 	}
 	err = s.Store.InTx(r.Context(), func(tx *store.Store) error {
 		for _, b := range ending {
-			by := httpio.Actor(r.Context())
-			by.Kind, by.ID, by.Name, by.SessionID = keystone.ActorUser, b.UserID, b.Username, b.ID
+			by := httpio.Actor(r.Context()).AsUser(b.UserID, b.Username, "", b.ID)
 			if err := tx.EndSession(r.Context(), by, b.ID, b.UserID, keystone.EndLogout); err != nil && keystone.KindOf(err) != keystone.NotFound {
 				return err
 			}

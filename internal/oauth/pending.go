@@ -38,7 +38,7 @@ type poll struct {
 func (s *Slice) poll(ctx context.Context, r grantRequest, q poll) (token.Response, error) {
 	keystone.Checking(ctx, "grant type of the client")
 	if !r.client.MayUse(q.grantType) {
-		return token.Response{}, errGrantNotForClient
+		return token.Response{}, token.ErrGrantType
 	}
 	keystone.Checking(ctx, "code that is polled for")
 	if !secret.WellFormed(q.prefix, q.code) {
@@ -84,8 +84,7 @@ func (s *Slice) poll(ctx context.Context, r grantRequest, q poll) (token.Respons
 // answerPending writes what a person decided about a client that is somewhere
 // else, and tells them. The browser goes nowhere: the client polls.
 func (s *Slice) answerPending(w http.ResponseWriter, r *http.Request, f keystone.Flow, c keystone.Client, step keystone.Step, facts keystone.Facts) error {
-	by := httpio.Actor(r.Context())
-	by.Kind, by.ID, by.ClientID, by.SessionID = keystone.ActorUser, f.UserID, c.ID, f.SessionID
+	by := httpio.Actor(r.Context()).AsUser(f.UserID, "", c.ID, f.SessionID)
 	name := c.NameIn(s.Pages.Language(r, f.Request.UILocales))
 	message := web.Message{Title: "pending.denied_title", Lines: []web.Text{web.Say("pending.denied", "client", name)}}
 	var approval *store.Code

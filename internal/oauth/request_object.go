@@ -86,7 +86,7 @@ func (s *Slice) unfoldObject(ctx context.Context, c keystone.Client, raw string,
 // signedObject checks that the client made an object, by the algorithm alg or, where
 // that is empty, by any that it may use, and returns what read finds in it.
 func (s *Slice) signedObject(ctx context.Context, c keystone.Client, raw, alg string, read func(keystone.Client, jose.Claims) (url.Values, error)) (url.Values, error) {
-	if len(c.JWKS) == 0 && c.JWKSURI == "" {
+	if !c.HasKeys() {
 		return nil, errNoObjectKeys
 	}
 	algs := keystone.AssertionAlgs()

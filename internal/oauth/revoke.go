@@ -47,14 +47,14 @@ func (s *Slice) revokeToken(ctx context.Context, raw string, owns func(clientID 
 		if err != nil || !owns(g.ClientID) {
 			return unknownIsFine(err)
 		}
-		by.Kind, by.ID, by.ClientID, by.SessionID = keystone.ActorUser, g.UserID, g.ClientID, g.SessionID
+		by = by.AsUser(g.UserID, "", g.ClientID, g.SessionID)
 		return s.Store.RevokeGrant(ctx, by, g.ID, keystone.EndTokenRevoked)
 	}
 	t, err := s.Verifier.Claims(ctx, raw)
 	if err != nil || !owns(t.ClientID) {
 		return unknownIsFine(err)
 	}
-	by.Kind, by.ID, by.ClientID, by.SessionID = keystone.ActorUser, t.Subject, t.ClientID, t.SessionID
+	by = by.AsUser(t.Subject, "", t.ClientID, t.SessionID)
 	if t.UserID() == "" {
 		by.Kind = keystone.ActorClient
 	}

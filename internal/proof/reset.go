@@ -128,8 +128,8 @@ func (c *Checker) Reset(ctx context.Context, by keystone.Actor, value, newPasswo
 		if err := policy.Check(newPassword, u); err != nil {
 			return err // and the link is as it was
 		}
-		owner := by
-		owner.Kind, owner.ID, owner.Name, owner.FirstParty = keystone.ActorUser, login.UserID, login.Username, true
+		owner := by.AsUser(login.UserID, login.Username, "", "")
+		owner.FirstParty = true
 		return tx.SetPassword(ctx, owner, login.UserID, hash, "")
 	})
 	if errors.Is(err, error(errReset)) {

@@ -116,7 +116,7 @@ func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Clie
 	if err != nil && keystone.KindOf(err) != keystone.NotFound {
 		return Response{}, err
 	}
-	by.Kind, by.ID, by.Name, by.ClientID, by.SessionID = keystone.ActorUser, g.UserID, u.Username, c.ID, g.SessionID
+	by = by.AsUser(g.UserID, u.Username, c.ID, g.SessionID)
 	within := g.Scopes
 	if within == nil {
 		within = []string{}

@@ -101,10 +101,12 @@ type Response struct {
 var (
 	errClientOff = keystone.Fail(keystone.Invalid, "This client is disabled. Ask an administrator of Keystone.").WithCode("unauthorized_client")
 	errTooLarge  = keystone.Fail(keystone.Invalid, "The access token would be too large to be sent. Ask for fewer scopes, or register the format opaque for the client.").WithCode("invalid_scope")
-	errGrantType = keystone.Fail(keystone.Invalid, "This client may not use this grant type. Register it for the client first.").WithCode("unauthorized_client")
 	errTooLate   = keystone.Fail(keystone.Invalid, "What this token would come from has just expired.").WithCode("invalid_grant")
 	errUserGone  = keystone.Fail(keystone.Invalid, "The account is not active any more.").WithCode("invalid_grant")
 )
+
+// ErrGrantType refuses a client what it is not registered for.
+var ErrGrantType = keystone.Fail(keystone.Invalid, "This client may not use this grant type. Register it for the client first.").WithCode("unauthorized_client")
 
 // Issue checks client, grant type, user, sender, scopes and audience, has the
 // state written, and mints.
@@ -152,7 +154,7 @@ func (i *Issuer) decide(ctx context.Context, r Request) (Decision, error) {
 	keystone.Checking(ctx, "grant type of the client")
 	if !r.Client.MayUse(r.GrantType) {
 		keystone.Fact(ctx, "grants of the client", keystone.FormatScope(r.Client.Grants))
-		return d, errGrantType
+		return d, ErrGrantType
 	}
 	held, allowed := r.Client.Scopes, r.Client.Scopes
 	if r.UserID == "" { // there is nobody to learn about (OpenID Connect Core section 5.4)
