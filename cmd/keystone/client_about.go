@@ -15,8 +15,6 @@ type clientAboutFlags struct {
 	names                     map[string]string
 }
 
-var clientAboutFlagNames = []string{"client-uri", "logo-uri", "policy-uri", "tos-uri", "contact", "name-in"}
-
 func (f *clientAboutFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.client, "client-uri", "", "https address of a page about it, shown where people are asked to allow it")
 	c.Flags().StringVar(&f.logo, "logo-uri", "", "https address of its logo, shown as a link")

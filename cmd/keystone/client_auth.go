@@ -22,8 +22,6 @@ type clientAuthFlags struct {
 	jwks json.RawMessage // the content of jwksFile
 }
 
-var certificateFlagNames = []string{"tls-bound", "tls-subject-dn", "tls-san-dns", "tls-san-uri", "tls-san-ip", "tls-san-email"}
-
 func (f *clientAuthFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.method, "auth-method", "", "how it proves itself: client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth, self_signed_tls_client_auth or none; empty: basic or post for service and web, none for spa and native")
 	c.Flags().StringVar(&f.alg, "auth-signing-alg", "", "the only algorithm of its assertions; empty: any that is served")

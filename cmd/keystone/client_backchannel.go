@@ -10,8 +10,6 @@ import (
 // Connect CIBA).
 type backchannelFlags struct{ delivery, notify, alg string }
 
-var backchannelFlagNames = []string{"backchannel-delivery-mode", "backchannel-notification-endpoint", "backchannel-request-alg"}
-
 func (f *backchannelFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.delivery, "backchannel-delivery-mode", "", "how it learns that a person has answered (CIBA): poll, or ping: it is told when to poll; empty: poll")
 	c.Flags().StringVar(&f.notify, "backchannel-notification-endpoint", "", "with ping: https address where it is told")

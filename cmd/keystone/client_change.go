@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/keystone-auth/keystone"
 )
@@ -133,7 +133,9 @@ func clientUpdate(a *app) *cobra.Command {
 	var f clientFlags
 	c := &cobra.Command{Use: "update CLIENT_ID", Short: "Change a client; lists are replaced as a whole, an empty value empties one", Args: cobra.ExactArgs(1)}
 	f.add(c)
-	c.MarkFlagsOneRequired(slices.Concat(logoutFlagNames, backchannelFlagNames, signingFlagNames, certificateFlagNames, issuerFlagNames, clientAboutFlagNames, []string{"dpop-bound", "dpop-nonce", "name", "redirect-uri", "scope", "audience", "grant", "first-party", "access-token-format", "access-token-ttl", "rotate-refresh-tokens", "post-logout-redirect-uri", "no-require-pkce", "require-par", "introspection-audience", "authorization-details-type", "exchange-rule", "auth-method", "auth-signing-alg", "assertion-audience", "jwks-file", "jwks-uri"})...)
+	var names []string
+	c.Flags().VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
+	c.MarkFlagsOneRequired(names...)
 	c.RunE = a.withDatabase(func(ctx context.Context, d database, args []string) error {
 		if err := f.auth.read(a.in); err != nil {
 			return err

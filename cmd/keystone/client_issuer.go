@@ -16,8 +16,6 @@ type clientIssuerFlags struct {
 	bearer    assertionIssuers
 }
 
-var issuerFlagNames = []string{"workload", "assertion-issuer"}
-
 func (f *clientIssuerFlags) add(c *cobra.Command) {
 	c.Flags().Var(&f.workloads, "workload", "an identity issuer=URL,subject=SUB[,audience=A][,jwks_uri=URL]: by a token of that issuer it proves itself, with --auth-method private_key_jwt (repeatable)")
 	c.Flags().Var(&f.bearer, "assertion-issuer", "an issuer issuer=URL[,jwks_uri=URL],user=SUB=USER_ID… or subject_is_user_id=true[,scope=S]…: whose assertions about people it may exchange for tokens (RFC 7523; repeatable)")

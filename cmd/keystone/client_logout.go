@@ -14,8 +14,6 @@ type logoutFlags struct {
 	backchannelSession, frontchannelSession bool
 }
 
-var logoutFlagNames = []string{"backchannel-logout-uri", "backchannel-logout-session-required", "frontchannel-logout-uri", "frontchannel-logout-session-required"}
-
 func (f *logoutFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.backchannel, "backchannel-logout-uri", "", "https address that gets a logout token when a session ends (OpenID Connect Back-Channel Logout)")
 	c.Flags().BoolVar(&f.backchannelSession, "backchannel-logout-session-required", false, "the logout token must carry sid; Keystone's always do")

@@ -15,8 +15,6 @@ type clientSigningFlags struct {
 	requireSigned                                                                                                                       bool
 }
 
-var signingFlagNames = []string{"request-uri", "id-token-encryption-alg", "userinfo-encryption-alg", "subject-type", "sector-identifier-uri", "profile", "initiate-login-uri", "request-object-signing-alg", "require-signed-request", "authorization-response-alg", "id-token-alg", "userinfo-alg", "introspection-alg"}
-
 func (f *clientSigningFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.profile, "profile", "", "oauth21, fapi2, fapi2-message-signing, or oidc-legacy: lets old programs off some rules; empty: oauth21")
 	c.Flags().StringVar(&f.initiate, "initiate-login-uri", "", "https address at which it begins a sign-in when somebody comes from /oauth2/initiate; empty: none")
