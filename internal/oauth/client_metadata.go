@@ -1,11 +1,10 @@
 package oauth
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"maps"
-	"net/url"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -21,8 +20,7 @@ const codeMetadata = "invalid_client_metadata" // RFC 7591 section 3.2.2
 
 // registrable names the settings of a client that it may register by itself, and
 // under which metadata. What is not here is an administrator's: whose tokens it may
-// exchange or introspect, what is loosened for it. Names that keystone.ClientSettings
-// does not have stand for what is not served.
+// exchange or introspect, what is loosened for it. An empty name is the same name.
 var registrable = map[string]string{
 	"token_endpoint_auth_method": "", "token_endpoint_auth_signing_alg": "", "jwks": "", "jwks_uri": "",
 	"client_uri": "", "logo_uri": "", "policy_uri": "", "tos_uri": "", "contacts": "", "software_id": "", "software_version": "",
@@ -39,36 +37,8 @@ var registrable = map[string]string{
 // fixed are the values of metadata for which a client has no choice here. Another
 // value is refused: the client would rely on what it does not get.
 var fixed = map[string]any{
-	"id_token_signed_response_alg": keystone.RS256, "require_signed_request_object": false, "require_auth_time": true,
-	"tls_client_certificate_bound_access_tokens": false, "backchannel_user_code_parameter": false, "authorization_details_types": nil,
-	"default_max_age": nil, "userinfo_signed_response_alg": nil, "introspection_signed_response_alg": nil, "authorization_signed_response_alg": nil,
-	"id_token_encrypted_response_alg": nil, "id_token_encrypted_response_enc": nil, "userinfo_encrypted_response_alg": nil, "userinfo_encrypted_response_enc": nil,
-	"request_object_signing_alg": nil, "request_object_encryption_alg": nil, "authorization_encrypted_response_alg": nil, "introspection_encrypted_response_alg": nil,
-}
-
-// settingNames are the names of keystone.ClientSettings.
-func settingNames() map[string]bool {
-	names := map[string]bool{}
-	for _, f := range reflect.VisibleFields(reflect.TypeFor[keystone.ClientSettings]()) {
-		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
-			names[name] = true
-		}
-	}
-	return names
-}
-
-// settings maps metadata to the settings that there are.
-func registrableSettings() map[string]string {
-	known, list := settingNames(), map[string]string{}
-	for name, setting := range registrable {
-		if setting == "" {
-			setting = name
-		}
-		if known[setting] {
-			list[name] = setting
-		}
-	}
-	return list
+	"require_auth_time": true, "backchannel_user_code_parameter": false, "authorization_details_types": nil, "default_max_age": nil,
+	"request_object_encryption_alg": nil, "authorization_encrypted_response_alg": nil, "introspection_encrypted_response_alg": nil,
 }
 
 // has reports whether a name is there and says something: null is the same as left
@@ -158,7 +128,8 @@ func (m clientMetadata) settings(kept keystone.ClientSettings) (out keystone.Cli
 	if err := json.Unmarshal(text, &all); err != nil {
 		return out, err
 	}
-	for name, setting := range registrableSettings() {
+	for name, setting := range registrable {
+		setting = cmp.Or(setting, name)
 		delete(all, setting)
 		if m.has(name) {
 			all[setting] = m[name]
@@ -176,9 +147,8 @@ func (m clientMetadata) settings(kept keystone.ClientSettings) (out keystone.Cli
 
 // checkFixed refuses other values where there is no choice.
 func (m clientMetadata) checkFixed() error {
-	settings := registrableSettings()
 	for name, only := range fixed {
-		if _, choice := settings[name]; choice || !m.has(name) {
+		if !m.has(name) {
 			continue
 		}
 		var v any
@@ -223,8 +193,8 @@ func kindOf(c keystone.Client, application string) (keystone.ClientKind, error) 
 // nameless is what people see of a client that says no name: where they go.
 func nameless(c keystone.Client) string {
 	for _, uri := range c.RedirectURIs {
-		if u, err := url.Parse(uri); err == nil && u.Hostname() != "" {
-			return u.Hostname()
+		if host := keystone.Hostname(uri); host != "" {
+			return host
 		}
 	}
 	return "An application without a name"
@@ -256,7 +226,8 @@ func metadataOf(c keystone.Client) map[string]any {
 		_ = json.Unmarshal(text, &all) // what was just written
 	}
 	maps.DeleteFunc(all, func(_ string, v any) bool { return v == nil || v == "" || v == false })
-	for name, setting := range registrableSettings() {
+	for name, setting := range registrable {
+		setting = cmp.Or(setting, name)
 		if v, has := all[setting]; has {
 			m[name] = v
 		}
