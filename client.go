@@ -20,20 +20,6 @@ const (
 	ClientNative  ClientKind = "native"
 )
 
-// Grant types (RFC 6749, RFC 7591 section 2).
-const (
-	GrantClientCredentials = "client_credentials"
-	GrantRefreshToken      = "refresh_token"
-	GrantAuthorizationCode = "authorization_code"
-	GrantDeviceCode        = "urn:ietf:params:oauth:grant-type:device_code"    // RFC 8628
-	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693
-	GrantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"     // RFC 7523 section 2.1
-	GrantCIBA              = "urn:openid:params:grant-type:ciba"               // OpenID Connect CIBA section 10.1
-	// GrantSignIn is the first-party JSON sign-in API. It is not registered for a
-	// client and not an OAuth grant type: every first-party client has it.
-	GrantSignIn = "sign_in"
-)
-
 // Access token formats.
 const (
 	FormatJWT    = "jwt"    // RFC 9068; verified by anybody from the JWKS
@@ -162,14 +148,6 @@ func (c Client) WithDefaults() Client {
 	return c
 }
 
-// DefaultGrants returns the grant types that a client of the kind uses.
-func DefaultGrants(kind ClientKind) []string {
-	if kind == ClientService {
-		return []string{GrantClientCredentials}
-	}
-	return []string{GrantAuthorizationCode, GrantRefreshToken}
-}
-
 const (
 	maxClientName   = 100
 	maxRedirectURIs = 50
@@ -212,32 +190,6 @@ func (c Client) Validate() error {
 		f["first_party"] = "Only a public client (spa or native) can be first-party: the JSON sign-in API takes no client secret."
 	}
 	return f.err()
-}
-
-func (c Client) validGrants() error {
-	for _, g := range c.Grants {
-		switch g {
-		case GrantClientCredentials:
-			if !c.Confidential() {
-				return FailField("grants", "client_credentials needs a client with a secret: kind service or web (RFC 6749 section 4.4).")
-			}
-		case GrantTokenExchange, GrantJWTBearer:
-			if !c.Confidential() {
-				return FailField("grants", "Token exchange and assertions about people need a client that proves itself: kind service or web.")
-			}
-		case GrantCIBA:
-			if c.Kind != ClientWeb {
-				return FailField("grants", "CIBA needs a client that proves itself and that people sign in to: kind web.")
-			}
-		case GrantAuthorizationCode, GrantRefreshToken, GrantDeviceCode:
-			if c.Kind == ClientService {
-				return FailField("grants", "A service has no user of its own: it uses client_credentials, token exchange and assertions only. Make a client of kind web for people.")
-			}
-		default:
-			return FailField("grants", "The grants are client_credentials, authorization_code, refresh_token, "+GrantDeviceCode+", "+GrantCIBA+", "+GrantTokenExchange+" and "+GrantJWTBearer+".")
-		}
-	}
-	return nil
 }
 
 func (c Client) validRedirectURIs() error {

@@ -63,10 +63,6 @@ type RegistrationPolicy struct {
 	Stranger      bool     `json:"stranger" doc:"Nobody vouches for the clients: they name no address to which Keystone sends browsers for them, or that it fetches at a sign-in."`
 }
 
-// registrableGrants are those that a policy may allow. Token exchange is not among
-// them: its rules name other clients, which is an administrator's to do.
-var registrableGrants = []string{GrantAuthorizationCode, GrantRefreshToken, GrantDeviceCode, GrantCIBA, GrantClientCredentials}
-
 // WithDefaults fills what is left out: people sign in, and nothing else.
 func (p RegistrationPolicy) WithDefaults() RegistrationPolicy {
 	if len(p.Grants) == 0 {
@@ -81,8 +77,8 @@ func (p RegistrationPolicy) validate(f fields) {
 	f.check("scopes", validScopeList(p.Scopes))
 	f.check("audiences", validAudiences("audiences", p.Audiences))
 	for _, g := range p.Grants {
-		if !slices.Contains(registrableGrants, g) {
-			f["grants"] = "Clients can register authorization_code, refresh_token, client_credentials, " + GrantDeviceCode + " and " + GrantCIBA + "."
+		if !GrantTypeOf(g).Registrable {
+			f["grants"] = "Clients can register " + sayAll(GrantNames(registrableGrant)) + "."
 		}
 	}
 	if len(p.RedirectHosts) > maxAudiences {

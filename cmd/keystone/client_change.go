@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,7 +49,7 @@ func (f *clientFlags) add(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.audiences, "audience", nil, "a resource it may ask tokens for, besides Keystone itself (repeatable)")
 	c.Flags().StringArrayVar(&f.details, "authorization-details-type", nil, "a type of authorization details that it may ask people for (RFC 9396; repeatable)")
 	c.Flags().StringArrayVar(&f.introspects, "introspection-audience", nil, "a resource it stands for: it may introspect all tokens meant for it (repeatable)")
-	c.Flags().StringArrayVar(&f.grants, "grant", nil, "a grant type it may use: client_credentials, authorization_code, refresh_token, "+keystone.GrantDeviceCode+", "+keystone.GrantCIBA+", "+keystone.GrantTokenExchange+", "+keystone.GrantJWTBearer+" (repeatable; default: those of its kind)")
+	c.Flags().StringArrayVar(&f.grants, "grant", nil, "a grant type it may use: "+strings.Join(keystone.GrantNames(nil), ", ")+" (repeatable; default: those of its kind)")
 	c.Flags().BoolVar(&f.firstParty, "first-party", false, "may sign users in through the JSON API and manage the account; spa and native only")
 	c.Flags().StringVar(&f.format, "access-token-format", keystone.FormatJWT, "jwt, or opaque: verified by introspection only")
 	c.Flags().DurationVar(&f.ttl, "access-token-ttl", 0, "life of its access tokens, 10s to 24h; 0: the server's setting")

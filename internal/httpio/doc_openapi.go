@@ -27,6 +27,19 @@ func DocForm[T any]() Doc {
 	}
 }
 
+// DocEnum says which values a field of the route's form may have.
+func DocEnum(field string, values ...string) Doc {
+	return func(reg huma.Registry, op *huma.Operation) {
+		for _, body := range op.RequestBody.Content {
+			enum := make([]any, len(values))
+			for i, v := range values {
+				enum[i] = v
+			}
+			reg.SchemaFromRef(body.Schema.Ref).Properties[field].Enum = enum
+		}
+	}
+}
+
 // DocBody says that the route takes T as a JSON body, and ignores what T does not
 // name.
 func DocBody[T any]() Doc {

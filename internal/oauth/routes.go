@@ -84,7 +84,7 @@ func (s *Slice) always() []httpio.Route {
 	return []httpio.Route{
 		httpio.Plain(http.MethodPost, "/oauth2/token", httpio.ClientAuth, httpio.LimitToken,
 			"Get tokens (RFC 6749 section 3.2)", s.token,
-			httpio.DocForm[tokenForm](), httpio.DocAnswer[token.TokenResponse](http.StatusOK, "The tokens.")),
+			httpio.DocForm[tokenForm](), httpio.DocEnum("grant_type", keystone.GrantNames(nil)...), httpio.DocAnswer[token.TokenResponse](http.StatusOK, "The tokens.")),
 		httpio.PageRoute(http.MethodGet, "/oauth2/authorize", httpio.Public, httpio.LimitPage,
 			"Ask for a code in the browser (RFC 6749 section 3.1)", s.authorize, httpio.DocContent(http.StatusSeeOther, "", "To the sign-in pages or back to the client.")),
 		httpio.PageRoute(http.MethodPost, "/oauth2/authorize", httpio.CrossSite, httpio.LimitPage,
@@ -159,7 +159,7 @@ func (s *Slice) always() []httpio.Route {
 // grant is one grant type: it shows who asks, and asks the door.
 type grant func(*Slice, context.Context, grantRequest) (token.Response, error)
 
-// grants is every grant type of the token endpoint. Metadata follows from it.
+// grants shows who asks by each of keystone.GrantTypes.
 var grants = map[string]grant{
 	keystone.GrantAuthorizationCode: (*Slice).authorizationCode,
 	keystone.GrantClientCredentials: (*Slice).clientCredentials,

@@ -26,7 +26,7 @@ func (r grantRequest) audiences() []string {
 
 // tokenForm documents the form of the token endpoint.
 type tokenForm struct {
-	GrantType    string   `json:"grant_type" enum:"authorization_code,client_credentials,refresh_token,urn:ietf:params:oauth:grant-type:device_code,urn:openid:params:grant-type:ciba,urn:ietf:params:oauth:grant-type:token-exchange,urn:ietf:params:oauth:grant-type:jwt-bearer" doc:"What is shown to get the tokens."`
+	GrantType    string   `json:"grant_type" doc:"What is shown to get the tokens."`
 	ClientID     string   `json:"client_id,omitempty" doc:"For a public client, or with client_secret. Confidential clients may use HTTP Basic instead."`
 	ClientSecret string   `json:"client_secret,omitempty"`
 	Scope        string   `json:"scope,omitempty" doc:"Scopes, separated by spaces. Everything that is allowed where it is left out."`
@@ -52,10 +52,8 @@ var (
 	errGrantType   = keystone.Fail(keystone.Invalid, "This grant_type is not served. The metadata at /.well-known/oauth-authorization-server lists those that are.").WithCode("unsupported_grant_type")
 )
 
-// withoutDetails are the grant types by which nobody is asked, and so nothing that
-// only a person can allow is given (RFC 9396 section 6).
-var withoutDetails = []string{keystone.GrantClientCredentials, keystone.GrantTokenExchange, keystone.GrantJWTBearer}
-
+// errDetailsHere: nobody is asked, and so nothing that only a person can allow is given
+// (RFC 9396 section 6).
 var errDetailsHere = keystone.Fail(keystone.Invalid, "By this grant type nobody is asked: authorization_details are given by those through which a person allows them.").WithCode("invalid_authorization_details")
 
 // token serves POST /oauth2/token.
@@ -85,7 +83,7 @@ func (s *Slice) tokens(w http.ResponseWriter, r *http.Request, c keystone.Client
 		keystone.Fact(r.Context(), "grant_type sent", grantType)
 		return t, errGrantType
 	}
-	if form.Has("authorization_details") && slices.Contains(withoutDetails, grantType) {
+	if form.Has("authorization_details") && !keystone.GrantTypeOf(grantType).Details {
 		return t, errDetailsHere
 	}
 	ctx, err := s.sender(w, r, c)
