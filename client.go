@@ -29,7 +29,7 @@ const (
 // Client is a program that asks for tokens. Its secrets live elsewhere: a
 // Client can be shown.
 type Client struct {
-	ID                  string // client_id, made by Keystone: it never equals a user's sub (RFC 9700 section 4.15)
+	ID                  string // client_id, made by Keystone or the address of its document: it never equals a user's sub (RFC 9700 section 4.15)
 	Name                string
 	Kind                ClientKind
 	Enabled             bool

@@ -55,9 +55,6 @@ var (
 	fapiGrants  = []string{GrantAuthorizationCode, GrantClientCredentials, GrantRefreshToken, GrantCIBA}
 )
 
-// Profiles lists every profile, the default first.
-func Profiles() []Profile { return slices.Clone(profiles) }
-
 // Rules returns the client's profile.
 func (s ClientSettings) Rules() Profile {
 	for _, p := range profiles {

@@ -99,7 +99,7 @@ func Name(pid int) string {
 // Memory is what a process has resident, in bytes.
 type Memory struct {
 	Now  int64 // VmRSS
-	Peak int64 // VmHWM: the most since it started or since ResetPeak
+	Peak int64 // VmHWM: the most since it started
 }
 
 // ReadMemory returns the resident memory of a process.
@@ -127,11 +127,6 @@ func ReadMemory(pid int) (Memory, error) {
 		*to = kib << 10
 	}
 	return m, nil
-}
-
-// ResetPeak makes the peak begin anew.
-func ResetPeak(pid int) error {
-	return os.WriteFile(filepath.Join("/proc", strconv.Itoa(pid), "clear_refs"), []byte("5"), 0)
 }
 
 // Machine returns the processor time that the whole machine has spent working,

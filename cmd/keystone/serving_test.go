@@ -186,7 +186,6 @@ func (n *node) try(method, path, bearer string, body io.Reader) (int, map[string
 	return resp.StatusCode, answer, err
 }
 
-// signIn returns the tokens of a user, who must be able to sign in.
 // refusal has a client refused and returns the id of the request.
 func (n *node) refusal() string {
 	n.t.Helper()
@@ -197,6 +196,7 @@ func (n *node) refusal() string {
 	return text(answer["request_id"])
 }
 
+// signIn returns the tokens of a user, who must be able to sign in.
 func (n *node) signIn(name, password string) map[string]any {
 	n.t.Helper()
 	status, answer := n.post("/api/v1/auth/login", "", map[string]any{"username": name, "password": password})

@@ -183,8 +183,8 @@ func (c storeCollector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(poolDesc, prometheus.GaugeValue, float64(n), state)
 	}
 	ch <- prometheus.MustNewConstMetric(waitedDesc, prometheus.CounterValue, float64(p.Waited))
-	for name, cache := range c.s.Caches() {
-		ch <- prometheus.MustNewConstMetric(cacheDesc, prometheus.GaugeValue, float64(cache.Entries), name)
+	for name, n := range c.s.Caches() {
+		ch <- prometheus.MustNewConstMetric(cacheDesc, prometheus.GaugeValue, float64(n), name)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()

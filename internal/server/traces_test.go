@@ -10,10 +10,8 @@ import (
 	"github.com/keystone-auth/keystone"
 )
 
-// TestTracesAreBounded: nobody fills the database by being refused, and one
-// source does not keep the others from being explained.
-// One source that is refused all the time leaves room for others, however long it
-// goes on.
+// TestTracesOfOneSource: one source that is refused all the time leaves room for
+// others, however long it goes on.
 func TestTracesOfOneSource(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	var written []keystone.Trace
@@ -38,6 +36,8 @@ func TestTracesOfOneSource(t *testing.T) {
 	}
 }
 
+// TestTracesAreBounded: nobody fills the database by being refused, and one
+// source does not keep the others from being explained.
 func TestTracesAreBounded(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	var written []keystone.Trace

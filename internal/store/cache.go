@@ -112,20 +112,18 @@ func (c *caches) dropGrant(id string) {
 	c.grants.Invalidate(id)
 }
 
-// CacheStats is the size of a cache, for metrics. Hits are not counted: a counter
-// that every request writes would cost more than a hit.
-type CacheStats struct{ Entries int }
-
-// Caches returns the number of entries of each cache by name.
-func (s *Store) Caches() map[string]CacheStats {
-	return map[string]CacheStats{
-		"clients": {s.cache.clients.EstimatedSize()},
-		"users":   {s.cache.users.EstimatedSize()},
-		"roles":   {s.cache.roles.EstimatedSize()},
-		"alive":   {s.cache.alive.EstimatedSize()},
-		"revoked": {s.cache.revoked.EstimatedSize()},
-		"opaque":  {s.cache.opaque.EstimatedSize()},
-		"grants":  {s.cache.grants.EstimatedSize()},
-		"pending": {s.cache.pending.EstimatedSize()},
+// Caches returns the number of entries of each cache by name, for metrics. Hits are not
+// counted: a counter that every request writes would cost more than a hit.
+func (s *Store) Caches() map[string]int {
+	return map[string]int{
+		"clients": s.cache.clients.EstimatedSize(),
+		"users":   s.cache.users.EstimatedSize(),
+		"roles":   s.cache.roles.EstimatedSize(),
+		"alive":   s.cache.alive.EstimatedSize(),
+		"revoked": s.cache.revoked.EstimatedSize(),
+		"opaque":  s.cache.opaque.EstimatedSize(),
+		"grants":  s.cache.grants.EstimatedSize(),
+		"origins": s.cache.origins.EstimatedSize(),
+		"pending": s.cache.pending.EstimatedSize(),
 	}
 }
