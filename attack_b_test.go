@@ -17,7 +17,7 @@ import (
 // HEAD, though the address carries all that the form would: an image on another
 // page sends such a request, with the cookie.
 func TestAttackB11_GetChangesNothing(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		jane, app, other, tv := s.CreateUser("jane"), webClient(s), webClient(s), deviceClient(s)
 		victim := s.CreateUser("victim")
 		b := signedIn(t, s, jane, app)

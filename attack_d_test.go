@@ -21,7 +21,7 @@ func refresh(t *testing.T, s *keystonetest.Server, token string, more ...any) an
 // D1, D2, D3, D8: a refresh token has one successor, on any nodes; an older one
 // ends the family; nothing outlives the session.
 func TestAttackD_RefreshTokens(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		node := s.AddNode()
 		u := s.CreateUser("refresher")
 

@@ -15,7 +15,7 @@ import (
 // and none is answered as unchanged: a gateway that revalidates sees the revocation,
 // on every node within the second.
 func TestAttackF9_AnswersAreNotKept(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		node := s.AddNode()
 		u := s.CreateUser("revoked")
 		gateway := s.CreateClient(keystone.Client{ClientSettings: keystone.ClientSettings{IntrospectionAudiences: []string{s.Issuer}}})

@@ -22,7 +22,7 @@ import (
 // wrong in its last, by every way in which it can be shown. That the time does not
 // tell either is shown by the two tests after this one and by no clock.
 func TestAttackG7_NearMissesAreAlike(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		c := s.CreateClient(keystone.Client{})
 		flip := func(i int) string {
 			b := []byte(c.Secret)

@@ -27,7 +27,7 @@ func TestAttackI11_AnotherPasswordEndsTheRest(t *testing.T) {
 		},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
-			eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+			eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 				node := s.AddNode()
 				jane, john, app, tv := s.CreateUser("jane"), s.CreateUser("john"), webClient(s), deviceClient(s)
 				opaque := s.CreateClient(keystone.Client{Kind: keystone.ClientSPA, FirstParty: true, AccessTokenFormat: keystone.FormatOpaque, Scopes: []string{"openid"}})

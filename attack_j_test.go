@@ -17,7 +17,7 @@ import (
 
 // J1: whatever is wrong with a sign-in, the answer is the same.
 func TestAttackJ1_OneAnswer(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		known, disabled, reset := s.CreateUser("known"), s.CreateUser("disabled"), s.CreateUser("reset")
 		s.Call("PATCH", "/api/v1/users/"+disabled.ID, s.Admin(), m{"enabled": false}, nil)
 		s.Call("POST", "/api/v1/users/"+reset.ID+"/password-reset", s.Admin(), nil, nil)
@@ -67,7 +67,7 @@ func TestAttackJ2_OneTime(t *testing.T) {
 // J6, J7: guesses are counted, whichever name of the account they are made
 // under, and from a whole IPv6 network, of which a host may use every address.
 func TestAttackJ6_GuessesAreCounted(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		s.CreateUser("guessed")
 		guess := func(name, from string) int {
 			return as(s, "").with("X-Forwarded-For", from).json(t, "POST", "/api/v1/auth/login", m{"username": name, "password": "guess"}).status
@@ -98,7 +98,7 @@ func TestAttackJ6_GuessesAreCounted(t *testing.T) {
 // J7: guesses from everywhere, even while they go on, do not keep the owner out
 // where they signed in before, on the API and on the page.
 func TestAttackJ7_OwnerGetsIn(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		u := s.CreateUser("owner")
 		login := func(from, pass string) answer {
 			return as(s, "").with("X-Forwarded-For", from).json(t, "POST", "/api/v1/auth/login", m{"username": u.Username, "password": pass})
@@ -151,7 +151,7 @@ func TestAttackJ7_FullDatabaseLocksNobodyOut(t *testing.T) {
 // J8: one password on every account, from as many addresses, is slowed down;
 // people who signed in before are not.
 func TestAttackJ8_Spray(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		u := s.CreateUser("regular")
 		login := func(from, name, pass string) answer {
 			return as(s, "").with("X-Forwarded-For", from).json(t, "POST", "/api/v1/auth/login", m{"username": name, "password": pass})
@@ -175,7 +175,7 @@ func TestAttackJ8_Spray(t *testing.T) {
 
 // J1: a right password that is refused for what else was asked leaves its trace.
 func TestAttackJ1_RightPasswordLeavesATrace(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		u := s.CreateUser("silent")
 		admin := s.SignIn(s.CreateUser("boss", keystone.RoleAdmin)).AccessToken
 		as(s, "").json(t, "POST", "/api/v1/auth/login", m{"username": u.Username, "password": u.Password, "scope": "no.such.scope"}).wants(t, 400, "a scope that is not there")
@@ -189,7 +189,7 @@ func TestAttackJ1_RightPasswordLeavesATrace(t *testing.T) {
 // J3, J6: names and addresses can be tried three times an hour, as at registration,
 // and the password that goes with an address has the limit of sign-in.
 func TestAttackJ3_ChangeOfNames(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		s.CreateUser("ada")
 		token := s.SignIn(s.CreateUser("curious")).AccessToken
 		change := func(fields m) answer { return as(s, token).json(t, "PATCH", "/api/v1/users/me", fields) }
@@ -218,7 +218,7 @@ func TestAttackJ3_TakenAddresses(t *testing.T) {
 		b.page.body = strings.ReplaceAll(b.page.body, flow, "")
 		return b.page
 	}
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		s.CreateUser("ada")
 		told := regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}|"timestamp":[0-9]+`)
 		var api, form string
@@ -237,7 +237,7 @@ func TestAttackJ3_TakenAddresses(t *testing.T) {
 			}
 		}
 	}, keystonetest.WithSettings(map[string]string{"REGISTRATION": "closed"}))
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		s.CreateUser("ada")
 		register(t, s, "x1", "ada@example.com").wants(t, 409, "the first")
 		if got := page(t, s, "x2", "ada@example.com"); got.status != 409 {

@@ -15,7 +15,7 @@ import (
 // profile or session of a service for them to get at, and nobody's account is got at
 // through it.
 func TestAttackK17_ServicesAreNoPeople(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		const box = "billing@example.com"
 		made := as(s, s.Admin()).json(t, "POST", "/api/v1/admin/clients", m{"name": box, "kind": "service", "contacts": []string{box}, "scopes": []string{keystone.UsersRead, keystone.UsersWrite}})
 		made.wants(t, 201, "a service named as a mailbox")

@@ -82,7 +82,7 @@ func TestAttackM1_ReachOnTheOtherNode(t *testing.T) {
 		}, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+			eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 				node := s.AddNode()
 				s.CreateRole("auditor", keystone.AuditRead)
 				h := held{user: s.CreateUser("victim", "auditor", "user")}
@@ -143,7 +143,7 @@ func TestAttackM4_EndedWhileCached(t *testing.T) {
 		},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
-			eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+			eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 				nodes := []*keystonetest.Server{s, s.AddNode()}
 				u, app := s.CreateUser("ended"), webClient(s)
 				watcher := s.CreateClient(keystone.Client{ClientSettings: keystone.ClientSettings{IntrospectionAudiences: []string{s.Issuer}}})

@@ -14,7 +14,7 @@ import (
 // neither by taking over somebody who has it, nor by making something that has
 // it, nor by giving it to themselves.
 func TestAttackN2_AdministratorsOfLittleGainNothing(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		s.CreateScope("reports:read")
 		s.CreateRole("reporter", "reports:read")
 		boss := s.CreateUser("boss", keystone.RoleAdmin)
@@ -96,7 +96,7 @@ type m = map[string]any
 // A client that may manage accounts gets at more than clients: whoever may write
 // clients alone can neither make one, nor raise one, nor turn one elsewhere.
 func TestAttackN2_FirstPartyClientsNeedMoreThanClients(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		_, token := helper(s, "clients-helper", keystone.ClientsRead, keystone.ClientsWrite)
 		own := s.CreateClient(keystone.Client{Name: "own", Kind: keystone.ClientSPA, RedirectURIs: []string{"https://app.example/cb"}})
 		first := s.CreateClient(keystone.Client{Name: "first", Kind: keystone.ClientSPA, FirstParty: true})
@@ -113,7 +113,7 @@ func TestAttackN2_FirstPartyClientsNeedMoreThanClients(t *testing.T) {
 // On every way to the account's end the password is asked for: an access token
 // that was found somewhere is not enough.
 func TestAttackN2_OwnAccountOnlyWithThePassword(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		u, token := helper(s, "users-helper", keystone.UsersRead, keystone.UsersWrite)
 		own := "/api/v1/users/" + u.ID
 		as(s, token).json(t, "PATCH", own, m{"email": "thief@example.com"}).wants(t, 403, "new address")
@@ -128,7 +128,7 @@ func TestAttackN2_OwnAccountOnlyWithThePassword(t *testing.T) {
 // A reset link is no key to what its maker could not have given: where the user
 // has risen since, it is dead.
 func TestAttackN2_ResetLinkDoesNotRiseWithTheUser(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		_, token := helper(s, "users-helper", keystone.UsersRead, keystone.UsersWrite)
 		for _, c := range []struct {
 			name, maker string
@@ -147,7 +147,7 @@ func TestAttackN2_ResetLinkDoesNotRiseWithTheUser(t *testing.T) {
 // Refusals leave a trace, wherever they are decided: at the route, in the store,
 // at the proof of a client.
 func TestAttackN10_RefusalsAreAudited(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		boss := s.CreateUser("boss", keystone.RoleAdmin)
 		u, token := helper(s, "users-helper", keystone.UsersRead, keystone.UsersWrite)
 		as(s, token).json(t, "GET", "/api/v1/admin/keys", nil).wants(t, 403, "without the scope")
@@ -183,7 +183,7 @@ func TestAttackN10_RefusalsAreAudited(t *testing.T) {
 
 // Of any number of administrators who remove each other at once, one stays.
 func TestAttackX17_LastAdministratorStays(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		other := s.AddNode()
 		root := s.Admin()
 		var ids, tokens []string
@@ -226,7 +226,7 @@ func TestAttackX17_LastAdministratorStays(t *testing.T) {
 
 // N9: of two who edit what both have read, one is told.
 func TestAttackN9_TwoEditors(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		other := s.AddNode()
 		u, c := s.CreateUser("edited"), s.CreateClient(keystone.Client{})
 		s.CreateRole("edited")

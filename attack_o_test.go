@@ -14,7 +14,7 @@ import (
 // nothing of a request or a person is ever put there.
 func TestAttackO3_AddressesAreNoTemplates(t *testing.T) {
 	r, reach := newReceiver(t)
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		for _, field := range []string{"jwks_uri", "backchannel_logout_uri", "frontchannel_logout_uri", "initiate_login_uri", "redirect_uris", "post_logout_redirect_uris", "request_uris", "sector_identifier_uri"} {
 			for _, uri := range []string{
 				"https://{client_session_host}/x", "https://${host}/x", "https://{{.Host}}/x", "https://%7Bhost%7D/x", "https://*.client.example/x", "https://client.example:{port}/x",

@@ -100,7 +100,7 @@ func TestAttackE_ForgedTokens(t *testing.T) {
 
 // F4, F8, F11, F13, G1, G2, P9: whom a token is for, and how a client shows itself.
 func TestAttackF_AudienceAndClients(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		const rs = "https://rs.example"
 		for _, format := range []string{keystone.FormatJWT, keystone.FormatOpaque} {
 			c := s.CreateClient(keystone.Client{Scopes: []string{keystone.UsersRead}, Audiences: []string{rs}, AccessTokenFormat: format})
@@ -147,7 +147,7 @@ func TestAttackF_AudienceAndClients(t *testing.T) {
 
 // K1, K4, K7, K12, N6, S5: links, self-service and registration.
 func TestAttackK_LinksAndRegistration(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		u := s.CreateUser("linked")
 		link := as(s, s.Admin()).with("Host", "evil.example").with("X-Forwarded-Host", "evil.example").with("X-Forwarded-Proto", "https").
 			with("Forwarded", "host=evil.example").json(t, "POST", "/api/v1/users/"+u.ID+"/password-reset", nil)
@@ -276,7 +276,7 @@ func TestAttackP10_CORS(t *testing.T) {
 
 // Q1, Q10: bombs and nonsense get a quick 4xx, never a fault.
 func TestAttackQ_Bombs(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		admin := s.Admin()
 		login := "/api/v1/auth/login"
 		for name, body := range map[string]string{
@@ -399,7 +399,7 @@ func TestAttackR_HeadersAndSmuggling(t *testing.T) {
 
 // S2, S4: one name has one key, and no two names look alike by mixing scripts.
 func TestAttackS2_Names(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		register := func(name, email string) answer {
 			return as(s, "").json(t, "POST", "/api/v1/auth/register", m{"username": name, "email": email, "password": "a good password for tests"})
 		}

@@ -16,7 +16,7 @@ import (
 // in the database is bounded for each source and in all, goes when its time is over,
 // and a client that has proved itself is not held to what strangers may.
 func TestAttackQ7_WhatWaitsIsBounded(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		app := webClient(s)
 		public := s.CreateClient(keystone.Client{Kind: keystone.ClientNative, RedirectURIs: []string{callback}, Scopes: []string{"openid"}, Grants: []string{keystone.GrantDeviceCode, keystone.GrantAuthorizationCode}})
 		request, err := url.Parse(authorizeURL(s, app))

@@ -17,7 +17,7 @@ import (
 func TestS1_ClientsSpeakForPeople(t *testing.T) {
 	k := newClientKey(t, "ES256", "k1")
 	p := newPlatform(t, k)
-	eachServerWith(t, p.option, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		s.CreateRole("clerk", keystone.ClientsRead, keystone.ClientsWrite)
 		s.CreateRole("support", keystone.ClientsRead, keystone.ClientsWrite, keystone.UsersRead, keystone.UsersWrite)
 		bob, carl, jane, root := s.CreateUser("bob", "clerk"), s.CreateUser("carl", "support"), s.CreateUser("jane"), s.CreateUser("root", keystone.RoleAdmin)
@@ -119,7 +119,7 @@ func TestS1_ClientsSpeakForPeople(t *testing.T) {
 		if got := s.Call(http.MethodPatch, "/api/v1/users/"+root.ID, s.SignIn(root).AccessToken, m{"first_name": "Root"}, nil); got != 200 {
 			t.Errorf("oneself, through Keystone's own client: %d", got)
 		}
-	})
+	}, p.option)
 }
 
 // TestS7_SPAOrigins: scripts of an enabled spa client's own origins may read what
@@ -179,7 +179,7 @@ func TestS7_SPAOrigins(t *testing.T) {
 // TestS12_OnePolicy: a password made of the account's names, or of the service's, is
 // refused wherever one is chosen.
 func TestS12_OnePolicy(t *testing.T) {
-	eachServerWith(t, inSettings("APP_NAME", "Crimson Harbour", "REGISTRATION", "open"), func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		for i, bad := range []string{"BartholomewFeatherstone", "Crimson-Harbour-1", "featherstone2026", "bart1@example.com"} {
 			person := func(n string) m {
 				return m{"username": "bart" + n, "email": "bart" + n + "@example.com", "first_name": "Bartholomew", "last_name": "Featherstone", "password": bad}
@@ -217,5 +217,5 @@ func TestS12_OnePolicy(t *testing.T) {
 				t.Errorf("the link is used up by a refused password: %d", got)
 			}
 		}
-	})
+	}, inSettings("APP_NAME", "Crimson Harbour", "REGISTRATION", "open"))
 }

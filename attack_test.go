@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/keystone-auth/keystone/internal/store/storetest"
 	"github.com/keystone-auth/keystone/keystonetest"
 )
 
@@ -19,15 +18,6 @@ import (
 // class, played from outside against the real server: over HTTP, as a stranger,
 // a user, an administrator of little, a client. Cases whose place is inside one
 // package are tested there.
-
-// eachAttacked runs f against a server of its own on each database.
-func eachAttacked(t *testing.T, f func(t *testing.T, s *keystonetest.Server), options ...keystonetest.Option) {
-	t.Helper()
-	t.Run("sqlite", func(t *testing.T) { f(t, keystonetest.Start(t, options...)) })
-	t.Run("postgres", func(t *testing.T) {
-		f(t, keystonetest.Start(t, append([]keystonetest.Option{keystonetest.WithPostgres(storetest.PostgresURL(t))}, options...)...))
-	})
-}
 
 // answer is what came back.
 type answer struct {

@@ -195,10 +195,19 @@ func redeem(t *testing.T, s *keystonetest.Server, c keystonetest.Client, code st
 	return resp.StatusCode, answer
 }
 
-// eachServer runs a test against a server on each database.
-func eachServer(t *testing.T, f func(t *testing.T, s *keystonetest.Server)) {
-	t.Run("sqlite", func(t *testing.T) { f(t, keystonetest.Start(t)) })
-	t.Run("postgres", func(t *testing.T) { f(t, keystonetest.Start(t, keystonetest.WithPostgres(storetest.PostgresURL(t)))) })
+// eachServer runs f against a server of its own on each database.
+func eachServer(t *testing.T, f func(t *testing.T, s *keystonetest.Server), options ...keystonetest.Option) {
+	t.Helper()
+	eachDatabase(t, func(t *testing.T, database keystonetest.Option) {
+		f(t, keystonetest.Start(t, append([]keystonetest.Option{database}, options...)...))
+	})
+}
+
+// eachDatabase is eachServer where f starts the server: with its database.
+func eachDatabase(t *testing.T, f func(t *testing.T, database keystonetest.Option)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { f(t, keystonetest.WithSettings(nil)) })
+	t.Run("postgres", func(t *testing.T) { f(t, keystonetest.WithPostgres(storetest.PostgresURL(t))) })
 }
 
 func webClient(s *keystonetest.Server, scopes ...string) keystonetest.Client {

@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/keystone-auth/keystone"
-	"github.com/keystone-auth/keystone/internal/store/storetest"
 	"github.com/keystone-auth/keystone/keystonetest"
 )
 
@@ -205,14 +204,7 @@ const (
 // eachPairOfNodes runs f with two nodes on one database, on both databases. With
 // SQLite they share one file.
 func eachPairOfNodes(t *testing.T, f func(t *testing.T, a, b *keystonetest.Server), options ...keystonetest.Option) {
-	t.Run("sqlite", func(t *testing.T) {
-		s := keystonetest.Start(t, options...)
-		f(t, s, s.AddNode())
-	})
-	t.Run("postgres", func(t *testing.T) {
-		s := keystonetest.Start(t, append([]keystonetest.Option{keystonetest.WithPostgres(storetest.PostgresURL(t))}, options...)...)
-		f(t, s, s.AddNode())
-	})
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) { f(t, s, s.AddNode()) }, options...)
 }
 
 // badProofs are H6: what is wrong with a proof wherever it is used. Each gives a

@@ -184,7 +184,7 @@ func eachMCP(t *testing.T, way string, site *documentSite) {
 		settings["CLIENT_REGISTRATION"] = "open"
 	}
 	mode := map[string]string{"registration": "off", "document": "consent"}[way]
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		client.t, client.http = t, s.Client()
 		tools.protect(t, s)
 		other.protect(t, s)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/keystone-auth/keystone"
-	"github.com/keystone-auth/keystone/internal/store/storetest"
 	"github.com/keystone-auth/keystone/keystonetest"
 )
 
@@ -79,41 +78,39 @@ func (n *told) pinged(s *keystonetest.Server, path string) keystonetest.Client {
 // and with its own bearer value (OpenID Connect CIBA section 10.2), and may poll
 // meanwhile.
 func TestCIBAPing(t *testing.T) {
-	for name, option := range map[string]keystonetest.Option{"sqlite": keystonetest.WithSettings(nil), "postgres": keystonetest.WithPostgres(storetest.PostgresURL(t))} {
-		t.Run(name, func(t *testing.T) {
-			n, reach := newTold(t)
-			s := keystonetest.Start(t, reach, option)
-			jane, bank := s.CreateUser("jane"), n.pinged(s, "/told")
-			b := newBrowser(t, s)
-			for i, decision := range []string{"allow", "deny"} {
-				a := startBack(t, s, bank, "login_hint", "jane", "client_notification_token", notifyToken)
-				a.wants("authorization_pending")
-				b.look(jane)
-				if len(n.got("/told")) != i {
-					t.Errorf("told before there was an answer")
-				}
-				b.says(decision)
-				if ids := n.wait(t, "/told", i+1); ids[i] != a.id {
-					t.Errorf("told of %v, not of %s", ids, a.id)
-				}
-				status, answer := a.poll(s)
-				if decision == "allow" && status != http.StatusOK || decision == "deny" && answer["error"] != "access_denied" {
-					t.Errorf("%s: %d %v", decision, status, answer)
-				}
-			}
-			polls := bankClient(s) // who polls is not told, whatever it sends
-			a := startBack(t, s, polls, "login_hint", "jane", "client_notification_token", notifyToken)
+	eachDatabase(t, func(t *testing.T, database keystonetest.Option) {
+		n, reach := newTold(t)
+		s := keystonetest.Start(t, reach, database)
+		jane, bank := s.CreateUser("jane"), n.pinged(s, "/told")
+		b := newBrowser(t, s)
+		for i, decision := range []string{"allow", "deny"} {
+			a := startBack(t, s, bank, "login_hint", "jane", "client_notification_token", notifyToken)
+			a.wants("authorization_pending")
 			b.look(jane)
-			b.says("allow")
-			if status, answer := a.poll(s); status != http.StatusOK {
-				t.Errorf("%d %v", status, answer)
+			if len(n.got("/told")) != i {
+				t.Errorf("told before there was an answer")
 			}
-			time.Sleep(1500 * time.Millisecond) // a round of the job: nothing comes twice
-			if ids := n.got("/told"); len(ids) != 2 {
-				t.Errorf("told %v", ids)
+			b.says(decision)
+			if ids := n.wait(t, "/told", i+1); ids[i] != a.id {
+				t.Errorf("told of %v, not of %s", ids, a.id)
 			}
-		})
-	}
+			status, answer := a.poll(s)
+			if decision == "allow" && status != http.StatusOK || decision == "deny" && answer["error"] != "access_denied" {
+				t.Errorf("%s: %d %v", decision, status, answer)
+			}
+		}
+		polls := bankClient(s) // who polls is not told, whatever it sends
+		a := startBack(t, s, polls, "login_hint", "jane", "client_notification_token", notifyToken)
+		b.look(jane)
+		b.says("allow")
+		if status, answer := a.poll(s); status != http.StatusOK {
+			t.Errorf("%d %v", status, answer)
+		}
+		time.Sleep(1500 * time.Millisecond) // a round of the job: nothing comes twice
+		if ids := n.got("/told"); len(ids) != 2 {
+			t.Errorf("told %v", ids)
+		}
+	})
 }
 
 // TestI12Ping: receivers that fail are tried again, those that refuse are not, those

@@ -47,7 +47,7 @@ func people(s *keystonetest.Server, name string) int {
 // TestCreateAccount: whoever has no account makes one on the way to an application,
 // is signed in with it, and arrives there.
 func TestCreateAccount(t *testing.T) {
-	eachServerWith(t, lets(), func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		app := webClient(s)
 		b := newBrowser(t, s)
 		b.open(authorizeURL(s, app))
@@ -77,7 +77,7 @@ func TestCreateAccount(t *testing.T) {
 		if s.SignIn(keystonetest.User{Username: "jane", Password: newPassword}); people(s, "jane") != 1 {
 			t.Error("the account is not as the API would have made it")
 		}
-	})
+	}, lets())
 }
 
 // TestCreateAccountRefused: the page says for each field what the API says of it.
@@ -142,7 +142,7 @@ func escapeText(s string) string {
 // TestCreateAccountClosed: where registration is closed nothing leads to the page,
 // and a form that comes all the same is refused and audited as the API's call is.
 func TestCreateAccountClosed(t *testing.T) {
-	eachServerWith(t, lets("REGISTRATION", "closed"), func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		app := webClient(s)
 		b := newBrowser(t, s)
 		b.open(authorizeURL(s, app))
@@ -177,7 +177,7 @@ func TestCreateAccountClosed(t *testing.T) {
 		if s.Call(http.MethodGet, "/.well-known/openid-configuration", "", nil, &facts); strings.Join(facts.Prompts, " ") != "none login consent select_account" {
 			t.Error(facts)
 		}
-	})
+	}, lets("REGISTRATION", "closed"))
 }
 
 // TestCreateAccountLimit: page and API share one limit of the source.
@@ -266,7 +266,7 @@ func TestCreateAccountForeign(t *testing.T) {
 
 // TestCreateAccountOnce: of many who want one name at once, one gets it.
 func TestCreateAccountOnce(t *testing.T) {
-	eachServerWith(t, lets(), func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		app := webClient(s)
 		browsers := make([]*browser, 8)
 		for i := range browsers {
@@ -293,7 +293,7 @@ func TestCreateAccountOnce(t *testing.T) {
 		if won != 1 || people(s, "joe") != 1 {
 			t.Errorf("%d of them registered, %d accounts", won, people(s, "joe"))
 		}
-	})
+	}, lets())
 }
 
 // TestPromptCreate: Initiating User Registration via OpenID Connect 1.0.

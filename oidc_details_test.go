@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/keystone-auth/keystone"
-	"github.com/keystone-auth/keystone/internal/store/storetest"
 	"github.com/keystone-auth/keystone/keystonetest"
 )
 
@@ -28,13 +27,6 @@ func withDetails(t *testing.T) keystonetest.Option {
 		t.Fatal(err)
 	}
 	return keystonetest.WithSettings(map[string]string{"AUTHORIZATION_DETAILS_FILE": file})
-}
-
-func eachDetailed(t *testing.T, f func(t *testing.T, s *keystonetest.Server)) {
-	t.Run("sqlite", func(t *testing.T) { f(t, keystonetest.Start(t, withDetails(t))) })
-	t.Run("postgres", func(t *testing.T) {
-		f(t, keystonetest.Start(t, withDetails(t), keystonetest.WithPostgres(storetest.PostgresURL(t))))
-	})
 }
 
 func shopClient(s *keystonetest.Server, more ...func(*keystone.Client)) keystonetest.Client {
@@ -79,7 +71,7 @@ func carried(t *testing.T, s *keystonetest.Server, c keystonetest.Client, tokens
 // TestDetailsFlow is the whole way of RFC 9396: through the browser, pushed and
 // signed; shown, allowed, carried, narrowed.
 func TestDetailsFlow(t *testing.T) {
-	eachDetailed(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		jane, k := s.CreateUser("jane"), newClientKey(t, "ES256", "a")
 		both := "[" + onePaid + "," + otherPay + "]"
 		keys := func(c *keystone.Client) { c.JWKS = jwks(t, k) }
@@ -152,12 +144,12 @@ func TestDetailsFlow(t *testing.T) {
 		if !strings.Contains(string(text), "payment_initiation") || strings.Contains(string(text), "Merchant") {
 			t.Errorf("the trail names types, and not what they say: %s", text)
 		}
-	})
+	}, withDetails(t))
 }
 
 // TestDetailsElsewhere: a device and a backchannel request ask in detail too.
 func TestDetailsElsewhere(t *testing.T) {
-	eachDetailed(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		jane, app := s.CreateUser("jane"), shopClient(s)
 		details := "[" + onePaid + "]"
 		b := newBrowser(t, s)
@@ -182,13 +174,13 @@ func TestDetailsElsewhere(t *testing.T) {
 		s.Clock.Move(2 * time.Second)
 		_, tokens = d.poll(s)
 		carried(t, s, app, tokens, details)
-	})
+	}, withDetails(t))
 }
 
 // TestDetailsRefused: every way in refuses what is not declared, not the client's or
 // not as its type says, and grants by which nobody is asked refuse all.
 func TestDetailsRefused(t *testing.T) {
-	eachDetailed(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		s.CreateUser("jane")
 		app, plain := shopClient(s), shopClient(s, func(c *keystone.Client) { c.DetailTypes = nil })
 		good := "[" + onePaid + "]"
@@ -225,7 +217,7 @@ func TestDetailsRefused(t *testing.T) {
 				t.Errorf("%s: %d", kind, status)
 			}
 		}
-	})
+	}, withDetails(t))
 	registers := keystonetest.Start(t, withDetails(t), keystonetest.WithSettings(map[string]string{"CLIENT_REGISTRATION": "open", "CLIENT_REGISTRATION_SCOPES": "openid"}))
 	var refused map[string]any
 	if status := registers.Call(http.MethodPost, "/oauth2/register", "", map[string]any{"redirect_uris": []string{callback}, "authorization_details_types": []string{"payment_initiation"}}, &refused); status != http.StatusBadRequest || refused["error"] != "invalid_client_metadata" {
@@ -243,7 +235,7 @@ func TestDetailsRefused(t *testing.T) {
 // TestDetailsTakenBack: a type that is taken from the client leaves with the next
 // token, at every way out.
 func TestDetailsTakenBack(t *testing.T) {
-	eachDetailed(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		jane, app := s.CreateUser("jane"), shopClient(s)
 		b := newBrowser(t, s)
 		b.open(authorizeURL(s, app, "scope", "openid offline_access", "authorization_details", "["+onePaid+"]"))
@@ -278,5 +270,5 @@ func TestDetailsTakenBack(t *testing.T) {
 		if status, answer := refreshed(t, s, app, fresh["refresh_token"], "authorization_details", "["+onePaid+"]"); status != http.StatusBadRequest || answer["error"] != "invalid_authorization_details" {
 			t.Errorf("%d %v", status, answer)
 		}
-	})
+	}, withDetails(t))
 }

@@ -263,46 +263,43 @@ func TestH11Guessing(t *testing.T) {
 // TestH10Polling: polls of many devices write nothing, and are slowed down each
 // for itself.
 func TestH10Polling(t *testing.T) {
-	for name, option := range map[string]keystonetest.Option{"sqlite": keystonetest.WithSettings(nil), "postgres": keystonetest.WithPostgres(storetest.PostgresURL(t))} {
-		t.Run(name, func(t *testing.T) {
-			s := keystonetest.Start(t, keystonetest.WithSettings(map[string]string{"METRICS_PUBLIC": "true"}), option)
-			tv := deviceClient(s)
-			var devices []device
-			for range 20 {
-				devices = append(devices, startDevice(t, s, tv, "openid"))
-			}
-			for _, d := range devices {
-				d.wants("authorization_pending")
-			}
-			writes := commits(t, s)
-			var wg sync.WaitGroup
-			for _, d := range devices {
-				wg.Go(func() {
-					for range 20 {
-						if status, answer := d.poll(s); status != http.StatusBadRequest || answer["error"] != "slow_down" {
-							t.Errorf("%d %v", status, answer)
-						}
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
+		tv := deviceClient(s)
+		var devices []device
+		for range 20 {
+			devices = append(devices, startDevice(t, s, tv, "openid"))
+		}
+		for _, d := range devices {
+			d.wants("authorization_pending")
+		}
+		writes := commits(t, s)
+		var wg sync.WaitGroup
+		for _, d := range devices {
+			wg.Go(func() {
+				for range 20 {
+					if status, answer := d.poll(s); status != http.StatusBadRequest || answer["error"] != "slow_down" {
+						t.Errorf("%d %v", status, answer)
 					}
-				})
-			}
-			wg.Wait()
-			if after := commits(t, s); after != writes {
-				t.Errorf("400 polls made %s commits of %s", after, writes)
-			}
-			// The interval has grown to its bound, and no further.
-			s.Clock.Move(6 * time.Second)
-			devices[0].wants("authorization_pending")
-			s.Clock.Move(55 * time.Second)
-			devices[0].wants("slow_down")
-			s.Clock.Move(15 * time.Second)
-			devices[0].wants("authorization_pending")
-			d := startDevice(t, s, tv, "openid") // and is nobody else's
-			for range 3 {
-				d.wants("authorization_pending")
-				s.Clock.Move(5 * time.Second)
-			}
-		})
-	}
+				}
+			})
+		}
+		wg.Wait()
+		if after := commits(t, s); after != writes {
+			t.Errorf("400 polls made %s commits of %s", after, writes)
+		}
+		// The interval has grown to its bound, and no further.
+		s.Clock.Move(6 * time.Second)
+		devices[0].wants("authorization_pending")
+		s.Clock.Move(55 * time.Second)
+		devices[0].wants("slow_down")
+		s.Clock.Move(15 * time.Second)
+		devices[0].wants("authorization_pending")
+		d := startDevice(t, s, tv, "openid") // and is nobody else's
+		for range 3 {
+			d.wants("authorization_pending")
+			s.Clock.Move(5 * time.Second)
+		}
+	}, inSettings("METRICS_PUBLIC", "true"))
 }
 
 func commits(t *testing.T, s *keystonetest.Server) string {

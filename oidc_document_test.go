@@ -83,7 +83,7 @@ func (d *documentSite) settings(mode string, more map[string]string) keystonetes
 // tokens ends its.
 func TestClientDocument(t *testing.T) {
 	site := newDocumentSite(t)
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		app, jane := site.put("/oauth/desk.json", "logo_uri", "https://desk.example/logo.png"), s.CreateUser("jane")
 		b := newBrowser(t, s)
 		full := []string{"scope", "openid offline_access users:write"}
@@ -184,7 +184,7 @@ func TestClientDocument(t *testing.T) {
 // document or at its jwks_uri; its first request may be a pushed one.
 func TestClientDocumentWithKeys(t *testing.T) {
 	site := newDocumentSite(t)
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		k, stranger := newClientKey(t, "ES256", "a"), newClientKey(t, "ES256", "a")
 		inside := site.put("/inside.json", "token_endpoint_auth_method", "private_key_jwt", "jwks", jwks(t, k))
 		site.serve("/keys", string(jwks(t, k)))

@@ -44,7 +44,7 @@ func bearerClient(s *keystonetest.Server, policy keystone.AssertionIssuer, more 
 func TestJWTBearer(t *testing.T) {
 	k, stranger := newClientKey(t, "ES256", "k1"), newClientKey(t, "ES256", "k1")
 	p := newPlatform(t, k)
-	eachServerWith(t, p.option, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		s.CreateRole("reader", "users:read")
 		jane, john := s.CreateUser("jane", "reader"), s.CreateUser("john")
 		mapped := bearerClient(s, keystone.AssertionIssuer{Issuer: p.issuer, Users: []keystone.AssertionUser{{Subject: "ext|jane", UserID: jane.ID}}, Scopes: []string{"openid", "users:read"}})
@@ -183,7 +183,7 @@ func TestJWTBearer(t *testing.T) {
 		if status, answer := ask(mapped, fresh()); status != http.StatusBadRequest || answer["error"] != "invalid_grant" {
 			t.Errorf("an assertion about a deleted person: %d %v", status, answer)
 		}
-	})
+	}, p.option)
 }
 
 // TestJWTBearerOnce: X16: an assertion is good once, on whatever node, and the

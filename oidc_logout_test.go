@@ -21,7 +21,6 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/keystone-auth/keystone"
-	"github.com/keystone-auth/keystone/internal/store/storetest"
 	"github.com/keystone-auth/keystone/keystonetest"
 )
 
@@ -249,39 +248,37 @@ func TestEverySessionEnd(t *testing.T) {
 // TestOwnSessionEnd: a session of the sign-in API ends with its tokens too, and its
 // client is told once, on both databases.
 func TestOwnSessionEnd(t *testing.T) {
-	for name, opts := range map[string][]keystonetest.Option{"sqlite": nil, "postgres": {keystonetest.WithPostgres(storetest.PostgresURL(t))}} {
-		t.Run(name, func(t *testing.T) {
-			r, reach := newReceiver(t)
-			s := keystonetest.Start(t, append(opts, reach)...)
-			jane := s.CreateUser("jane")
-			for how, end := range map[string]func(app keystonetest.Client, tokens keystonetest.Tokens){
-				"/revoke": func(app keystonetest.Client, tokens keystonetest.Tokens) {
-					if status, _ := postForm(t, s, "/oauth2/revoke", url.Values{"client_id": {app.ID}, "token": {tokens.RefreshToken}}); status != http.StatusOK {
-						t.Errorf("revoke: %d", status)
-					}
-				},
-				"/logout": func(_ keystonetest.Client, tokens keystonetest.Tokens) {
-					s.Call(http.MethodPost, "/api/v1/auth/logout", tokens.AccessToken, nil, nil)
-				},
-			} {
-				app := s.CreateClient(keystone.Client{Name: "App", Kind: keystone.ClientSPA, FirstParty: true, RedirectURIs: []string{callback}, Scopes: []string{"openid"},
-					ClientSettings: keystone.ClientSettings{BackchannelLogoutURI: r.URL + how}})
-				var tokens keystonetest.Tokens
-				if status := s.Call(http.MethodPost, "/api/v1/auth/login", "", map[string]any{"username": "jane", "password": jane.Password, "client_id": app.ID}, &tokens); status != http.StatusOK {
-					t.Fatal(status)
+	eachDatabase(t, func(t *testing.T, database keystonetest.Option) {
+		r, reach := newReceiver(t)
+		s := keystonetest.Start(t, database, reach)
+		jane := s.CreateUser("jane")
+		for how, end := range map[string]func(app keystonetest.Client, tokens keystonetest.Tokens){
+			"/revoke": func(app keystonetest.Client, tokens keystonetest.Tokens) {
+				if status, _ := postForm(t, s, "/oauth2/revoke", url.Values{"client_id": {app.ID}, "token": {tokens.RefreshToken}}); status != http.StatusOK {
+					t.Errorf("revoke: %d", status)
 				}
-				end(app, tokens)
-				if claims := logoutClaims(t, s, app.ID, r.wait(t, how, 1)[0]); claims["sub"] != jane.ID {
-					t.Errorf("%s: %v", how, claims)
-				}
-				end(app, tokens)
+			},
+			"/logout": func(_ keystonetest.Client, tokens keystonetest.Tokens) {
+				s.Call(http.MethodPost, "/api/v1/auth/logout", tokens.AccessToken, nil, nil)
+			},
+		} {
+			app := s.CreateClient(keystone.Client{Name: "App", Kind: keystone.ClientSPA, FirstParty: true, RedirectURIs: []string{callback}, Scopes: []string{"openid"},
+				ClientSettings: keystone.ClientSettings{BackchannelLogoutURI: r.URL + how}})
+			var tokens keystonetest.Tokens
+			if status := s.Call(http.MethodPost, "/api/v1/auth/login", "", map[string]any{"username": "jane", "password": jane.Password, "client_id": app.ID}, &tokens); status != http.StatusOK {
+				t.Fatal(status)
 			}
-			time.Sleep(1500 * time.Millisecond)
-			if len(r.got("/revoke")) != 1 || len(r.got("/logout")) != 1 {
-				t.Errorf("told %d and %d times", len(r.got("/revoke")), len(r.got("/logout")))
+			end(app, tokens)
+			if claims := logoutClaims(t, s, app.ID, r.wait(t, how, 1)[0]); claims["sub"] != jane.ID {
+				t.Errorf("%s: %v", how, claims)
 			}
-		})
-	}
+			end(app, tokens)
+		}
+		time.Sleep(1500 * time.Millisecond)
+		if len(r.got("/revoke")) != 1 || len(r.got("/logout")) != 1 {
+			t.Errorf("told %d and %d times", len(r.got("/revoke")), len(r.got("/logout")))
+		}
+	})
 }
 
 // TestBackchannelLogout: I12, X26; oidcc-backchannel-rp-initiated-logout. Whoever

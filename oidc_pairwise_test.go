@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/keystone-auth/keystone"
-	"github.com/keystone-auth/keystone/internal/store/storetest"
 	"github.com/keystone-auth/keystone/keystonetest"
 )
 
@@ -111,53 +110,51 @@ func TestPairwise(t *testing.T) {
 // than sub does, whatever carries it, and still says to each which session has ended
 // (OpenID Connect Core section 8.1).
 func TestPairwiseSession(t *testing.T) {
-	r, reach := newReceiver(t)
-	for name, options := range map[string][]keystonetest.Option{"sqlite": nil, "postgres": {keystonetest.WithPostgres(storetest.PostgresURL(t))}} {
-		t.Run(name, func(t *testing.T) {
-			s := keystonetest.Start(t, append(options, reach)...)
-			pair := func(path, sector string) keystonetest.Client {
-				return s.CreateClient(keystone.Client{Name: "Pair", Kind: keystone.ClientWeb, RedirectURIs: []string{callback}, Scopes: []string{"openid", "profile", "email", "offline_access"},
-					AccessTokenFormat: keystone.FormatOpaque, ClientSettings: keystone.ClientSettings{SubjectType: keystone.SubjectPairwise, SectorURI: sector,
-						BackchannelLogoutURI: r.URL + "/" + name + path, FrontchannelLogoutURI: "https://app.example/" + path, FrontchannelLogoutSession: true}})
-			}
-			clients := map[string]keystonetest.Client{"one": pair("one", ""), "sister": pair("sister", ""), "two": pair("two", "https://other.example/s.json")}
-			open := webClient(s)
-			b := signedIn(t, s, s.CreateUser("jane"), open)
-			_, tokens := redeem(t, s, open, b.code(open))
-			session, _ := idClaims(t, tokens["id_token"])["sid"].(string)
-			sids, hint := map[string]string{}, ""
-			for path, c := range clients {
-				b.open(authorizeURL(s, c, "scope", "openid offline_access"))
-				b.submit(map[string]string{"decision": "allow"})
-				_, tokens := redeem(t, s, c, b.answer().Get("code"))
-				hint = tokens["id_token"].(string)
-				sid, _ := idClaims(t, hint)["sid"].(string)
-				sids[path] = sid
-				for _, field := range []string{"access_token", "refresh_token"} {
-					if _, seen := postForm(t, s, "/oauth2/introspect", credentials(c, "token", tokens[field].(string))); seen["active"] != true || seen["sid"] != sid {
-						t.Errorf("%s %s: %v", path, field, seen)
-					}
-				}
-				if sid == "" || sid == session || keystone.IsID(sid) || sid == idClaims(t, hint)["sub"] {
-					t.Errorf("%s: sid %q of session %q", path, sid, session)
+	eachDatabase(t, func(t *testing.T, database keystonetest.Option) {
+		r, reach := newReceiver(t)
+		s := keystonetest.Start(t, database, reach)
+		pair := func(path, sector string) keystonetest.Client {
+			return s.CreateClient(keystone.Client{Name: "Pair", Kind: keystone.ClientWeb, RedirectURIs: []string{callback}, Scopes: []string{"openid", "profile", "email", "offline_access"},
+				AccessTokenFormat: keystone.FormatOpaque, ClientSettings: keystone.ClientSettings{SubjectType: keystone.SubjectPairwise, SectorURI: sector,
+					BackchannelLogoutURI: r.URL + "/" + path, FrontchannelLogoutURI: "https://app.example/" + path, FrontchannelLogoutSession: true}})
+		}
+		clients := map[string]keystonetest.Client{"one": pair("one", ""), "sister": pair("sister", ""), "two": pair("two", "https://other.example/s.json")}
+		open := webClient(s)
+		b := signedIn(t, s, s.CreateUser("jane"), open)
+		_, tokens := redeem(t, s, open, b.code(open))
+		session, _ := idClaims(t, tokens["id_token"])["sid"].(string)
+		sids, hint := map[string]string{}, ""
+		for path, c := range clients {
+			b.open(authorizeURL(s, c, "scope", "openid offline_access"))
+			b.submit(map[string]string{"decision": "allow"})
+			_, tokens := redeem(t, s, c, b.answer().Get("code"))
+			hint = tokens["id_token"].(string)
+			sid, _ := idClaims(t, hint)["sid"].(string)
+			sids[path] = sid
+			for _, field := range []string{"access_token", "refresh_token"} {
+				if _, seen := postForm(t, s, "/oauth2/introspect", credentials(c, "token", tokens[field].(string))); seen["active"] != true || seen["sid"] != sid {
+					t.Errorf("%s %s: %v", path, field, seen)
 				}
 			}
-			if sids["one"] != sids["sister"] || sids["one"] == sids["two"] {
-				t.Errorf("%v", sids)
+			if sid == "" || sid == session || keystone.IsID(sid) || sid == idClaims(t, hint)["sub"] {
+				t.Errorf("%s: sid %q of session %q", path, sid, session)
 			}
-			b.open(s.URL + "/oauth2/logout?id_token_hint=" + hint) // nobody is asked: it is the ID token of this session
-			frames := map[string]bool{}
-			for _, m := range regexp.MustCompile(`<iframe src="([^"]*)"`).FindAllStringSubmatch(b.page.body, -1) {
-				frames[strings.ReplaceAll(m[1], "&amp;", "&")] = true
+		}
+		if sids["one"] != sids["sister"] || sids["one"] == sids["two"] {
+			t.Errorf("%v", sids)
+		}
+		b.open(s.URL + "/oauth2/logout?id_token_hint=" + hint) // nobody is asked: it is the ID token of this session
+		frames := map[string]bool{}
+		for _, m := range regexp.MustCompile(`<iframe src="([^"]*)"`).FindAllStringSubmatch(b.page.body, -1) {
+			frames[strings.ReplaceAll(m[1], "&amp;", "&")] = true
+		}
+		for path, c := range clients {
+			if !frames["https://app.example/"+path+"?"+url.Values{"iss": {s.Issuer}, "sid": {sids[path]}}.Encode()] {
+				t.Errorf("%s is not told its sid through the browser: %v", path, frames)
 			}
-			for path, c := range clients {
-				if !frames["https://app.example/"+path+"?"+url.Values{"iss": {s.Issuer}, "sid": {sids[path]}}.Encode()] {
-					t.Errorf("%s is not told its sid through the browser: %v", path, frames)
-				}
-				if claims := logoutClaims(t, s, c.ID, r.wait(t, "/"+name+path, 1)[0]); claims["sid"] != sids[path] {
-					t.Errorf("%s is told %v", path, claims)
-				}
+			if claims := logoutClaims(t, s, c.ID, r.wait(t, "/"+path, 1)[0]); claims["sid"] != sids[path] {
+				t.Errorf("%s is told %v", path, claims)
 			}
-		})
-	}
+		}
+	})
 }

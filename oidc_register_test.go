@@ -55,7 +55,7 @@ func initialToken(t *testing.T, s *keystonetest.Server, body m) answer {
 // asked, see what it says of itself as text and links, and are asked again when
 // that changes (N11, P1).
 func TestRegistration(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		reg := registers(t, s, "", "client_name", `<img src=x onerror=alert(1)>`, "client_uri", "https://app.example/about", "logo_uri", "https://app.example/logo.svg",
 			"policy_uri", "https://app.example/privacy", "tos_uri", "https://app.example/terms", "contacts", []string{"ops@app.example"})
 		reg.wants(t, http.StatusCreated, "register")
@@ -223,7 +223,7 @@ func TestRegistrationOff(t *testing.T) {
 // nodes together; within its policy; not after its end; and nobody makes one that
 // gives more than they hold (N11, N2).
 func TestInitialAccessTokens(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		nodes := []*keystonetest.Server{s, s.AddNode()}
 		registers(t, s, "").wants(t, http.StatusUnauthorized, "without a token")
 		made := initialToken(t, s, m{"uses": 5, "scopes": []string{"openid"}})
@@ -301,7 +301,7 @@ func TestInitialAccessTokens(t *testing.T) {
 // TestRegistrationQuota: strangers fill the database up to a bound, in all and from
 // one source, and what they leave unused goes (N11, Q7).
 func TestRegistrationQuota(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		nodes := []*keystonetest.Server{s, s.AddNode()}
 		from := func(i int) ask {
 			return as(nodes[i%2], "").with("X-Forwarded-For", fmt.Sprintf("2001:db8:0:%x::%d", i/5, i))

@@ -264,7 +264,7 @@ func second(_ int, answer map[string]any) map[string]any { return answer }
 
 // TestLogout: A11, I3, I5; oidcc-rp-initiated-logout with its negative cases.
 func TestLogout(t *testing.T) {
-	eachServerWith(t, keystonetest.WithTLS(), func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		const back = "https://app.example/bye"
 		jane := s.CreateUser("jane")
 		app := s.CreateClient(keystone.Client{Name: "Orders", Kind: keystone.ClientWeb, RedirectURIs: []string{callback}, PostLogoutURIs: []string{back},
@@ -369,7 +369,7 @@ func TestLogout(t *testing.T) {
 				t.Errorf("by form %t: alive", byForm)
 			}
 		}
-	})
+	}, keystonetest.WithTLS())
 }
 
 // TestRevokedMidway: M1 and D6. Whatever is taken away holds for what is in

@@ -24,7 +24,7 @@ func clientCount(s *keystonetest.Server) int {
 // nothing, at whichever endpoint, until what they ask for is begun or proved.
 func TestRefusedDocumentLeavesNoRow(t *testing.T) {
 	site := newDocumentSite(t)
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		key, other := newClientKey(t, "ES256", "a"), newClientKey(t, "ES256", "a")
 		keyed := site.put("/keyed.json", "token_endpoint_auth_method", "private_key_jwt", "jwks", jwks(t, key))
 		garbage := other.sign(t, "", assertionClaims(s, keyed.ID))
@@ -78,7 +78,7 @@ func TestRefusedDocumentLeavesNoRow(t *testing.T) {
 // TestRegistrationGivesWay: whoever fills the place for registrations shuts nobody out
 // for longer than an hour, and drives out nobody who came within it.
 func TestRegistrationGivesWay(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		body := m{"redirect_uris": []string{callback}, "token_endpoint_auth_method": "none"}
 		from := func(i int) answer {
 			return as(s, "").with("X-Forwarded-For", fmt.Sprintf("192.0.2.%d", i)).json(t, "POST", "/oauth2/register", body)
@@ -110,7 +110,7 @@ func TestRegistrationGivesWay(t *testing.T) {
 func TestStrangersAnswersGoWhereSaid(t *testing.T) {
 	site := newDocumentSite(t)
 	const evil, local = "https://evil.example/cb", "http://127.0.0.1/cb"
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		none := []any{"token_endpoint_auth_method", "none"}
 		with := func(uris ...string) []any { return append(none, "redirect_uris", uris) }
 		initial := initialToken(t, s, m{"uses": 9, "scopes": []string{"openid"}}).text("registration_token")
@@ -210,7 +210,7 @@ func TestNamesCanBeSeen(t *testing.T) {
 // TestRequestsAreKeptWithinBounds: however often something is said, what is kept of a
 // request is bounded, by whichever way it comes.
 func TestRequestsAreKeptWithinBounds(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		var scopes []string
 		for i := range 190 {
 			scopes = append(scopes, fmt.Sprintf("%s:%d", strings.Repeat("x", 94), i))
@@ -285,7 +285,7 @@ func TestRegisteredMethods(t *testing.T) {
 // TestAdministratorsGifts: what an administrator gave a client that registered itself
 // stays through its own changes, and is no way to more.
 func TestAdministratorsGifts(t *testing.T) {
-	eachAttacked(t, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		s.CreateScope("orders:read", "orders:write")
 		initial := initialToken(t, s, m{"scopes": []string{"openid", "profile"}})
 		reg := registers(t, s, initial.text("registration_token"), "scope", "openid profile")

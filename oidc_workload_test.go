@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/keystone-auth/keystone"
-	"github.com/keystone-auth/keystone/internal/store/storetest"
 	"github.com/keystone-auth/keystone/keystonetest"
 )
 
@@ -60,14 +59,6 @@ func (p *platform) rotate(keys ...clientKey) {
 	p.keys = keys
 }
 
-// eachServerWith is eachServer with a setting.
-func eachServerWith(t *testing.T, o keystonetest.Option, f func(t *testing.T, s *keystonetest.Server)) {
-	t.Run("sqlite", func(t *testing.T) { f(t, keystonetest.Start(t, o)) })
-	t.Run("postgres", func(t *testing.T) {
-		f(t, keystonetest.Start(t, keystonetest.WithPostgres(storetest.PostgresURL(t)), o))
-	})
-}
-
 const serviceAccount = "system:serviceaccount:shop:billing"
 
 // projected are the claims of a token that Kubernetes projects into a pod.
@@ -84,7 +75,7 @@ func (p *platform) projected(s *keystonetest.Server, pairs ...any) map[string]an
 func TestWorkload(t *testing.T) {
 	rsa, ec, stranger := newClientKey(t, "RS256", "k1"), newClientKey(t, "ES256", "k2"), newClientKey(t, "RS256", "k1")
 	p := newPlatform(t, rsa, ec)
-	eachServerWith(t, p.option, func(t *testing.T, s *keystonetest.Server) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		p.rotate(rsa, ec)
 		const job = "repo:octo-org/octo-repo:ref:refs/heads/main"
 		client := func(list ...keystone.Workload) keystonetest.Client {
@@ -222,7 +213,7 @@ func TestWorkload(t *testing.T) {
 		}
 		status, code = send(c.ID, next.sign(t, "", p.projected(s)), "/oauth2/token", asItself)
 		wantInvalidClient(t, "disabled", status, code)
-	})
+	}, p.option)
 }
 
 // TestWorkloadRegistration: what is wrong with an identity is said when it is
