@@ -139,7 +139,7 @@ func (w *world) acts(rt httpio.Route, next http.Handler) http.Handler {
 			a = keystone.Anonymous()
 		}
 		a.RequestID, a.Source = "request-of-the-test", "192.0.2.1"
-		next.ServeHTTP(rw, r.WithContext(httpio.WithActor(r.Context(), a)))
+		next.ServeHTTP(rw, r.WithContext(httpio.WithExchange(r.Context(), &httpio.Exchange{Actor: a})))
 	})
 }
 

@@ -106,7 +106,7 @@ func (w *world) acts(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		a := w.actors[r.Header.Get("X-Test-Actor")]
 		a.RequestID, a.Source = "request-of-the-test", "192.0.2.1"
-		next.ServeHTTP(rw, r.WithContext(httpio.WithActor(r.Context(), a)))
+		next.ServeHTTP(rw, r.WithContext(httpio.WithExchange(r.Context(), &httpio.Exchange{Actor: a})))
 	})
 }
 

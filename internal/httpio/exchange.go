@@ -75,14 +75,6 @@ func SetActor(ctx context.Context, a keystone.Actor) {
 	x.Actor = a
 }
 
-// WithActor returns a context in which a acts, for tests and for handlers that
-// authenticate by themselves.
-func WithActor(ctx context.Context, a keystone.Actor) context.Context {
-	x := *ExchangeOf(ctx)
-	x.Actor = a
-	return WithExchange(ctx, &x)
-}
-
 // Certificates returns the TLS client certificate of the request, then what came
 // along to verify it. That its sender holds the certificate's key is shown by the
 // handshake; everything else about it is still to be checked.
