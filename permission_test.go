@@ -148,31 +148,33 @@ func TestPermissions(t *testing.T) {
 				continue
 			}
 			address := parameter.ReplaceAllString(path, keystone.NewID(s.Clock.Now()))
-			lets := func(token string) bool {
+			lets := func(name, token string) bool {
 				var body any
 				if method != http.MethodGet {
 					body = map[string]any{}
 				}
 				a := as(s, token).json(t, method, address, body)
-				if token == "" && (a.status != http.StatusUnauthorized || a.header.Get("WWW-Authenticate") == "") {
-					t.Errorf("%s without a token: %d", route, a.status)
-				}
-				if known := token != "" && token != "rubbish"; known == (a.status == http.StatusUnauthorized) {
-					t.Errorf("%s with %.20q: %d", route, token, a.status)
+				if known := name != "nobody" && name != "rubbish"; known == (a.status == http.StatusUnauthorized) || !known && a.header.Get("WWW-Authenticate") == "" {
+					t.Errorf("%s as %s: %d %v", route, name, a.status, a.header)
 				}
 				return a.status != http.StatusUnauthorized && !closed.MatchString(a.text("error_description"))
 			}
-			person, admin := s.SignIn(user).AccessToken, s.SignIn(boss).AccessToken
-			asked := map[string]bool{"": false, "rubbish": false, person: demanded == self, admin: true, s.ServiceToken(service): demanded != self}
-			if demanded == self {
-				asked[foreign["access_token"].(string)] = false
-			} else {
-				asked[s.ServiceToken(service, demanded)] = true
-				asked[s.ServiceToken(service, slices.DeleteFunc(keystone.BuiltInScopeNames(), func(name string) bool { return name == demanded })...)] = false
+			type asker struct {
+				token string
+				may   bool
 			}
-			for token, want := range asked {
-				if lets(token) != want {
-					t.Errorf("%s with %.20q: let in: %t", route, token, !want)
+			askers := map[string]asker{"nobody": {"", false}, "rubbish": {"rubbish", false}, "a user": {s.SignIn(user).AccessToken, demanded == self},
+				"an administrator": {s.SignIn(boss).AccessToken, true}, "a service": {s.ServiceToken(service), demanded != self}}
+			if demanded == self {
+				askers["an administrator through another's client"] = asker{foreign["access_token"].(string), false}
+			} else {
+				others := slices.DeleteFunc(keystone.BuiltInScopeNames(), func(name string) bool { return name == demanded })
+				askers["the scope alone"] = asker{s.ServiceToken(service, demanded), true}
+				askers["all other scopes"] = asker{s.ServiceToken(service, others...), false}
+			}
+			for name, a := range askers {
+				if lets(name, a.token) != a.may {
+					t.Errorf("%s as %s: let in: %t", route, name, !a.may)
 				}
 			}
 		}
