@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
-	"time"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
@@ -93,34 +91,8 @@ func (s *Slice) tokens(w http.ResponseWriter, r *http.Request, c keystone.Client
 	return grant(s, ctx, grantRequest{c, form})
 }
 
-// writeTokens is WriteJSON of a token.TokenResponse for the hot path: every value is
-// printable ASCII without quotes or backslashes, or JSON, so none needs escaping.
+// writeTokens answers with tokens (RFC 6749 section 5.1).
 func writeTokens(w http.ResponseWriter, t token.Response) {
-	b := make([]byte, 0, len(t.AccessToken)+len(t.RefreshToken)+320)
-	b = append(append(b, `{"access_token":"`...), t.AccessToken...)
-	if t.RefreshToken != "" {
-		b = append(append(b, `","refresh_token":"`...), t.RefreshToken...)
-	}
-	if t.IDToken != "" {
-		b = append(append(b, `","id_token":"`...), t.IDToken...)
-	}
-	b = append(append(b, `","token_type":"`...), t.TokenType()...)
-	b = append(b, `","expires_in":`...)
-	b = strconv.AppendInt(b, int64(t.ExpiresIn/time.Second), 10)
-	b = append(b, `,"scope":"`...)
-	for i, name := range t.Scopes {
-		if i > 0 {
-			b = append(b, ' ')
-		}
-		b = append(b, name...)
-	}
-	b = append(append(b, `","jti":"`...), t.JTI...)
-	if t.IssuedType != "" {
-		b = append(append(b, `","issued_token_type":"`...), t.IssuedType...)
-	}
-	b = append(b, '"')
-	if len(t.Details) > 0 {
-		b = t.Details.AppendJSON(append(b, `,"authorization_details":`...))
-	}
-	httpio.WriteRaw(w, http.StatusOK, "", append(b, '}'))
+	b := make([]byte, 0, len(t.AccessToken)+len(t.RefreshToken)+len(t.IDToken)+320)
+	httpio.WriteRaw(w, http.StatusOK, "", t.AppendJSON(b))
 }

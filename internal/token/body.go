@@ -2,6 +2,7 @@ package token
 
 import (
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -24,6 +25,33 @@ type TokenResponse struct {
 func (r Response) Body() TokenResponse {
 	return TokenResponse{AccessToken: r.AccessToken, RefreshToken: r.RefreshToken, IDToken: r.IDToken, TokenType: r.TokenType(),
 		ExpiresIn: int64(r.ExpiresIn / time.Second), Scope: keystone.FormatScope(r.Scopes), JTI: r.JTI, IssuedType: r.IssuedType, Details: r.Details}
+}
+
+// AppendJSON appends what encoding/json makes of Body, without its detours: most of
+// what this server answers is tokens. Nothing in a token or a scope (RFC 6749 section
+// 3.3) needs quoting.
+func (r Response) AppendJSON(b []byte) []byte {
+	member := func(name, value string) {
+		b = append(append(append(append(b, name...), '"'), value...), '"')
+	}
+	member(`{"access_token":`, r.AccessToken)
+	if r.RefreshToken != "" {
+		member(`,"refresh_token":`, r.RefreshToken)
+	}
+	if r.IDToken != "" {
+		member(`,"id_token":`, r.IDToken)
+	}
+	member(`,"token_type":`, r.TokenType())
+	b = strconv.AppendInt(append(b, `,"expires_in":`...), int64(r.ExpiresIn/time.Second), 10)
+	member(`,"scope":`, keystone.FormatScope(r.Scopes))
+	if len(r.Details) > 0 {
+		b = r.Details.AppendJSON(append(b, `,"authorization_details":`...))
+	}
+	member(`,"jti":`, r.JTI)
+	if r.IssuedType != "" {
+		member(`,"issued_token_type":`, r.IssuedType)
+	}
+	return append(b, '}')
 }
 
 // TokenType is token_type (RFC 6749 section 7.1, RFC 9449 section 5).
