@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/server"
 	"github.com/keystone-auth/keystone/internal/store"
 )
 
@@ -16,13 +17,13 @@ import (
 func (d *doctor) database(ctx context.Context) {
 	master, haveKey := d.masterKey()
 	if !d.cfg.Postgres() {
-		if _, err := os.Stat(sqlitePath(d.cfg)); errors.Is(err, fs.ErrNotExist) {
-			d.warn("database", "%s is not there yet: the first start makes it.", sqlitePath(d.cfg))
+		if _, err := os.Stat(d.cfg.SQLitePath()); errors.Is(err, fs.ErrNotExist) {
+			d.warn("database", "%s is not there yet: the first start makes it.", d.cfg.SQLitePath())
 			return
 		}
 	}
 	if !haveKey {
-		d.fail("database", "There is a database, but no master key to it. Put the key back that it was made with.")
+		d.fail("database", "%v", server.ErrNoMasterKey)
 		return
 	}
 	s, err := store.Open(ctx, d.cfg.DatabaseURL.Reveal(), store.Options{Master: master, PoolSize: commandPool})
@@ -37,6 +38,9 @@ func (d *doctor) database(ctx context.Context) {
 		return
 	}
 	d.ok("database", "The database answers.")
+	if !d.databaseFile(ctx, db) {
+		return
+	}
 	d.databaseClock(ctx, db)
 	if !d.schema(ctx, db) {
 		return
@@ -46,6 +50,23 @@ func (d *doctor) database(ctx context.Context) {
 	if needs, err := db.NeedsSetup(ctx); err == nil && needs {
 		d.warn("administrator", "There is no administrator yet. Run: keystone setup-link")
 	}
+}
+
+// databaseFile checks that the file of a SQLite database is whole.
+func (d *doctor) databaseFile(ctx context.Context, db database) bool {
+	if d.cfg.Postgres() {
+		return true
+	}
+	switch damage, err := db.Damage(ctx); {
+	case err != nil:
+		d.fail("database file", "%s", refusal(err))
+	case damage != "":
+		d.fail("database file", "%s is damaged: %s. Stop the server and put a backup back, as docs/DEPLOYMENT.md says under Backup and restore.", d.cfg.SQLitePath(), damage)
+	default:
+		d.ok("database file", "%s is whole.", d.cfg.SQLitePath())
+		return true
+	}
+	return false
 }
 
 // How far clocks may be apart: a second is what nodes promise each other, ten are
@@ -98,6 +119,10 @@ func (d *doctor) schema(ctx context.Context, db database) bool {
 	if pending := pendingOf(steps); len(pending) > 0 {
 		d.warn("schema", "%d of %d steps are missing. Run: keystone migrate (keystone serve does it too)", len(pending), len(steps))
 		return false
+	}
+	if newer := store.NewerSchema(steps); newer != "" {
+		d.warn("schema", "%s", newer)
+		return true
 	}
 	d.ok("schema", "The schema is this version's.")
 	return true

@@ -7,24 +7,17 @@ import (
 	"net/url"
 	"os"
 	"runtime"
-	"strings"
 	"time"
 
-	"github.com/keystone-auth/keystone/internal/config"
 	"github.com/keystone-auth/keystone/internal/secret"
 )
-
-// sqlitePath is the file of the SQLite database.
-func sqlitePath(cfg *config.Config) string {
-	return strings.TrimPrefix(strings.TrimPrefix(cfg.DatabaseURL.Reveal(), "sqlite:"), "//")
-}
 
 // files checks who may read what nobody else should. Files with secrets in them are
 // among the warnings of the settings.
 func (d *doctor) files() {
 	private := []string{d.cfg.DataDir}
 	if !d.cfg.Postgres() {
-		private = append(private, sqlitePath(d.cfg))
+		private = append(private, d.cfg.SQLitePath())
 	}
 	for _, path := range private {
 		info, err := os.Stat(path)

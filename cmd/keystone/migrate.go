@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +20,7 @@ type migrationView struct {
 	Version int64  `json:"version"`
 	Name    string `json:"name"`
 	Applied bool   `json:"applied"`
+	Unknown bool   `json:"unknown,omitempty"` // a newer version applied it
 }
 
 var migrationColumns = []column[migrationView]{
@@ -45,20 +48,27 @@ version before goes on working beside this one.`,
 					return err
 				}
 				if dryRun {
-					return printMigrations(a, pendingOf(steps), "Nothing to apply.", "Would be applied: %d")
+					return printMigrations(a, pendingOf(steps), "Nothing to apply.", "Would be applied: %d", store.NewerSchema(steps))
 				}
-				return printMigrations(a, steps, "There are no steps.", "")
+				return printMigrations(a, steps, "There are no steps.", "", store.NewerSchema(steps))
 			}
 			d, err := openDatabase(ctx, cfg)
 			if err != nil {
 				return err
 			}
 			defer d.Close()
+			if err := d.checkKey(ctx); err != nil {
+				return err
+			}
 			applied, err := d.Migrate(ctx)
 			if err != nil {
 				return err
 			}
-			return printMigrations(a, applied, "Nothing to apply: the schema is this version's.", "Applied: %d")
+			steps, err := d.Migrations(ctx)
+			if err != nil {
+				return err
+			}
+			return printMigrations(a, applied, "Nothing to apply: the database has every step of this version.", "Applied: %d", store.NewerSchema(steps))
 		}}
 	c.Flags().BoolVar(&status, "status", false, "list every step and whether it is applied; applies none")
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "list what would be applied; applies nothing")
@@ -70,7 +80,7 @@ version before goes on working beside this one.`,
 // a database nor a master key.
 func migrations(ctx context.Context, cfg *config.Config) ([]store.Migration, error) {
 	if !cfg.Postgres() {
-		if _, err := os.Stat(sqlitePath(cfg)); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(cfg.SQLitePath()); errors.Is(err, fs.ErrNotExist) {
 			return store.Steps()
 		}
 	}
@@ -83,13 +93,26 @@ func migrations(ctx context.Context, cfg *config.Config) ([]store.Migration, err
 	return s.Migrations(ctx)
 }
 
-func printMigrations(a *app, steps []store.Migration, none, some string) error {
-	if !a.json && len(steps) == 0 {
-		return a.say("%s", none)
+// printMigrations prints steps, then in a table's case some with their number, and
+// what there is to know; none, where there are none.
+func printMigrations(a *app, steps []store.Migration, none, some, note string) error {
+	if a.json || len(steps) > 0 {
+		if err := printList(a, listOf(steps), func(m store.Migration) migrationView { return migrationView(m) }, migrationColumns); err != nil || a.json {
+			return err
+		}
 	}
-	list := listOf(steps)
-	if err := printList(a, list, func(m store.Migration) migrationView { return migrationView(m) }, migrationColumns); err != nil || a.json || some == "" {
-		return err
+	var lines []string
+	switch {
+	case len(steps) == 0:
+		lines = append(lines, none)
+	case some != "":
+		lines = append(lines, fmt.Sprintf(some, len(steps)))
 	}
-	return a.say(some, len(steps))
+	if note != "" {
+		lines = append(lines, note)
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return a.say("%s", strings.Join(lines, "\n"))
 }

@@ -64,11 +64,14 @@ func outboxList(a *app) *cobra.Command {
 
 func outboxRetry(a *app) *cobra.Command {
 	var all bool
-	c := &cobra.Command{Use: "retry [MESSAGE_ID]", Short: "Deliver a message again at once, or with --given-up all that were given up", Args: cobra.MaximumNArgs(1),
-		RunE: a.withStore(func(ctx context.Context, s *store.Store, args []string) error {
+	c := &cobra.Command{Use: "retry [MESSAGE_ID]", Short: "Deliver a message again at once, or with --given-up all that were given up",
+		Args: func(c *cobra.Command, args []string) error {
 			if all == (len(args) > 0) {
 				return usageError{"name either a message or --given-up"}
 			}
+			return cobra.MaximumNArgs(1)(c, args)
+		},
+		RunE: a.withStore(func(ctx context.Context, s *store.Store, args []string) error {
 			id := ""
 			if !all {
 				id = args[0]

@@ -74,11 +74,14 @@ func sessionList(a *app) *cobra.Command {
 
 func sessionEnd(a *app) *cobra.Command {
 	var of string
-	c := &cobra.Command{Use: "end [SESSION_ID]", Short: "End one session, or with --user all of a user's, and their refresh tokens", Args: cobra.MaximumNArgs(1),
-		RunE: a.withStore(func(ctx context.Context, s *store.Store, args []string) error {
+	c := &cobra.Command{Use: "end [SESSION_ID]", Short: "End one session, or with --user all of a user's, and their refresh tokens",
+		Args: func(c *cobra.Command, args []string) error {
 			if (of == "") == (len(args) == 0) {
 				return usageError{"name either a session or a user with --user"}
 			}
+			return cobra.MaximumNArgs(1)(c, args)
+		},
+		RunE: a.withStore(func(ctx context.Context, s *store.Store, args []string) error {
 			if of == "" {
 				if err := s.EndSession(ctx, operator(), args[0], "", keystone.EndRevoked); err != nil {
 					return err

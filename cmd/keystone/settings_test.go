@@ -91,6 +91,7 @@ func TestConfigFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("APP_NAME=\"Example Accounts\"\nDATA_DIR="+filepath.Join(m.dir, "elsewhere")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	m.ok("migrate", "--config", path)
 	m.ok("user", "list", "--config", path)
 	if _, err := os.Stat(filepath.Join(m.dir, "elsewhere", "keystone.db")); err != nil {
 		t.Error(err)

@@ -24,6 +24,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"user", "show"}, "accepts 1 arg(s), received 0"},
 		{[]string{"user", "create"}, `required flag(s) "email", "username" not set`},
 		{[]string{"session", "end"}, "name either a session or a user"},
+		{[]string{"outbox", "retry"}, "name either a message or --given-up"},
 		{[]string{"user", "create", "--password", "x"}, "unknown flag: --password"},
 		{[]string{"client", "secret", "rotate", "x", "--overlap", "soon"}, "invalid argument"},
 	} {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -136,6 +137,11 @@ func (c *Config) TLS() bool { return c.TLSCertFile != "" }
 
 // Postgres reports whether the database is PostgreSQL.
 func (c *Config) Postgres() bool { return isPostgres(c.DatabaseURL.Reveal()) }
+
+// SQLitePath is the file of the database, where that is SQLite.
+func (c *Config) SQLitePath() string {
+	return strings.TrimPrefix(strings.TrimPrefix(c.DatabaseURL.Reveal(), "sqlite:"), "//")
+}
 
 // MasterKeyFile is where the generated master key lives when MASTER_KEY is
 // not set.

@@ -54,9 +54,10 @@ func check(c *config.Config) (r ready, err error) {
 	return r, errors.Join(problems...)
 }
 
+// checkMasterKey is MasterKey, but makes none.
 func checkMasterKey(c *config.Config) error {
-	if c.MasterKey.IsSet() || c.Postgres() {
-		_, err := masterKey(c)
+	if begins, err := NewDatabase(c); err != nil || !begins || c.MasterKey.IsSet() {
+		_, err := MasterKey(c)
 		return err
 	}
 	_, err := secret.LoadOrCreateMasterKey(c.MasterKeyFile(), false)

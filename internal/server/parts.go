@@ -54,7 +54,7 @@ type Options struct {
 // and brings its schema up, and makes the first signing key. Everything that is
 // wrong is said here, before anything listens.
 func Open(ctx context.Context, c *config.Config, o Options) (*Parts, error) {
-	master, err := masterKey(c)
+	master, err := MasterKey(c)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +79,13 @@ func (p *Parts) build(ctx context.Context, o Options) (err error) {
 	if _, err = p.Store.Migrate(ctx); err != nil {
 		return err
 	}
+	steps, err := p.Store.Migrations(ctx)
+	if err != nil {
+		return err
+	}
+	if newer := store.NewerSchema(steps); newer != "" && o.Log != nil {
+		o.Log.WarnContext(ctx, "newer schema", "warning", newer)
+	}
 	if p.Hasher, err = password.New(password.Options{Slots: c.HashSlots, Queue: c.HashQueue, Params: o.Hashing}); err != nil {
 		return fmt.Errorf("server: password hashing: %w", err)
 	}
@@ -102,22 +109,6 @@ func (p *Parts) build(ctx context.Context, o Options) (err error) {
 	p.Proofs = token.NewProofs(p.Store, p.Master, c.DPoPNonce, c.Issuer, c.Aliases()...)
 	p.Verifier = token.NewVerifier(p.Store, p.Ring, c.Issuer, p.Proofs)
 	return nil
-}
-
-// masterKey takes the key from the settings, or, with SQLite, from the key file,
-// which is made at the first start.
-func masterKey(c *config.Config) (secret.MasterKey, error) {
-	if c.MasterKey.IsSet() {
-		key, err := secret.ParseMasterKey(c.MasterKey.Reveal())
-		if err != nil {
-			return key, fmt.Errorf("MASTER_KEY: %w", err)
-		}
-		return key, nil
-	}
-	if c.Postgres() {
-		return secret.MasterKey{}, fmt.Errorf("MASTER_KEY is not set: with PostgreSQL every node needs the same one; make it with `openssl rand -base64 32`")
-	}
-	return secret.LoadOrCreateMasterKey(c.MasterKeyFile(), true)
 }
 
 // Close ends the parts.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +27,7 @@ type Migration struct {
 	Version int64
 	Name    string
 	Applied bool
+	Unknown bool // to this program: a newer one applied it
 }
 
 const (
@@ -90,7 +92,7 @@ func Steps() (steps []Migration, err error) {
 }
 
 // Migrations lists every step and whether it is applied, without changing
-// anything.
+// anything. Steps that a newer program has applied come last.
 func (s *Store) Migrations(ctx context.Context) ([]Migration, error) {
 	provider, err := s.provider()
 	if err != nil {
@@ -111,7 +113,38 @@ func (s *Store) Migrations(ctx context.Context) ([]Migration, error) {
 	for _, m := range status {
 		out = append(out, Migration{Version: m.Source.Version, Name: path.Base(m.Source.Path), Applied: m.State == goose.StateApplied})
 	}
-	return out, nil
+	newer, err := s.unknownSteps(ctx, out)
+	return append(out, newer...), s.fail("migration status", err)
+}
+
+// unknownSteps are those that are applied and not among the known.
+func (s *Store) unknownSteps(ctx context.Context, known []Migration) ([]Migration, error) {
+	is := map[int64]bool{0: true} // goose's own first row
+	for _, m := range known {
+		is[m.Version] = true
+	}
+	applied, err := all(ctx, s, func(scan func(...any) error) (m Migration, err error) {
+		m = Migration{Name: "not of this version", Applied: true, Unknown: true}
+		err = scan(&m.Version)
+		return m, err
+	}, `SELECT DISTINCT version_id FROM `+goose.DefaultTablename+` WHERE is_applied ORDER BY version_id`)
+	return slices.DeleteFunc(applied, func(m Migration) bool { return is[m.Version] }), err
+}
+
+// NewerSchema says that a newer program has changed the schema, and what to do about
+// it; it is empty where none has.
+func NewerSchema(steps []Migration) string {
+	var numbers []string
+	for _, m := range steps {
+		if m.Unknown {
+			numbers = append(numbers, strconv.FormatInt(m.Version, 10))
+		}
+	}
+	if len(numbers) == 0 {
+		return ""
+	}
+	return "The database has schema steps that this version does not know (" + strings.Join(numbers, ", ") + "): a newer Keystone has used it. " +
+		"This version may serve it if it is the one before; otherwise put the newer program back."
 }
 
 // createLeases makes the one table that must exist before a migration can be

@@ -66,6 +66,9 @@ func openSQLite(ctx context.Context, path string) (*lite, error) {
 	writer.SetMaxIdleConns(1)
 	if err := writer.PingContext(ctx); err != nil {
 		_ = writer.Close()
+		if isDamaged(err) {
+			return nil, fmt.Errorf("%s is damaged: %w. Stop the server and put a backup back, as docs/DEPLOYMENT.md says under Backup and restore", path, err)
+		}
 		return nil, fmt.Errorf("open the SQLite database: %w; it must be a file on a local disk that this user may write", err)
 	}
 	reader, err := sql.Open("sqlite", dsn("_pragma=query_only(1)", "_pragma=cache_size(-2000)"))
@@ -266,6 +269,12 @@ func (l *lite) classify(err error) fault {
 		return faultDown
 	}
 	return faultOther
+}
+
+// isDamaged reports whether SQLite found its file broken.
+func isDamaged(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB)
 }
 
 func (l *lite) migrations() fs.FS {

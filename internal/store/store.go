@@ -84,6 +84,22 @@ func (s *Store) Close() {
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error { return s.fail("ping", s.db.ping(ctx)) }
 
+// Damage says what is wrong with the file of a SQLite database (PRAGMA quick_check),
+// or nothing. It reads all of it. PostgreSQL looks after its own.
+func (s *Store) Damage(ctx context.Context) (string, error) {
+	if _, ok := s.db.(*lite); !ok {
+		return "", nil
+	}
+	found, err := s.texts(ctx, `PRAGMA quick_check(3)`)
+	if isDamaged(err) { // so much that it does not get to the end
+		return err.Error(), nil
+	}
+	if err != nil || len(found) == 1 && found[0] == "ok" {
+		return "", s.fail("check the database file", err)
+	}
+	return strings.Join(found, "; "), nil
+}
+
 // ClockOffset returns how far the database's clock is ahead of this machine's, as
 // exactly as the way there and back allows. SQLite has this machine's own: 0.
 func (s *Store) ClockOffset(ctx context.Context) (time.Duration, error) {

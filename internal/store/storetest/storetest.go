@@ -8,6 +8,7 @@ package storetest
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"net/url"
 	"os"
@@ -174,7 +175,7 @@ func withDatabase(base, name string) string {
 	return u.String()
 }
 
-func run(base, sql string) error {
+func run(base, text string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, base)
@@ -182,8 +183,27 @@ func run(base, sql string) error {
 		return fmt.Errorf("TEST_POSTGRES_URL does not answer: %w", err)
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	_, err = conn.Exec(ctx, sql)
+	_, err = conn.Exec(ctx, text)
 	return err
+}
+
+// Exec runs statements on a database of a test, past the store.
+func Exec(t testing.TB, database, statements string) {
+	t.Helper()
+	if store.IsPostgres(database) {
+		if err := run(database, statements); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	db, err := sql.Open("sqlite", database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(context.Background(), statements); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // ReadOnly makes a PostgreSQL database of a test refuse writes, as a standby does,
