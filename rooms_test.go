@@ -24,7 +24,7 @@ var rooms = []struct{ name, may, why string }{
 	{"keystone", "", "the nouns know nobody, so everybody may know them"},
 	{"internal/config", "", "settings are read before anything exists"},
 	{"internal/secret", "", "primitives only: no noun decides how randomness is made"},
-	{"internal/ephemeral", "", "counters and caches carry no meaning, so losing them weakens nothing"},
+	{"internal/ephemeral", "", "counters carry no meaning, so losing them weakens nothing"},
 	{"internal/cache", "", "keeps anything, knows nothing"},
 	{"internal/password", "keystone", "says why a password was refused in the nouns' errors"},
 	{"internal/fetch", "keystone cache", "the one guarded way out; what it brings home is its caller's to read"},

@@ -9,8 +9,9 @@
 //	}
 //
 // Nothing is a stand-in. What differs from a server in production is stated:
-// rate limits are off, and the clock can be moved forward ([Clock]).
-// WithSettings brings any setting back to what production has.
+// rate limits are off, hashes of passwords cost next to nothing (WithRealHashing
+// has their price), and the clock can be moved forward ([Clock]). WithSettings
+// brings any setting back to what production has.
 //
 // The package is for programs that are protected by Keystone as much as for
 // Keystone's own tests, so nothing of Keystone's internals shows in it. It must
