@@ -1,7 +1,9 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -14,6 +16,7 @@ type Message struct {
 	Kind     string
 	Payload  []byte
 	Attempts int
+	Failed   bool // before, or another one to the same receiver while this one waited
 }
 
 // Enqueue adds a message; inside InTx it leaves with the transaction.
@@ -42,11 +45,13 @@ func (s *Store) Claim(ctx context.Context, kind, holder string, n int, ttl time.
 		}
 		for _, id := range ids {
 			m := Message{ID: id, Kind: kind}
+			var why string
 			won, err := tx.row(ctx, `UPDATE outbox SET claimed_by = $1, claimed_until = $2, attempts = attempts + 1
-				WHERE id = $3 AND claimed_until <= $4 AND due_at <= $4 AND dead_at = 0 RETURNING payload, attempts`, []any{holder, micros(now.Add(ttl)), id, micros(now)}, &m.Payload, &m.Attempts)
+				WHERE id = $3 AND claimed_until <= $4 AND due_at <= $4 AND dead_at = 0 RETURNING payload, attempts, last_error`, []any{holder, micros(now.Add(ttl)), id, micros(now)}, &m.Payload, &m.Attempts, &why)
 			if err != nil {
 				return err
 			}
+			m.Failed = why != ""
 			if won {
 				claimed = append(claimed, m)
 			}
@@ -72,4 +77,37 @@ func (s *Store) Undelivered(ctx context.Context, id, holder, why string, due tim
 	_, err := s.q.exec(ctx, `UPDATE outbox SET due_at = $1, claimed_until = 0, last_error = $2, dead_at = $3 WHERE id = $4 AND claimed_by = $5`,
 		micros(due), why, deadAt, id, holder)
 	return s.fail("put message back", err)
+}
+
+// PutBack gives back messages that holder has claimed and not tried, until due.
+func (s *Store) PutBack(ctx context.Context, holder string, list []Message, due time.Time) error {
+	err := s.InTx(ctx, func(tx *Store) error {
+		for _, m := range list {
+			if _, err := tx.q.exec(ctx, `UPDATE outbox SET due_at = $1, claimed_until = 0, attempts = attempts - 1 WHERE id = $2 AND claimed_by = $3`, micros(due), m.ID, holder); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return s.fail("put messages back", err)
+}
+
+// Postpone moves all that is due of a kind for one client, and held by nobody, to
+// due. What is due later keeps its time, so that nothing is moved for ever. why, where
+// there is one, is why that client failed.
+func (s *Store) Postpone(ctx context.Context, kind, clientID, why string, due time.Time) error {
+	begins, err := json.Marshal(clientID)
+	if err != nil {
+		return err
+	}
+	from := append([]byte(`{"client_id":`), begins...) // as LogoutNotice and Ping begin
+	until := bytes.Clone(from)
+	until[len(until)-1]++
+	err = s.InTx(ctx, func(tx *Store) error {
+		_, err := tx.q.exec(ctx, `UPDATE outbox SET due_at = $1, last_error = CASE WHEN $2 = '' THEN last_error ELSE $2 END
+			WHERE kind = $3 AND due_at <= $4 AND claimed_until <= $4 AND dead_at = 0 AND payload >= $5 AND payload < $6`,
+			micros(due), why, kind, micros(tx.now()), from, until)
+		return err
+	})
+	return s.fail("postpone messages", err)
 }
