@@ -28,6 +28,7 @@ type Trace struct {
 type Checks struct {
 	names [32]string
 	n     int
+	rest  bool // the last is what is left, and gives way
 	facts map[string]string
 }
 
@@ -42,9 +43,25 @@ const (
 // Checking notes that the request has come to a check. Names are constants: they
 // are shown as they are.
 func Checking(ctx context.Context, name string) {
-	if c, ok := ctx.Value(ChecksKey{}).(*Checks); ok && c.n < len(c.names) {
+	c, ok := ctx.Value(ChecksKey{}).(*Checks)
+	if !ok {
+		return
+	}
+	if c.rest {
+		c.n, c.rest = c.n-1, false
+	}
+	if c.n < len(c.names) {
 		c.names[c.n] = name
 		c.n++
+	}
+}
+
+// CheckingRest notes what is checked where no check names itself any more; the next
+// that does takes its place.
+func CheckingRest(ctx context.Context, name string) {
+	Checking(ctx, name)
+	if c, ok := ctx.Value(ChecksKey{}).(*Checks); ok && c.n < len(c.names) {
+		c.rest = true
 	}
 }
 

@@ -21,10 +21,21 @@ func TestChecks(t *testing.T) {
 	if !slices.Equal(names, []string{"client", "scope"}) || len(facts["asked"]) != maxFact+len("…") {
 		t.Errorf("%q %q", names, facts)
 	}
+	CheckingRest(ctx, "what is left")
+	if names, _ := c.Came(); names[len(names)-1] != "what is left" {
+		t.Errorf("%q", names)
+	}
+	Checking(ctx, "form") // which is more than what is left
+	Checking(ctx, "word")
+	if names, _ := c.Came(); !slices.Equal(names, []string{"client", "scope", "form", "word"}) {
+		t.Errorf("%q", names)
+	}
 	for i := range 100 {
 		Checking(ctx, "more")
 		Fact(ctx, strconv.Itoa(i), "")
 	}
+	CheckingRest(ctx, "beyond")
+	Checking(ctx, "beyond")
 	if names, facts := c.Came(); len(names) != len(c.names) || len(facts) != maxFacts {
 		t.Errorf("%d checks, %d facts: not bounded", len(names), len(facts))
 	}

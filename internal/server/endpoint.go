@@ -46,7 +46,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		httpio.WriteError(w, r, err)
 		return
 	}
-	keystone.Checking(r.Context(), "what the request asks for") // else whatever refuses behind the route would look like its last check
+	keystone.CheckingRest(r.Context(), "what the request asks for") // else whatever refuses behind the route would look like its last check
 	e.handler.ServeHTTP(w, r)
 	var refused *keystone.Error
 	if errors.As(rec.x.Err, &refused) && refused.Kind == keystone.Forbidden && refused.Fields == nil && rec.x.Actor.Kind != keystone.ActorAnonymous {
