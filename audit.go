@@ -22,63 +22,64 @@ type AuditEvent struct {
 	Detail     map[string]any // before and after, reasons; no secrets
 }
 
-// The actions. The list is closed: filters, dashboards and alerts rely on it.
+// The actions. The list is closed: filters, dashboards and alerts rely on it. What
+// is said of each is what docs/AUDIT.md says.
 const (
-	ActUserCreated         = "user.created"
-	ActUserUpdated         = "user.updated"
-	ActUserEnabled         = "user.enabled"
-	ActUserDisabled        = "user.disabled"
-	ActUserDeleted         = "user.deleted"
-	ActUserRolesChanged    = "user.roles_changed"
-	ActUserUnlocked        = "user.unlocked"
-	ActPasswordChanged     = "password.changed"
-	ActPasswordRehashed    = "password.rehashed"
-	ActPasswordReset       = "password.reset_started"
-	ActSignInSucceeded     = "sign_in.succeeded"
-	ActSignInFailed        = "sign_in.failed"
-	ActSessionEnded        = "session.ended"
-	ActSessionsEnded       = "sessions.ended"
-	ActTokenRefreshed      = "token.refreshed"
-	ActTokenIssued         = "token.issued" // stored access tokens; stateless ones are counted as usage
-	ActTokenRevoked        = "token.revoked"
-	ActTokenReuse          = "token.reuse_detected"
-	ActRoleCreated         = "role.created"
-	ActRoleUpdated         = "role.updated"
-	ActRoleDeleted         = "role.deleted"
-	ActScopeCreated        = "scope.created"
-	ActScopeUpdated        = "scope.updated"
-	ActScopeDeleted        = "scope.deleted"
-	ActClientCreated       = "client.created"
-	ActClientUpdated       = "client.updated"
-	ActClientDeleted       = "client.deleted"
-	ActClientSecretAdded   = "client.secret_added"
-	ActClientSecretRemoved = "client.secret_removed"
-	ActClientAuthFailed    = "client.authentication_failed"
-	ActAccessDenied        = "access.denied"
-	ActKeyCreated          = "key.created"
-	ActKeyRevoked          = "key.revoked"
-	ActSetupLinkMade       = "setup.link_created"
-	ActSetupDone           = "setup.completed"
-	ActAuditPruned         = "audit.pruned"
-	ActConsentGiven        = "consent.given"
-	ActConsentRevoked      = "consent.revoked"
-	ActCodeRedeemed        = "code.redeemed"
-	ActCodeBurned          = "code.burned" // a wrong verifier or key came with it
-	ActMessagesRetried     = "messages.retried"
-	ActCodeReuse           = "code.reuse_detected"
+	ActUserCreated         = "user.created"                 // An account was made: by an administrator, the command line, or its owner at registration.
+	ActUserUpdated         = "user.updated"                 // Name, address or other facts of an account were changed.
+	ActUserEnabled         = "user.enabled"                 // An account may sign in again.
+	ActUserDisabled        = "user.disabled"                // An account was switched off; its sessions and tokens ended.
+	ActUserDeleted         = "user.deleted"                 // An account was deleted with everything that hangs on it.
+	ActUserRolesChanged    = "user.roles_changed"           // Roles of an account were given or taken.
+	ActUserUnlocked        = "user.unlocked"                // The failure counters of an account were cleared.
+	ActPasswordChanged     = "password.changed"             // A password was set: by its owner, a reset link or the command line; all other sessions ended.
+	ActPasswordRehashed    = "password.rehashed"            // A hash was renewed with present costs at a sign-in; the password is the same.
+	ActPasswordReset       = "password.reset_started"       // A reset link was made: the old password and all sessions are gone.
+	ActSignInSucceeded     = "sign_in.succeeded"            // Somebody signed in.
+	ActSignInFailed        = "sign_in.failed"               // A sign-in or the confirmation of a password was refused; the detail says why.
+	ActSessionEnded        = "session.ended"                // A session ended: signed out, or ended by somebody else.
+	ActSessionsEnded       = "sessions.ended"               // All sessions of a user were ended at once.
+	ActTokenRefreshed      = "token.refreshed"              // A refresh token was used; `grace` says once more, within REFRESH_GRACE_SECONDS.
+	ActTokenIssued         = "token.issued"                 // An opaque access token was stored; JWTs are counted as usage.
+	ActTokenRevoked        = "token.revoked"                // A token was revoked, or the family of a refresh token.
+	ActTokenReuse          = "token.reuse_detected"         // A refresh token came again after its successor was used: the family is revoked. Look into it: it may have been stolen.
+	ActRoleCreated         = "role.created"                 // A role was made.
+	ActRoleUpdated         = "role.updated"                 // Name, description or scopes of a role were changed.
+	ActRoleDeleted         = "role.deleted"                 // A role was deleted.
+	ActScopeCreated        = "scope.created"                // A scope was made.
+	ActScopeUpdated        = "scope.updated"                // The description of a scope was changed.
+	ActScopeDeleted        = "scope.deleted"                // A scope was deleted.
+	ActClientCreated       = "client.created"               // A client was made, or registered itself.
+	ActClientUpdated       = "client.updated"               // Settings of a client were changed; switching it on and off too.
+	ActClientDeleted       = "client.deleted"               // A client was deleted.
+	ActClientSecretAdded   = "client.secret_added"          // A client got a secret.
+	ActClientSecretRemoved = "client.secret_removed"        // A secret of a client was withdrawn.
+	ActClientAuthFailed    = "client.authentication_failed" // A client did not prove itself; once a minute for each client and source.
+	ActAccessDenied        = "access.denied"                // Somebody was refused for want of a right; once a minute for each actor and route.
+	ActKeyCreated          = "key.created"                  // A signing key was made.
+	ActKeyRevoked          = "key.revoked"                  // A signing key was withdrawn with all that it signed.
+	ActSetupLinkMade       = "setup.link_created"           // A link was made that makes the first administrator.
+	ActSetupDone           = "setup.completed"              // The first administrator was made.
+	ActAuditPruned         = "audit.pruned"                 // Rows past their retention were deleted from this trail.
+	ActConsentGiven        = "consent.given"                // A person allowed a client something.
+	ActConsentRevoked      = "consent.revoked"              // A person took back what a client was allowed.
+	ActCodeRedeemed        = "code.redeemed"                // An authorization code was exchanged for tokens.
+	ActCodeBurned          = "code.burned"                  // A wrong verifier or key came with an authorization code: it is worth nothing any more.
+	ActMessagesRetried     = "messages.retried"             // Messages to other servers were made due again.
+	ActCodeReuse           = "code.reuse_detected"          // A used authorization code came again: what it gave is revoked (RFC 6749 section 4.1.2). Look into it: it may have been stolen.
 
 	// Of a person who is somewhere else than the client (RFC 8628, CIBA).
-	ActAuthorizationAsked    = "authorization.asked"
-	ActAuthorizationApproved = "authorization.approved"
-	ActAuthorizationDenied   = "authorization.denied"
-	ActAuthorizationRedeemed = "authorization.redeemed"
+	ActAuthorizationAsked    = "authorization.asked"    // A device or a client asked for a person who is somewhere else.
+	ActAuthorizationApproved = "authorization.approved" // The person allowed it.
+	ActAuthorizationDenied   = "authorization.denied"   // The person refused it.
+	ActAuthorizationRedeemed = "authorization.redeemed" // The client fetched its tokens.
 
-	ActTokenExchanged = "token.exchanged" // RFC 8693
-	ActTokenAsserted  = "token.asserted"  // RFC 7523: for a person whom another issuer vouches for
+	ActTokenExchanged = "token.exchanged" // A client got a token for another one (RFC 8693).
+	ActTokenAsserted  = "token.asserted"  // A client got a token for a person whom another issuer vouches for (RFC 7523).
 
 	// Initial access tokens (RFC 7591 section 3).
-	ActRegistrationTokenCreated = "registration_token.created"
-	ActRegistrationTokenRevoked = "registration_token.revoked"
+	ActRegistrationTokenCreated = "registration_token.created" // A token was made with which clients register themselves.
+	ActRegistrationTokenRevoked = "registration_token.revoked" // Such a token was withdrawn.
 )
 
 // AuditFilter selects rows of the trail; empty fields select everything.

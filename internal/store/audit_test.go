@@ -4,6 +4,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -136,6 +143,10 @@ func writes() []write {
 		w("RevokeGrant", "token.revoked", func(t *testing.T, s *store.Store, _ *[]string) func() error {
 			g := signIn(t, s, user(t, s))
 			return func() error { return s.RevokeGrant(ctx, auditor, g.ID, keystone.EndTokenRevoked) }
+		}),
+		w("RevokeGrant of a code that came again", "code.reuse_detected", func(t *testing.T, s *store.Store, _ *[]string) func() error {
+			g := signIn(t, s, user(t, s))
+			return func() error { return s.RevokeGrant(ctx, auditor, g.ID, keystone.EndCodeReuse) }
 		}),
 		w("SaveAccessToken", "token.issued", func(_ *testing.T, s *store.Store, secrets *[]string) func() error {
 			value := secret.New(secret.AccessToken)
@@ -301,6 +312,41 @@ func TestEveryWriteIsInTheTrail(t *testing.T) {
 			t.Errorf("only %d secrets were planted", len(secrets))
 		}
 	})
+}
+
+// TestEveryActionIsWritten: what the list of actions promises to filters and alerts,
+// some code writes.
+func TestEveryActionIsWritten(t *testing.T) {
+	root := filepath.Join("..", "..")
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "audit.go"), nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unwritten := map[string]bool{}
+	for name, o := range file.Scope.Objects { //nolint:staticcheck // one file, and its own names only
+		if o.Kind == ast.Con && strings.HasPrefix(name, "Act") {
+			unwritten[name] = true
+		}
+	}
+	if len(unwritten) < 40 {
+		t.Fatalf("only %d actions were found", len(unwritten))
+	}
+	named := regexp.MustCompile(`keystone\.(Act[A-Z]\w+)`)
+	if err := filepath.WalkDir(filepath.Join(root, "internal"), func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range named.FindAllStringSubmatch(string(text), -1) {
+			delete(unwritten, m[1])
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for name := range unwritten {
+		t.Errorf("nothing writes %s", name)
+	}
 }
 
 // TestNoWriteWithoutTrail is SECURITY.md N10: where the trail cannot be written,

@@ -160,8 +160,12 @@ func (s *Store) RevokeGrant(ctx context.Context, by keystone.Actor, id, reason s
 	if err != nil {
 		return err
 	}
+	action := keystone.ActTokenRevoked
+	if reason == keystone.EndCodeReuse {
+		action = keystone.ActCodeReuse
+	}
 	return s.endGrant(ctx, by, g, reason, keystone.AuditEvent{
-		Action: keystone.ActTokenRevoked, TargetKind: "grant", TargetID: id, Detail: map[string]any{"reason": reason, "user_id": g.UserID}})
+		Action: action, TargetKind: "grant", TargetID: id, Detail: map[string]any{"reason": reason, "user_id": g.UserID}})
 }
 
 // endGrant needs of g what never changes.
