@@ -32,9 +32,7 @@ func (s *Slice) Register(ctx context.Context, u keystone.User, pass string) (key
 	by := httpio.Actor(ctx)
 	keystone.Checking(ctx, "registration is open")
 	if !s.RegistrationOpen {
-		if err := s.Store.Record(ctx, by, keystone.AuditEvent{Action: keystone.ActAccessDenied, TargetKind: "server", Detail: map[string]any{"reason": "registration_closed"}}); err != nil {
-			return u, err
-		}
+		s.Denied(ctx, by, "registration_closed")
 		return u, errClosed
 	}
 	keystone.Checking(ctx, "names, address and password")

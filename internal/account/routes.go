@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/password"
 	"github.com/keystone-auth/keystone/internal/proof"
@@ -23,6 +24,8 @@ type Slice struct {
 	// ConfirmLimit and RenameLimit refuse where the source asked for too many
 	// passwords, and where the actor tried too many names and addresses.
 	ConfirmLimit, RenameLimit func(ctx context.Context) error
+	// Denied records that somebody was refused who may be anybody, bounded.
+	Denied func(ctx context.Context, by keystone.Actor, reason string)
 }
 
 // Routes lists every endpoint.

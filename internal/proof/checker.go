@@ -15,6 +15,9 @@ type Checker struct {
 	Store  *store.Store
 	Hasher *password.Hasher
 	Brakes Brakes
+	// Denied records that somebody was refused who may be anybody, bounded. nil:
+	// nothing does.
+	Denied func(ctx context.Context, by keystone.Actor, reason string)
 }
 
 // Proof is a password that was right.

@@ -138,15 +138,17 @@ func (c *Checker) Reset(ctx context.Context, by keystone.Actor, value, newPasswo
 	return err
 }
 
-// refuseReset refuses a link. One that cannot be ours leaves no trace, or anybody
+// refuseReset refuses a link. One that was never ours leaves no trace, or anybody
 // could fill the trail.
 func (c *Checker) refuseReset(ctx context.Context, by keystone.Actor, value string) error {
-	if !secret.WellFormed(secret.OneTime, value) {
+	if !secret.WellFormed(secret.OneTime, value) || c.Denied == nil {
 		return errReset
 	}
-	err := c.Store.Record(ctx, by, keystone.AuditEvent{Action: keystone.ActAccessDenied, TargetKind: "server", Detail: map[string]any{"reason": "reset_link"}})
-	if err != nil {
+	switch known, err := c.Store.KnownOnce(ctx, store.SingleUseReset, value); {
+	case err != nil:
 		return err
+	case known:
+		c.Denied(ctx, by, "reset_link")
 	}
 	return errReset
 }

@@ -63,6 +63,14 @@ func (d *denials) clientFailed(ctx context.Context, actor keystone.Actor, client
 	})
 }
 
+// stranger records that somebody was refused who need not be anybody, such as at a
+// closed registration: for each reason and source, and without a target.
+func (d *denials) stranger(ctx context.Context, actor keystone.Actor, reason string) {
+	d.write(ctx, actor, "reason|"+reason+"|"+limitKey(actor.Source), keystone.AuditEvent{
+		Action: keystone.ActAccessDenied, TargetKind: "server", Detail: map[string]any{"reason": reason},
+	})
+}
+
 // write adds the event, unless one like it (key) was added in the last minute.
 func (d *denials) write(ctx context.Context, actor keystone.Actor, key string, e keystone.AuditEvent) {
 	if !d.first(key, actor.ID != "" || e.TargetID != "") {

@@ -69,6 +69,14 @@ func (s *Store) PeekOnce(ctx context.Context, kind, value string) (bool, error) 
 	return ok, err
 }
 
+// KnownOnce reports whether there is such an item at all, also one that was used or
+// has expired within the hour.
+func (s *Store) KnownOnce(ctx context.Context, kind, value string) (bool, error) {
+	var one int
+	found, err := s.row(ctx, `SELECT 1 FROM single_use WHERE kind = $1 AND hash = $2`, []any{kind, secret.Hash(value)}, &one)
+	return found, s.fail("look for single-use item", err)
+}
+
 // FirstSeen remembers a value that its sender chose (an assertion's jti) until
 // expires and reports whether this is its first appearance anywhere.
 func (s *Store) FirstSeen(ctx context.Context, kind, value string, expires time.Time) (bool, error) {
