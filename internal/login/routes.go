@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 
 	"github.com/keystone-auth/keystone"
@@ -21,6 +22,7 @@ type Slice struct {
 	Hasher *password.Hasher
 	// Observe is told how each sign-in came out, for metrics: a closed list.
 	Observe func(result string)
+	Log     *slog.Logger
 
 	// Register makes an account for whoever asks, or says why not: the same for the
 	// page as for the API. RegistrationOpen says whether people are told of the page,

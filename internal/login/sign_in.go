@@ -2,7 +2,6 @@ package login
 
 import (
 	"context"
-	"log/slog"
 	"strings"
 	"unicode/utf8"
 
@@ -134,7 +133,7 @@ func (s *Slice) rehash(ctx context.Context, by keystone.Actor, p proof.Proof, pa
 		err = s.Store.Rehash(ctx, by, p.Login.UserID, p.Login.Hash, hash)
 	}
 	if err != nil {
-		slog.WarnContext(ctx, "password hash not renewed", "user", p.Login.UserID, "error", err)
+		s.Log.WarnContext(ctx, "password hash not renewed", "user_id", p.Login.UserID, "error", err)
 	}
 }
 

@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -223,7 +222,7 @@ func (s *Slice) writeRegistration(w http.ResponseWriter, r *http.Request, status
 	// The client is there already, and this is the only answer with its secrets: a key
 	// that cannot be made now is made at its first use.
 	if err := s.Ring.Prepare(r.Context(), reg.Client.AnswerAlgs()...); err != nil {
-		slog.WarnContext(r.Context(), "keys of a registered client", "client_id", reg.Client.ID, "err", err)
+		s.Log.WarnContext(r.Context(), "keys of a registered client not made", "client_id", reg.Client.ID, "error", err)
 	}
 	m := metadataOf(reg.Client)
 	m["registration_access_token"] = reg.Token

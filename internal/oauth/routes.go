@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
@@ -41,6 +42,7 @@ type Slice struct {
 	// Poll counts a poll for a code and reports whether it came no earlier than
 	// interval after the one before; each that did adds five seconds.
 	Poll func(ctx context.Context, code string, interval time.Duration) bool
+	Log  *slog.Logger
 
 	Registration Registration
 	Documents    *Documents // nil: no client_id is an address

@@ -14,6 +14,7 @@ import (
 // comes or goes needs no restart.
 type authorities struct {
 	file    string
+	log     *slog.Logger
 	current atomic.Pointer[x509.CertPool]
 	stamp   fileStamp
 }
@@ -52,7 +53,7 @@ func (a *authorities) read() (bool, error) {
 func (a *authorities) reload(ctx context.Context) error {
 	changed, err := a.read()
 	if changed {
-		slog.InfoContext(ctx, "authorities of clients reloaded", "file", a.file)
+		a.log.InfoContext(ctx, "authorities of clients reloaded", "file", a.file)
 	}
 	return err
 }

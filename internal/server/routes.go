@@ -24,22 +24,22 @@ func (s *Server) routes() []httpio.Route {
 		return pages.Problem
 	}
 	cookies := httpio.NewCookies(https(c.Issuer), c.SessionIFrame)
-	check := &proof.Checker{Store: p.Store, Hasher: p.Hasher, Brakes: proof.Brakes{Account: s.limits.Account, Guesses: s.limits.Guesses, Guessed: s.limits.Guessed}}
+	check := &proof.Checker{Store: p.Store, Hasher: p.Hasher, Brakes: proof.Brakes{Account: s.limits.Account, Guesses: s.limits.Guesses, Guessed: s.limits.Guessed}, Denied: s.denials.stranger}
 	people := &account.Slice{
 		Store: p.Store, Proof: check, Hasher: p.Hasher, Policy: p.Policy, Pages: pages, Issuer: c.Issuer,
-		RegistrationOpen: c.Registration == "open", ConfirmLimit: s.limits.Confirm, RenameLimit: s.limits.Rename,
+		RegistrationOpen: c.Registration == "open", ConfirmLimit: s.limits.Confirm, RenameLimit: s.limits.Rename, Denied: s.denials.stranger,
 	}
 	slices := [][]httpio.Route{
 		(&oauth.Slice{
 			Registration: s.registration, Documents: s.documents(),
 			Store: p.Store, Issuer: p.Issuer, Verifier: p.Verifier, Ring: p.Ring, Proofs: p.Proofs, Keys: oauth.NewKeySource(p.Fetch), TLS: s.tlsClients,
-			Allow: s.limits.AllowClient, Failed: s.clientFailed, Start: s.limits.Start, Named: s.limits.Named, Asked: s.limits.Asked, Poll: s.limits.Poll,
+			Allow: s.limits.AllowClient, Failed: s.clientFailed, Start: s.limits.Start, Named: s.limits.Named, Asked: s.limits.Asked, Poll: s.limits.Poll, Log: s.log,
 			AppName: c.AppName, Pages: below, RootPages: pages, Cookies: cookies, RegistrationOpen: c.Registration == "open",
 			SessionFrame: c.SessionIFrame,
 		}).Routes(),
 		(&login.Slice{
 			Store: p.Store, Issuer: p.Issuer, Proof: check, Hasher: p.Hasher,
-			Observe:  s.metrics.signIn,
+			Observe: s.metrics.signIn, Log: s.log,
 			Register: people.Register, RegistrationOpen: people.RegistrationOpen, PasswordRules: p.Policy.Describe(),
 			Pages: pages, Cookies: cookies,
 		}).Routes(),

@@ -93,6 +93,9 @@ func New(ctx context.Context, c *config.Config, o Options) (*Server, error) {
 		return nil, err
 	}
 	s.pages, s.tlsClients, s.authorities, s.registration = r.pages, r.clients, r.authorities, r.registration
+	if s.authorities != nil {
+		s.authorities.log = o.Log
+	}
 	if s.tracer, err = newTracer(ctx, c.OTLPEndpoint, c.AppName, o.Version, o.Log); err != nil {
 		return nil, err
 	}
