@@ -141,8 +141,9 @@ func TestNoticesOfAFailedClientMove(t *testing.T) {
 			tried[oauth.ClientOf([]byte(p))]++
 		}
 		for _, id := range strings.Fields(names) {
-			if want := map[bool]int{true: 1, false: noticeBatch + 1}[id == "broken" || strings.Contains(id, "a.example")]; tried[id] != want {
-				t.Errorf("%s was told %d times, want %d", id, tried[id], want)
+			fails := id == "broken" || strings.Contains(id, "a.example")
+			if n := tried[id]; !fails && n != noticeBatch+1 || fails && n != 1 && n != 2 { // one more may have been taken before the first failed
+				t.Errorf("%s was told %d times", id, n)
 			}
 		}
 		for _, w := range c.waiting(false) {
