@@ -66,7 +66,7 @@ func (d *denials) clientFailed(ctx context.Context, actor keystone.Actor, client
 // stranger records that somebody was refused who need not be anybody, such as at a
 // closed registration: for each reason and source, and without a target.
 func (d *denials) stranger(ctx context.Context, actor keystone.Actor, reason string) {
-	d.write(ctx, actor, "reason|"+reason+"|"+limitKey(actor.Source), keystone.AuditEvent{
+	d.write(ctx, actor, "reason|"+reason+"|"+keystone.Network(actor.Source), keystone.AuditEvent{
 		Action: keystone.ActAccessDenied, TargetKind: "server", Detail: map[string]any{"reason": reason},
 	})
 }
