@@ -64,7 +64,11 @@ func newWorld(t testing.TB, s *store.Store, clock *storetest.Clock) *world {
 	w.slice = &account.Slice{
 		Store: s, Proof: &proof.Checker{Store: s, Hasher: h}, Hasher: h, Policy: policy, Pages: pages, Issuer: issuer,
 		RegistrationOpen: true, ConfirmLimit: func(context.Context) error { return nil }, RenameLimit: func(context.Context) error { return nil },
-		Denied: func(context.Context, keystone.Actor, string) {},
+		Denied: func(ctx context.Context, by keystone.Actor, reason string) {
+			if err := s.Record(ctx, by, keystone.AuditEvent{Action: keystone.ActAccessDenied, TargetKind: "server", Detail: map[string]any{"reason": reason}}); err != nil {
+				t.Error(err)
+			}
+		},
 	}
 	api := httpio.NewAPI("Test", "1")
 	for _, rt := range w.slice.Routes() {
