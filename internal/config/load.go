@@ -77,6 +77,7 @@ func Load(o Options) (*Config, error) {
 		}
 	}
 	l.warnOfReadable(&file)
+	l.refuseSharedKey()
 	l.check(runtime.GOMAXPROCS(0))
 	if len(l.problems) > 0 {
 		return nil, l.problems

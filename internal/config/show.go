@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -33,12 +34,39 @@ func (c *Config) Redacted() []Setting {
 		if s.Default == "" {
 			s.Default = f.auto
 		}
-		if secret, ok := f.target(c).(*Secret); ok && strings.HasSuffix(f.name, "_URL") {
-			s.Value = maskURL(secret.Reveal())
+		switch p := f.target(c).(type) {
+		case *Secret:
+			if strings.HasSuffix(f.name, "_URL") {
+				s.Value = maskURL(p.Reveal())
+			}
+		default:
+			s.Value = anyURL.ReplaceAllStringFunc(s.Value, maskWhole)
 		}
 		list = append(list, s)
 	}
 	return list
+}
+
+// anyURL finds the URLs in a setting, also in lists and in pairs.
+var anyURL = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s,]*`)
+
+// maskWhole hides user info and query of a URL. Where neither belongs into a setting,
+// both are most likely a secret.
+func maskWhole(s string) string {
+	u, err := url.Parse(s)
+	if err != nil {
+		return redacted
+	}
+	if u.User != nil {
+		u.User = url.User("xxxxx")
+	}
+	if u.RawQuery != "" {
+		u.RawQuery = "xxxxx"
+	}
+	if u.Fragment != "" {
+		u.Fragment, u.RawFragment = "xxxxx", ""
+	}
+	return u.String()
 }
 
 // maskURL hides the password of a URL and every parameter that may be one.

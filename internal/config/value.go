@@ -98,9 +98,20 @@ func (f field) text(c *Config) string {
 	}
 }
 
-// shown quotes a value for an error message, and no more of it than helps.
+// shown quotes a value for an error message, and no more of it than helps: of what
+// may be a URL neither user info nor query, in which people put passwords and keys.
 func shown(text string) string {
 	const most = 40
+	if at := strings.LastIndexByte(text, '@'); at >= 0 {
+		from := 0
+		if i := strings.Index(text[:at], "://"); i >= 0 {
+			from = i + len("://")
+		}
+		text = text[:from] + "xxxxx" + text[at:]
+	}
+	if head, _, found := strings.Cut(text, "?"); found {
+		text = head + "?xxxxx"
+	}
 	if len(text) > most {
 		return strconv.QuoteToASCII(strings.ToValidUTF8(text[:most], "")) + "…"
 	}
