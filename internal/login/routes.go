@@ -35,6 +35,9 @@ type Slice struct {
 	Cookies httpio.Cookies
 }
 
+// SignIns are the patterns of the routes at which people sign in.
+func SignIns() []string { return []string{"POST /api/v1/auth/login", "POST /login"} }
+
 // Routes lists every endpoint.
 func (s *Slice) Routes() []httpio.Route {
 	return []httpio.Route{

@@ -21,6 +21,7 @@ type endpoint struct {
 	problem httpio.Problem // shows errors to people; nil: they are for programs
 	handler http.Handler
 	metrics routeMetrics
+	signsIn bool // with a name and a password
 
 	lacks []string // the challenge where the scope is missing
 }
@@ -43,6 +44,9 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec.endpoint = e
 	rec.x.Route, rec.x.Problem = e.pattern, e.problem
 	if err := e.admit(rec, r); err != nil {
+		if e.signsIn && keystone.KindOf(err) == keystone.Limited {
+			e.s.metrics.signIn("limited")
+		}
 		httpio.WriteError(w, r, err)
 		return
 	}

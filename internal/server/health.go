@@ -24,9 +24,10 @@ type health struct {
 	probed   atomic.Int64 // unix nanoseconds of the last question, real time
 	refused  atomic.Int64 // answers "not ready" since draining began
 
-	mu   sync.Mutex
-	at   time.Time // of the last look at the database
-	last error
+	mu       sync.Mutex
+	at       time.Time // of the last look at the database
+	database bool      // it answered
+	last     error
 }
 
 const (
@@ -43,37 +44,46 @@ var (
 // ready returns why the node should not get requests, or nil.
 func (h *health) ready(ctx context.Context) error {
 	h.probed.Store(time.Now().UnixNano())
+	_, err := h.state(ctx)
 	if h.draining.Load() {
 		h.refused.Add(1)
-		return errDraining
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if !h.at.IsZero() && time.Since(h.at) < pingEvery {
-		return h.last
-	}
-	h.last, h.at = h.look(ctx), time.Now()
-	return h.last
+	return err
 }
 
-func (h *health) look(ctx context.Context) error {
+// state is ready for whoever sends no requests by it, and whether the database
+// answers.
+func (h *health) state(ctx context.Context) (database bool, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.at.IsZero() || time.Since(h.at) >= pingEvery {
+		h.database, h.last = h.look(ctx)
+		h.at = time.Now()
+	}
+	if h.draining.Load() {
+		return h.database, errDraining
+	}
+	return h.database, h.last
+}
+
+func (h *health) look(ctx context.Context) (database bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
 	defer cancel()
 	if err := h.ping(ctx); err != nil {
-		return errDatabase.Because(err)
+		return false, errDatabase.Because(err)
 	}
 	if h.migrated.Load() {
-		return nil
+		return true, nil
 	}
 	pending, err := h.migrations(ctx)
 	switch {
 	case err != nil:
-		return errDatabase.Because(err)
+		return false, errDatabase.Because(err)
 	case pending > 0:
-		return errMigrate
+		return true, errMigrate
 	}
 	h.migrated.Store(true)
-	return nil
+	return true, nil
 }
 
 type healthAnswer struct {

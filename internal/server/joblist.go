@@ -51,15 +51,22 @@ func (s *Server) sealAudit(ctx context.Context) error {
 	return nil
 }
 
+// What is swept beside the tables of the store's own list.
+const (
+	sweptKeys          = "signing_keys"
+	sweptRegistrations = "registrations"
+	sweptAudit         = "audit"
+)
+
 // Sweep removes what is past its keeping and returns how many rows of which table.
 // It runs every minute, on one node.
 func (s *Server) Sweep(ctx context.Context) (map[string]int64, error) {
 	removed, err := s.parts.Store.Sweep(ctx)
 	if err == nil {
-		removed["signing_keys"], err = s.parts.Store.SweepKeys(ctx, s.config.SessionMax)
+		removed[sweptKeys], err = s.parts.Store.SweepKeys(ctx, s.config.SessionMax)
 	}
 	if err == nil {
-		removed["registrations"], err = s.parts.Store.SweepRegistrations(ctx, s.config.ClientRegistrationUnused)
+		removed[sweptRegistrations], err = s.parts.Store.SweepRegistrations(ctx, s.config.ClientRegistrationUnused)
 	}
 	for table, n := range removed {
 		s.metrics.swept.WithLabelValues(table).Add(float64(n))
@@ -69,7 +76,7 @@ func (s *Server) Sweep(ctx context.Context) (map[string]int64, error) {
 
 func (s *Server) pruneAudit(ctx context.Context) error {
 	removed, err := s.parts.Store.PruneAudit(ctx, s.config.AuditRetention)
-	s.metrics.swept.WithLabelValues("audit").Add(float64(removed))
+	s.metrics.swept.WithLabelValues(sweptAudit).Add(float64(removed))
 	return err
 }
 

@@ -46,6 +46,8 @@ var (
 	grantTypes  = append(oauth.GrantTypes(), keystone.GrantSignIn, other)
 	tokenResult = []string{"issued", "refused", "waiting", "failed", other}
 	signResults = []string{"succeeded", "refused", "limited", "invalid", "failed", other}
+	jobResults  = []string{"done", "failed", "panicked"}
+	outResults  = []string{"ok", "failed", "blocked"}
 )
 
 func newMetrics(version string) *metrics {
@@ -79,9 +81,17 @@ func newMetrics(version string) *metrics {
 	for _, l := range []httpio.Limit{httpio.LimitLogin, httpio.LimitRegister, httpio.LimitClients, httpio.LimitAPI, httpio.LimitPage, httpio.LimitToken, httpio.LimitGuesses} {
 		m.limited[l] = limited.WithLabelValues(string(l))
 	}
+	// A counter that begins with its first failure shows that one to nobody: increase()
+	// needs the 0 before it.
 	for _, r := range noticeResults {
 		m.notices.WithLabelValues(r)
 		m.pings.WithLabelValues(r)
+	}
+	for _, r := range outResults {
+		m.outbound.WithLabelValues(r)
+	}
+	for _, table := range append(store.SweptTables(), sweptKeys, sweptRegistrations, sweptAudit) {
+		m.swept.WithLabelValues(table)
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "keystone_build_info", Help: "Always 1; the labels say what runs.",
 		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()}})
@@ -134,6 +144,15 @@ func (m *metrics) signIn(result string) {
 		c = m.signIns[other]
 	}
 	c.Inc()
+}
+
+// jobsOf counts the runs of these jobs from 0 on.
+func (m *metrics) jobsOf(list []job) {
+	for _, one := range list {
+		for _, r := range jobResults {
+			m.jobs.WithLabelValues(one.name, r)
+		}
+	}
 }
 
 // watch adds what is read from the parts when Prometheus asks.
@@ -190,10 +209,54 @@ func (c storeCollector) Collect(ch chan<- prometheus.Metric) {
 	defer cancel()
 	b, err := c.s.Backlog(ctx)
 	if err != nil {
-		return // without a database there is nothing to say; keystone_pool and /ready tell of it
+		return // without a database there is nothing to say; keystone_database_up tells of it
 	}
 	ch <- prometheus.MustNewConstMetric(tailDesc, prometheus.GaugeValue, float64(b.Unsealed))
 	ch <- prometheus.MustNewConstMetric(outboxDesc, prometheus.GaugeValue, float64(b.Outbox))
 	ch <- prometheus.MustNewConstMetric(oldestDesc, prometheus.GaugeValue, b.Oldest.Seconds())
 	ch <- prometheus.MustNewConstMetric(deadDesc, prometheus.GaugeValue, float64(b.Dead))
+}
+
+// nodeCollector says how this node is.
+type nodeCollector struct{ s *Server }
+
+var (
+	readyDesc    = prometheus.NewDesc("keystone_ready", "1: this node should get requests; 0: it should not (/ready says why).", nil, nil)
+	databaseDesc = prometheus.NewDesc("keystone_database_up", "1: the database answers this node.", nil, nil)
+	redisDesc    = prometheus.NewDesc("keystone_redis_up", "1: rate limits are shared through Redis; 0: it does not answer, and this node counts alone. Only with REDIS_URL.", nil, nil)
+	tlsDesc      = prometheus.NewDesc("keystone_tls_certificate_expires_timestamp_seconds", "When the certificate ends that is served. Only with TLS_CERT_FILE.", nil, nil)
+	keyAgeDesc   = prometheus.NewDesc("keystone_signing_key_age_seconds", "How long the oldest key that signs now has signed. At KEY_ROTATION_DAYS it gets a successor.", nil, nil)
+)
+
+// Describe lists what Collect gives.
+func (c nodeCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{readyDesc, databaseDesc, redisDesc, tlsDesc, keyAgeDesc} {
+		ch <- d
+	}
+}
+
+// Collect looks.
+func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64) { ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v) }
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	database, err := c.s.health.state(ctx)
+	gauge(readyDesc, oneIf(err == nil))
+	gauge(databaseDesc, oneIf(database))
+	if c.s.config.RedisURL.IsSet() {
+		gauge(redisDesc, oneIf(c.s.counter.Shared()))
+	}
+	if c.s.certificate != nil {
+		gauge(tlsDesc, float64(c.s.certificate.current.Load().Leaf.NotAfter.Unix()))
+	}
+	if age, ok := c.s.parts.Ring.Age(ctx); ok {
+		gauge(keyAgeDesc, age.Seconds())
+	}
+}
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/login"
 	"github.com/keystone-auth/keystone/web"
 )
 
@@ -34,6 +36,7 @@ func (s *Server) mount(routes []httpio.Route) error {
 		e := &endpoint{
 			s: s, route: rt, pattern: rt.Pattern(), demands: rt.Access.Demands(), lacks: s.challenges.LacksScope(rt.Access.Demands()),
 			handler: s.api.Handler(rt), metrics: s.metrics.route(rt),
+			signsIn: slices.Contains(login.SignIns(), rt.Pattern()),
 		}
 		if rt.Page {
 			e.problem = s.problem(rt.Path)

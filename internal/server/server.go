@@ -144,6 +144,8 @@ func (s *Server) build(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	s.docs.describe(s.api, s.config.Issuer)
+	s.metrics.jobsOf(s.jobList())
+	s.metrics.registry.MustRegister(nodeCollector{s})
 	return nil
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -27,6 +28,17 @@ var sweeps = []struct {
 	{"outbox", "id", "dead_at <> 0 AND dead_at < $1", 30 * 24 * time.Hour},
 	{"registration_tokens", "id", "expires_at < $1", 30 * 24 * time.Hour},
 	{"client_secrets", "id", "expires_at <> 0 AND expires_at < $1", 30 * 24 * time.Hour},
+}
+
+// SweptTables are the tables of which Sweep says how much it removed.
+func SweptTables() []string {
+	tables := []string{"browser_sessions", "single_use", "usage"}
+	for _, sw := range sweeps {
+		if !slices.Contains(tables, sw.table) {
+			tables = append(tables, sw.table)
+		}
+	}
+	return tables
 }
 
 // Sweep removes what is past its keeping, in small batches, and returns the

@@ -127,6 +127,21 @@ func (r *Ring) Tick(ctx context.Context) error {
 	return nil
 }
 
+// Age is how long the oldest key that signs now has signed; false: none does.
+func (r *Ring) Age(ctx context.Context) (oldest time.Duration, ok bool) {
+	s, err := r.snapshot(ctx)
+	if err != nil {
+		return 0, false
+	}
+	now := r.o.Store.Now()
+	for _, alg := range algorithms(s.keys) {
+		if k, signs := keystone.CurrentKey(alg, s.keys, now); signs {
+			oldest, ok = max(oldest, now.Sub(k.ActiveAt)), true
+		}
+	}
+	return oldest, ok
+}
+
 // Revoke refuses everything a key has signed, everywhere within a second, and
 // puts a new key in its place at once.
 func (r *Ring) Revoke(ctx context.Context, by keystone.Actor, kid string) error {
