@@ -28,6 +28,7 @@ func TestAttackQ7_WhatWaitsIsBounded(t *testing.T) {
 			pairs = append(pairs, name, values[0])
 		}
 		from := func(source int) ask { return as(s, "").with("X-Forwarded-For", fmt.Sprintf("192.0.2.%d", source)) }
+		code, codeAt := "", time.Time{}
 		for kind, c := range map[string]struct {
 			table string
 			life  time.Duration
@@ -37,7 +38,13 @@ func TestAttackQ7_WhatWaitsIsBounded(t *testing.T) {
 				return from(source).json(t, "GET", "/oauth2/authorize?"+request.RawQuery, nil).status
 			}},
 			"sign-ins to our own page": {"flows", 30 * time.Minute, func(source int) int { return from(source).json(t, "GET", "/requests", nil).status }},
-			"requests by form":         {"single_use", 90 * time.Second, func(source int) int { return from(source).form(t, "/oauth2/authorize", pairs...).status }},
+			"sign-ins for a device": {"flows", 30 * time.Minute, func(source int) int {
+				if s.Clock.Now().Sub(codeAt) > 9*time.Minute {
+					code, codeAt = from(77).form(t, "/oauth2/device_authorization", "client_id", public.ID).text("user_code"), s.Clock.Now()
+				}
+				return from(source).with("Sec-Fetch-Site", "same-origin").form(t, "/device", "user-code", code).status
+			}},
+			"requests by form": {"single_use", 90 * time.Second, func(source int) int { return from(source).form(t, "/oauth2/authorize", pairs...).status }},
 			"device codes": {"pending_authorizations", 10 * time.Minute, func(source int) int {
 				return from(source).form(t, "/oauth2/device_authorization", "client_id", public.ID).status
 			}},

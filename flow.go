@@ -21,7 +21,11 @@ type Flow struct {
 	DecidedBy string    // the user who consented by hand in this flow; another account asks anew
 	Granted   []string  // scopes that they consented to, sorted
 	Denied    bool      // access was refused by hand
+	Answer    string    // what became of it: AnswerCode, or the error; empty: it goes on
 }
+
+// AnswerCode is the answer of a flow that is done.
+const AnswerCode = "code"
 
 // AuthRequest is an authorization request whose client, redirect URI and
 // parameters have been checked.

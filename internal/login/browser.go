@@ -18,33 +18,12 @@ func (s *Slice) prove(ctx context.Context, by keystone.Actor, name, browser, pas
 	return p, err
 }
 
-// browserSession begins a session for whoever has shown the password, or renews
-// the one that this browser already carries for them.
-func (s *Slice) browserSession(ctx context.Context, by keystone.Actor, v visit, p proof.Proof, userAgent string) (_ string, err error) {
-	defer func() { err = s.Proof.Kept(ctx, p, err) }()
-	sessions, err := s.Store.BrowserSessions(ctx, v.browser)
-	if err != nil {
-		return "", err
-	}
-	for _, b := range sessions {
-		if b.UserID == p.Login.UserID {
-			by.SessionID = b.ID
-			ok, err := s.Store.RenewSession(ctx, by, b.ID, p.Login, p.Clear)
-			if err == nil && !ok {
-				err = proof.Refused
-			}
-			return b.ID, err
-		}
-	}
+// newSession is what the proof writes within a flow: a session that begins now, where the
+// browser carries none of its user.
+func (s *Slice) newSession(by keystone.Actor, p proof.Proof, userAgent string) store.SignIn {
 	now := s.Store.Now()
-	ses := keystone.Session{
+	return store.SignIn{Login: p.Login, Clear: p.Clear, Session: keystone.Session{
 		ID: keystone.NewID(now), UserID: p.Login.UserID, Source: by.Source, UserAgent: shorten(userAgent),
 		AMR: []string{keystone.AMRPassword}, CreatedAt: now, ExpiresAt: now.Add(s.Issuer.MaxSession),
-	}
-	by.SessionID = ses.ID
-	ok, err := s.Store.StartSession(ctx, by, store.SignIn{Session: ses, Login: p.Login, Clear: p.Clear})
-	if err == nil && !ok {
-		err = proof.Refused
-	}
-	return ses.ID, err
+	}}
 }

@@ -75,16 +75,23 @@ func (s *Slice) deviceForm(w http.ResponseWriter, r *http.Request) error {
 	return s.beginPending(w, r, browser, p)
 }
 
-// beginPending begins the flow in which a person answers a pending authorization.
+// beginPending begins the flow in which a person answers a pending authorization. It is
+// counted among those in progress like every other.
 func (s *Slice) beginPending(w http.ResponseWriter, r *http.Request, browser string, p store.Pending) error {
-	if !secret.WellFormed(secret.Browser, browser) {
-		browser = secret.New(secret.Browser)
-		s.Cookies.SetBrowser(w, browser)
+	if err := s.Start(r.Context(), "flow", store.FlowLife, ""); err != nil {
+		return err
 	}
-	now := s.Store.Now()
-	f := keystone.Flow{ID: keystone.NewID(now), Request: p.Request, CreatedAt: now, ExpiresAt: now.Add(store.FlowLife)}
+	sessions, err := s.Store.BrowserSessions(r.Context(), browser)
+	if err != nil {
+		return err
+	}
+	f := s.Store.NewFlow(p.Request)
 	f.Request.Pending, f.Request.Subject = p.ID, p.UserID
-	if err := s.Store.CreateFlow(r.Context(), browser, f); err != nil {
+	value, err := s.Store.BeginFlow(r.Context(), browser, len(sessions), f)
+	if value != browser {
+		s.Cookies.SetBrowser(w, value)
+	}
+	if err != nil {
 		return err
 	}
 	return seeOther(w, "login?flow="+f.ID)

@@ -1,12 +1,15 @@
 package login
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/proof"
+	"github.com/keystone-auth/keystone/internal/store"
 )
 
 // visit is one request of a sign-in in the browser: the flow, the client it is
@@ -29,15 +32,46 @@ func (s *Slice) visit(r *http.Request, flowID string) (v visit, err error) {
 	if v.flow, err = s.Store.Flow(ctx, v.browser, flowID); err != nil {
 		return v, flowGone(err)
 	}
-	if v.client, err = s.Store.CachedClient(ctx, v.flow.Request.ClientID); err != nil {
+	if v.flow.Answer != "" {
+		return v, answeredFlow(flowID)
+	}
+	if v, err = s.of(r, v); err != nil {
+		return v, err
+	}
+	v.facts, err = s.Store.Facts(ctx, v.browser, &v.flow, v.client)
+	return v, err
+}
+
+// answeredFlow is a flow that has its answer, which the browser is sent to get again.
+type answeredFlow string
+
+func (f answeredFlow) Error() string { return "the flow " + string(f) + " is answered" }
+
+// visitProof is visit for forms with a proof. Where another copy of the form was quicker,
+// the browser may not have heard of its new cookie value: the flow is found by the old one
+// too, for some seconds, and proveAndCarry says what that is worth.
+func (s *Slice) visitProof(r *http.Request, flowID string) (visit, error) {
+	v, err := s.visit(r, flowID)
+	if !errors.Is(err, errFlow) {
+		return v, err
+	}
+	if v.flow, _, err = s.Store.MovedFlow(r.Context(), v.browser, flowID); err != nil {
+		return v, flowGone(err)
+	}
+	return s.of(r, v)
+}
+
+// of adds the client.
+func (s *Slice) of(r *http.Request, v visit) (visit, error) {
+	var err error
+	if v.client, err = s.Store.CachedClient(r.Context(), v.flow.Request.ClientID); err != nil {
 		return v, flowGone(err)
 	}
 	if !v.client.Enabled {
 		return v, errFlow
 	}
 	v.name = v.client.NameIn(s.Pages.Language(r, v.flow.Request.UILocales))
-	v.facts, err = s.Store.Facts(ctx, v.browser, &v.flow, v.client)
-	return v, err
+	return v, nil
 }
 
 func flowGone(err error) error {
@@ -76,7 +110,7 @@ func (s *Slice) signInForm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.problem(w, r, err)
 	}
-	v, err := s.visit(r, form.Get("flow"))
+	v, err := s.visitProof(r, form.Get("flow"))
 	if err != nil {
 		return s.problem(w, r, err)
 	}
@@ -119,24 +153,39 @@ func (s *Slice) proveAndCarry(w http.ResponseWriter, r *http.Request, v *visit, 
 		return err
 	}
 	by = by.AsUser(p.Login.UserID, p.Login.Username, "", "")
-	id, err := s.browserSession(ctx, by, *v, p, r.UserAgent())
+	renewed, carried, err := s.Store.SignInFlow(ctx, by, v.browser, v.flow, s.newSession(by, p, r.UserAgent()))
+	if errors.Is(err, store.ErrAccountChanged) {
+		err = proof.Refused
+	}
+	err = s.Proof.Kept(ctx, p, err)
 	if err != nil {
 		s.Observe(resultOf(err))
 		return err
 	}
-	now := s.Store.Now()
-	renewed, err := s.Store.CarrySession(ctx, v.browser, id, now)
-	if err != nil {
-		return err
-	}
-	v.flow.UserID, v.flow.SessionID, v.flow.SignedIn = p.Login.UserID, id, now
-	if err := s.Store.SaveFlow(ctx, v.flow); err != nil {
-		return err
+	if !carried {
+		return s.sentTwice(ctx, w, v, p)
 	}
 	s.Cookies.SetBrowser(w, renewed)
 	s.Observe("succeeded")
 	s.rehash(ctx, by, p, pass)
 	return nil
+}
+
+// sentTwice goes on where another copy of the form was quicker. Where it was a proof of
+// the same user, this copy brings the same cookie value: a browser that sends a form again
+// does not wait for what the first one brings.
+func (s *Slice) sentTwice(ctx context.Context, w http.ResponseWriter, v *visit, p proof.Proof) error {
+	if err := s.Proof.Done(ctx, p); err != nil {
+		return err
+	}
+	f, renewed, err := s.Store.MovedFlow(ctx, v.browser, v.flow.ID)
+	if err == nil && f.UserID == p.Login.UserID {
+		s.Cookies.SetBrowser(w, renewed)
+	}
+	if keystone.KindOf(err) == keystone.NotFound {
+		return nil // the next page says so, or finds the flow by the cookie that came meanwhile
+	}
+	return err
 }
 
 // choose takes one of the browser's own accounts.
@@ -148,7 +197,7 @@ func (s *Slice) choose(w http.ResponseWriter, r *http.Request, v visit, account 
 	for _, b := range sessions {
 		if b.ID == account {
 			v.flow.UserID, v.flow.SessionID, v.flow.Chosen = b.UserID, b.ID, true
-			if err := s.Store.SaveFlow(r.Context(), v.flow); err != nil {
+			if _, err := s.Store.SaveFlow(r.Context(), v.browser, v.flow); err != nil {
 				return err
 			}
 			break
@@ -176,21 +225,24 @@ func (s *Slice) decide(w http.ResponseWriter, r *http.Request) error {
 	if form.Get("account") != v.facts.Session.ID || form.Get("scope") != keystone.FormatScope(v.facts.Offered) || form.Get("audience") != strings.Join(s.named(v), " ") {
 		return seeOther(w, "login?flow="+v.flow.ID)
 	}
+	v.flow.UserID, v.flow.SessionID = v.facts.Session.UserID, v.facts.Session.ID
 	switch form.Get("decision") {
 	case "allow":
-		scopes := v.facts.Offered
-		v.flow.DecidedBy, v.flow.Granted = v.facts.Session.UserID, scopes
-		by := httpio.Actor(r.Context()).AsUser(v.facts.Session.UserID, v.facts.Session.Username, "", v.facts.Session.ID)
-		if err := s.Store.AddConsent(r.Context(), by, v.facts.Session.UserID, v.client, scopes, v.facts.Audiences); err != nil {
-			return err
-		}
+		v.flow.DecidedBy, v.flow.Granted = v.facts.Session.UserID, v.facts.Offered
 	case "deny":
 		v.flow.Denied = true
 	default:
 		return s.problem(w, r, errDecision)
 	}
-	v.flow.UserID, v.flow.SessionID = v.facts.Session.UserID, v.facts.Session.ID
-	if err := s.Store.SaveFlow(r.Context(), v.flow); err != nil {
+	by := httpio.Actor(r.Context()).AsUser(v.facts.Session.UserID, v.facts.Session.Username, "", v.facts.Session.ID)
+	err = s.Store.InTx(r.Context(), func(tx *store.Store) error {
+		saved, err := tx.SaveFlow(r.Context(), v.browser, v.flow)
+		if err != nil || !saved || v.flow.Denied {
+			return err
+		}
+		return tx.AddConsent(r.Context(), by, v.flow.UserID, v.client, v.flow.Granted, v.facts.Audiences)
+	})
+	if err != nil {
 		return err
 	}
 	return seeOther(w, "login?flow="+v.flow.ID)
@@ -207,6 +259,10 @@ func seeOther(w http.ResponseWriter, to string) error {
 }
 
 func (s *Slice) problem(w http.ResponseWriter, r *http.Request, err error) error {
+	var done answeredFlow
+	if errors.As(err, &done) {
+		return seeOther(w, "oauth2/resume?flow="+string(done))
+	}
 	switch keystone.KindOf(err) {
 	case keystone.Unknown, keystone.Unavailable, keystone.Limited:
 		return err // the edge's own page says when to come again

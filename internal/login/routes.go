@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
@@ -30,6 +31,10 @@ type Slice struct {
 	Register         func(ctx context.Context, u keystone.User, pass string) (keystone.User, error)
 	RegistrationOpen bool
 	PasswordRules    []string
+
+	// Start refuses where too much of a kind is in progress that lives so long: from the
+	// source, or in all.
+	Start func(ctx context.Context, kind string, life time.Duration, clientID string) error
 
 	Pages   *web.Pages
 	Cookies httpio.Cookies

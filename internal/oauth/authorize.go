@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/secret"
 	"github.com/keystone-auth/keystone/internal/store"
+	"github.com/keystone-auth/keystone/web"
 )
 
 // authorize serves GET and POST /oauth2/authorize (RFC 6749 section 3.1, OpenID
@@ -31,7 +33,7 @@ func (s *Slice) authorize(w http.ResponseWriter, r *http.Request) error {
 		return s.refuse(w, r, req, err)
 	}
 	browser := s.Cookies.Browser(r)
-	f := keystone.Flow{ID: keystone.NewID(s.Store.Now()), Request: req, CreatedAt: s.Store.Now(), ExpiresAt: s.Store.Now().Add(store.FlowLife)}
+	f := s.Store.NewFlow(req)
 	facts, err := s.Store.Facts(r.Context(), browser, &f, c)
 	if err != nil {
 		return err
@@ -39,42 +41,36 @@ func (s *Slice) authorize(w http.ResponseWriter, r *http.Request) error {
 	keystone.Checking(r.Context(), "sign-in policy")
 	switch step := f.Next(facts); step.Kind {
 	case keystone.StepDone:
-		return s.answer(w, r, f, facts)
+		value := secret.New(secret.AuthCode)
+		if err := s.issueCode(r.Context(), s.Store, f, facts, value); err != nil {
+			return s.page(w, r, err)
+		}
+		return s.sendCode(w, r, f, value)
 	case keystone.StepRefuse:
 		return s.refuseStep(w, r, f, c, step, facts)
 	}
-	if err := s.Start(r.Context(), "flow", store.FlowLife, ""); err != nil {
+	if err := s.begins(r.Context()); err != nil {
 		return err
 	}
 	if _, err := s.keep(r.Context(), c); err != nil {
 		return err
 	}
-	if browser, err = s.flowBrowser(w, r, browser, facts); err != nil {
-		return err
-	}
-	if err := s.Store.CreateFlow(r.Context(), browser, f); err != nil {
+	if err := s.begin(w, r, browser, facts.Accounts, f); err != nil {
 		return s.refuse(w, r, req, err)
 	}
 	return redirect(w, "../login?flow="+f.ID)
 }
 
-// flowBrowser returns the cookie value that a flow is bound to: a new one where
-// the browser has none, or one whose sessions have all died (R8).
-func (s *Slice) flowBrowser(w http.ResponseWriter, r *http.Request, browser string, facts keystone.Facts) (string, error) {
-	value := browser
-	var err error
-	switch {
-	case !secret.WellFormed(secret.Browser, browser):
-		value = secret.New(secret.Browser)
-	case facts.Accounts == 0:
-		if value, err = s.Store.BuryBrowser(r.Context(), browser); err != nil {
-			return "", err
-		}
-	}
+// begins refuses where too many flows are in progress.
+func (s *Slice) begins(ctx context.Context) error { return s.Start(ctx, "flow", store.FlowLife, "") }
+
+// begin writes a flow and binds it to the browser.
+func (s *Slice) begin(w http.ResponseWriter, r *http.Request, browser string, sessions int, f keystone.Flow) error {
+	value, err := s.Store.BeginFlow(r.Context(), browser, sessions, f)
 	if value != browser {
 		s.Cookies.SetBrowser(w, value)
 	}
-	return value, nil
+	return err
 }
 
 // resume serves GET /oauth2/resume: the sign-in pages send the browser here when
@@ -95,26 +91,60 @@ func (s *Slice) resume(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if f.Answer != "" {
+		return s.answerAgain(w, r, f, c, facts)
+	}
 	keystone.Checking(r.Context(), "sign-in policy")
 	step := f.Next(facts)
 	if step.Kind != keystone.StepDone && step.Kind != keystone.StepRefuse {
 		return redirect(w, "../login?flow="+f.ID)
 	}
-	if ended, err := s.Store.EndFlow(r.Context(), f.ID); err != nil {
-		return err
-	} else if !ended {
-		return s.page(w, r, errFlowGone)
+	code := step.Kind == keystone.StepDone && !stays
+	answered, err := s.Store.AnswerFlow(r.Context(), f.ID, cmp.Or(step.Code, keystone.AnswerCode), func(tx *store.Store) error {
+		if !code {
+			return nil
+		}
+		return s.issueCode(r.Context(), tx, f, facts, s.Store.FlowCode(f.ID))
+	})
+	if err != nil {
+		return s.page(w, r, err)
+	}
+	if !answered { // at the same moment, elsewhere
+		if f, err = s.Store.Flow(r.Context(), browser, f.ID); err != nil {
+			return s.page(w, r, gone(err))
+		}
+		return s.answerAgain(w, r, f, c, facts)
 	}
 	switch {
 	case f.Request.Page != "":
 		return redirect(w, "../"+f.Request.Page)
 	case f.Request.Pending != "":
 		return s.answerPending(w, r, f, c, step, facts)
+	case code:
+		return s.sendCode(w, r, f, s.Store.FlowCode(f.ID))
 	}
-	if step.Kind == keystone.StepRefuse {
-		return s.refuseStep(w, r, f, c, step, facts)
+	return s.refuseStep(w, r, f, c, step, facts)
+}
+
+// answerAgain gives the browser of a flow its answer once more, for some seconds: its form
+// was sent twice, and the browser shows what the second one brings. The code is the same
+// one, and only while nobody has redeemed it.
+func (s *Slice) answerAgain(w http.ResponseWriter, r *http.Request, f keystone.Flow, c keystone.Client, facts keystone.Facts) error {
+	switch {
+	case f.Request.Page != "":
+		return redirect(w, "../"+f.Request.Page)
+	case f.Request.Pending != "":
+	case f.Answer != keystone.AnswerCode:
+		return s.refuseStep(w, r, f, c, keystone.Step{Kind: keystone.StepRefuse, Code: f.Answer}, facts)
+	default:
+		value := s.Store.FlowCode(f.ID)
+		if _, used, err := s.Store.ReadCode(r.Context(), value); err == nil && !used {
+			return s.sendCode(w, r, f, value)
+		} else if err != nil && keystone.KindOf(err) != keystone.NotFound {
+			return err
+		}
 	}
-	return s.answer(w, r, f, facts)
+	return s.Pages.Render(w, r, http.StatusOK, "message", web.Page{Locales: f.Request.UILocales, Data: web.Message{Title: "flow.completed_title", Lines: []web.Text{web.Say("flow.completed")}}})
 }
 
 var errFlowGone = keystone.Fail(keystone.NotFound, "This sign-in has ended or belongs to another browser. Go back to the application and start again.")
@@ -135,19 +165,21 @@ var refusals = map[string]string{
 	"unmet_authentication_requirements": "The authentication that was asked for cannot be reached.",
 }
 
-// answer issues the code (RFC 6749 section 4.1.2).
-func (s *Slice) answer(w http.ResponseWriter, r *http.Request, f keystone.Flow, facts keystone.Facts) error {
+// issueCode writes the code that answers a flow (RFC 6749 section 4.1.2), and uses up the
+// request where it was pushed.
+func (s *Slice) issueCode(ctx context.Context, in *store.Store, f keystone.Flow, facts keystone.Facts, value string) error {
 	if f.Request.PushedAs != "" {
-		if ok, err := s.Store.UseUp(r.Context(), store.SingleUsePAR, f.Request.PushedAs); err != nil {
+		if ok, err := in.UseUp(ctx, store.SingleUsePAR, f.Request.PushedAs); err != nil {
 			return err
 		} else if !ok {
-			return s.page(w, r, errRequestURI)
+			return errRequestURI
 		}
 	}
-	value, now := secret.New(secret.AuthCode), s.Store.Now()
-	if err := s.Store.AddCode(r.Context(), value, s.given(f, facts), now.Add(codeLife), facts.Session.LastSeen); err != nil {
-		return err
-	}
+	return in.AddCode(ctx, value, s.given(f, facts), s.Store.Now().Add(codeLife), facts.Session.LastSeen)
+}
+
+// sendCode sends the browser to the client with a code.
+func (s *Slice) sendCode(w http.ResponseWriter, r *http.Request, f keystone.Flow, value string) error {
 	values := url.Values{"code": {value}}
 	if state := s.sessionState(w, r, f.Request.ClientID, f.Request.RedirectURI); state != "" {
 		values.Set("session_state", state)

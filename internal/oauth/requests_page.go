@@ -98,17 +98,12 @@ func (s *Slice) noRequest(w http.ResponseWriter, r *http.Request, err error) err
 }
 
 // beginOwn begins a flow that Keystone itself wants.
-func (s *Slice) beginOwn(w http.ResponseWriter, r *http.Request, browser string, accounts int, req keystone.AuthRequest) error {
-	if err := s.Start(r.Context(), "flow", store.FlowLife, ""); err != nil {
+func (s *Slice) beginOwn(w http.ResponseWriter, r *http.Request, browser string, sessions int, req keystone.AuthRequest) error {
+	if err := s.begins(r.Context()); err != nil {
 		return err
 	}
-	browser, err := s.flowBrowser(w, r, browser, keystone.Facts{Accounts: accounts})
-	if err != nil {
-		return err
-	}
-	now := s.Store.Now()
-	f := keystone.Flow{ID: keystone.NewID(now), Request: req, CreatedAt: now, ExpiresAt: now.Add(store.FlowLife)}
-	if err := s.Store.CreateFlow(r.Context(), browser, f); err != nil {
+	f := s.Store.NewFlow(req)
+	if err := s.begin(w, r, browser, sessions, f); err != nil {
 		return err
 	}
 	return redirect(w, strings.Repeat("../", strings.Count(req.Page, "/"))+"login?flow="+f.ID)

@@ -22,12 +22,14 @@ func (w world) session(t *testing.T, source string) (id, browser string) {
 		t.Fatal(err)
 	}
 	ses := keystone.Session{ID: keystone.NewID(now), UserID: w.jane.ID, Source: source, AMR: []string{keystone.AMRPassword}, CreatedAt: now, ExpiresAt: now.Add(time.Hour)}
-	if ok, err := w.Store.StartSession(ctx, from(source), store.SignIn{Session: ses, Login: p.Login, Clear: p.Clear}); err != nil || !ok {
-		t.Fatal(ok, err)
-	}
-	browser, err = w.Store.CarrySession(ctx, "", ses.ID, now)
+	flow := w.Store.NewFlow(keystone.AuthRequest{})
+	old, err := w.Store.BeginFlow(ctx, "", 0, flow)
 	if err != nil {
 		t.Fatal(err)
+	}
+	browser, carried, err := w.Store.SignInFlow(ctx, from(source), old, flow, store.SignIn{Session: ses, Login: p.Login, Clear: p.Clear})
+	if err != nil || !carried {
+		t.Fatal(carried, err)
 	}
 	return ses.ID, browser
 }

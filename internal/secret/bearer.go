@@ -50,6 +50,10 @@ func New(prefix string) string {
 	return seal(prefix, b[:])
 }
 
+// Derived returns the bearer value that a MAC makes, the same one each time: for an
+// answer that may have to be given again and must not be kept.
+func Derived(prefix string, sum [sha256.Size]byte) string { return seal(prefix, sum[:]) }
+
 // WellFormed reports whether s can be a value made with this prefix: length,
 // alphabet and checksum. A value that was cut, extended or mistyped is refused
 // here, before any query. It says nothing about whether the value was issued.

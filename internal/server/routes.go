@@ -39,7 +39,7 @@ func (s *Server) routes() []httpio.Route {
 		}).Routes(),
 		(&login.Slice{
 			Store: p.Store, Issuer: p.Issuer, Proof: check, Hasher: p.Hasher,
-			Observe: s.metrics.signIn, Log: s.log,
+			Observe: s.metrics.signIn, Log: s.log, Start: s.limits.Start,
 			Register: people.Register, RegistrationOpen: people.RegistrationOpen, PasswordRules: p.Policy.Describe(),
 			Pages: pages, Cookies: cookies,
 		}).Routes(),

@@ -46,21 +46,82 @@ func (s *Store) browserSessions(ctx context.Context, browser, clientID string) (
 	return list, s.fail("read browser sessions", err)
 }
 
-// CarrySession gives a session to a browser under a new cookie value, which it
-// returns: whatever the old value carried, flows in progress too, moves to the
-// new one and the old one is worth nothing (session id renewal at each proof).
-func (s *Store) CarrySession(ctx context.Context, old, sessionID string, authTime time.Time) (renewed string, err error) {
-	renewed = secret.New(secret.Browser)
+// ErrAccountChanged answers a proof whose account or password is not any more what it was
+// when it was checked.
+var ErrAccountChanged = keystone.Fail(keystone.Stale, "The account has just been changed.")
+
+// SignInFlow writes that somebody has proved who they are in a flow: their session in the
+// browser is renewed, or in.Session begins; and whatever the browser's cookie value
+// carries, flows in progress too, moves to a new value, which it returns. The old one is
+// worth nothing (session id renewal at each proof). All of it is one transaction, which
+// does nothing and reports false where the old value does not carry the flow (any more):
+// so of a form that was sent twice one copy signs in, and no session lies under a value
+// that nobody has.
+func (s *Store) SignInFlow(ctx context.Context, by keystone.Actor, old string, f keystone.Flow, in SignIn) (renewed string, carried bool, err error) {
+	renewed, carried = s.renewed(old, f.ID), false
+	user, now := in.Session.UserID, micros(in.Session.CreatedAt)
 	err = s.InTx(ctx, func(tx *Store) error {
+		carried = false
+		sessions, err := tx.BrowserSessions(ctx, old)
+		if err != nil {
+			return err
+		}
+		id := in.Session.ID
+		for _, b := range sessions {
+			if b.UserID == user {
+				id = b.ID
+			}
+		}
+		n, err := tx.q.exec(ctx, `UPDATE flows SET browser = $1, user_id = $2, session_id = $3, signed_in = $4 WHERE id = $5 AND browser = $6 AND answer = ''`,
+			secret.Hash(renewed), user, id, now, f.ID, secret.Hash(old))
+		if err != nil || n == 0 {
+			return err
+		}
 		if err := tx.moveBrowser(ctx, old, renewed); err != nil {
 			return err
 		}
-		_, err := tx.q.exec(ctx, `INSERT INTO browser_sessions (session_id, browser, auth_time, last_used) VALUES ($1, $2, $3, $3)
+		by.SessionID = id
+		ok := false
+		if id != in.Session.ID {
+			ok, err = tx.RenewSession(ctx, by, id, in.Login, in.Clear)
+		} else {
+			ok, err = tx.StartSession(ctx, by, in)
+		}
+		if err == nil && !ok {
+			err = ErrAccountChanged
+		}
+		if err != nil {
+			return err
+		}
+		_, err = tx.q.exec(ctx, `INSERT INTO browser_sessions (session_id, browser, auth_time, last_used) VALUES ($1, $2, $3, $3)
 			ON CONFLICT (session_id) DO UPDATE SET browser = excluded.browser, auth_time = excluded.auth_time, last_used = excluded.last_used`,
-			sessionID, secret.Hash(renewed), micros(authTime))
+			id, secret.Hash(renewed), now)
+		carried = err == nil
 		return err
 	})
-	return renewed, s.fail("carry session", err)
+	return renewed, carried && err == nil, s.fail("sign in within flow", err)
+}
+
+// renewed is the cookie value that takes the place of old at a proof within a flow. It is
+// derived, so that a copy of the form that was slower can be answered with the same one.
+// A value carries a flow once, so it is the new value once.
+func (s *Store) renewed(old, flowID string) string {
+	return secret.Derived(secret.Browser, s.twice.Sum([]byte("browser"), []byte(old), []byte(flowID)))
+}
+
+// MovedFlow returns a flow that a proof has just moved from the browser's old cookie value
+// to a new one, which it returns too. Whoever has the old value must not get the new one
+// for nothing: they show a proof of the same user first.
+func (s *Store) MovedFlow(ctx context.Context, old, id string) (f keystone.Flow, renewed string, err error) {
+	if !secret.WellFormed(secret.Browser, old) {
+		return f, "", notFound("sign-in")
+	}
+	renewed = s.renewed(old, id)
+	f, err = s.Flow(ctx, renewed, id)
+	if err == nil && s.now().Sub(f.SignedIn) > AgainWithin {
+		err = notFound("sign-in")
+	}
+	return f, renewed, err
 }
 
 // moveBrowser gives everything that a cookie value carries to another.

@@ -17,13 +17,29 @@ import (
 func TestFlowRows(t *testing.T) {
 	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
 		u := newUser(t, s, "jane")
-		ses := signIn(t, s, u).SessionID
 		before := secret.New(secret.Browser)
 		flow := keystone.Flow{ID: keystone.NewID(clock.Now()), Request: keystone.AuthRequest{State: "st"}, CreatedAt: clock.Now(), ExpiresAt: clock.Now().Add(store.FlowLife)}
 		if err := s.CreateFlow(ctx, before, flow); err != nil {
 			t.Fatal(err)
 		}
-		after := must[string](t)(s.CarrySession(ctx, before, ses, clock.Now()))
+		in := signInOf(t, s, u)
+		after, carried, err := s.SignInFlow(ctx, operator, before, flow, in)
+		if err != nil || !carried {
+			t.Fatal(carried, err)
+		}
+		in.Session.ID = keystone.NewID(clock.Now().Add(time.Millisecond))
+		if _, again, err := s.SignInFlow(ctx, operator, before, flow, in); err != nil || again {
+			t.Errorf("carried twice: %t %v", again, err)
+		}
+		if f, value, err := s.MovedFlow(ctx, before, flow.ID); err != nil || value != after || f.UserID != u.ID {
+			t.Errorf("%v %+v", err, f)
+		}
+		if _, _, err := s.MovedFlow(ctx, secret.New(secret.Browser), flow.ID); keystone.KindOf(err) != keystone.NotFound {
+			t.Errorf("from another browser: %v", err)
+		}
+		if saved := must[bool](t)(s.SaveFlow(ctx, before, flow)); saved {
+			t.Error("saved by the old cookie")
+		}
 		if _, err := s.Flow(ctx, before, flow.ID); keystone.KindOf(err) != keystone.NotFound {
 			t.Errorf("under the old cookie: %v", err)
 		}
@@ -36,11 +52,22 @@ func TestFlowRows(t *testing.T) {
 		if list := must[[]store.BrowserSession](t)(s.BrowserSessions(ctx, after)); len(list) != 1 || list[0].UserID != u.ID {
 			t.Errorf("%+v", list)
 		}
-		if !must[bool](t)(s.EndFlow(ctx, flow.ID)) || must[bool](t)(s.EndFlow(ctx, flow.ID)) {
-			t.Error("a flow ends once")
+		nothing := func(*store.Store) error { return nil }
+		if !must[bool](t)(s.AnswerFlow(ctx, flow.ID, "code", nothing)) || must[bool](t)(s.AnswerFlow(ctx, flow.ID, "code", nothing)) {
+			t.Error("a flow is answered once")
+		}
+		if f := must[keystone.Flow](t)(s.Flow(ctx, after, flow.ID)); f.Answer != "code" || must[bool](t)(s.SaveFlow(ctx, after, f)) {
+			t.Errorf("%+v", f)
+		}
+		clock.Move(store.AgainWithin + time.Second)
+		if _, err := s.Flow(ctx, after, flow.ID); keystone.KindOf(err) != keystone.NotFound {
+			t.Errorf("an answered flow is kept: %v", err)
+		}
+		if _, _, err := s.MovedFlow(ctx, before, flow.ID); keystone.KindOf(err) != keystone.NotFound {
+			t.Errorf("found by the old cookie after some seconds: %v", err)
 		}
 		for i := range 3 {
-			flow.ID = keystone.NewID(clock.Now().Add(time.Duration(i) * time.Millisecond))
+			flow.ID, flow.ExpiresAt = keystone.NewID(clock.Now().Add(time.Duration(i)*time.Millisecond)), clock.Now().Add(store.FlowLife)
 			if err := s.CreateFlow(ctx, after, flow); err != nil {
 				t.Fatal(err)
 			}
@@ -50,7 +77,7 @@ func TestFlowRows(t *testing.T) {
 			t.Errorf("expired: %v", err)
 		}
 		clock.Move(2 * time.Hour)
-		if removed := must[map[string]int64](t)(s.Sweep(ctx)); removed["flows"] != 3 {
+		if removed := must[map[string]int64](t)(s.Sweep(ctx)); removed["flows"] != 4 {
 			t.Errorf("swept %v", removed)
 		}
 	})
@@ -114,4 +141,15 @@ func must2(t *testing.T) func(keystone.Client, string, error) keystone.Client {
 		}
 		return c
 	}
+}
+
+// signInOf is a proof of the user that begins a session now.
+func signInOf(t *testing.T, s *store.Store, u keystone.User) store.SignIn {
+	t.Helper()
+	login, err := s.LoginByID(ctx, u.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := s.Now()
+	return store.SignIn{Login: login, Session: keystone.Session{ID: keystone.NewID(now), UserID: u.ID, CreatedAt: now, ExpiresAt: now.Add(time.Hour)}}
 }

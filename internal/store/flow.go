@@ -10,12 +10,12 @@ import (
 	"github.com/keystone-auth/keystone/internal/secret"
 )
 
-const flowColumns = `id, request, user_id, session_id, signed_in, chosen, decided_by, granted, denied, created_at, expires_at`
+const flowColumns = `id, request, user_id, session_id, signed_in, chosen, decided_by, granted, denied, created_at, expires_at, answer`
 
 func scanFlow(scan func(...any) error) (f keystone.Flow, err error) {
 	var request, granted string
 	var signedIn, created, expires int64
-	err = scan(&f.ID, &request, &f.UserID, &f.SessionID, &signedIn, &f.Chosen, &f.DecidedBy, &granted, &f.Denied, &created, &expires)
+	err = scan(&f.ID, &request, &f.UserID, &f.SessionID, &signedIn, &f.Chosen, &f.DecidedBy, &granted, &f.Denied, &created, &expires, &f.Answer)
 	if err != nil {
 		return f, err
 	}
@@ -47,7 +47,7 @@ func (s *Store) CreateFlow(ctx context.Context, browser string, f keystone.Flow)
 		return err
 	}
 	_, err = s.hot(ctx, &hotWrite{
-		sql:  `INSERT INTO flows (` + flowColumns + `, browser) VALUES ($1, $2, $3, $4, 0, FALSE, '', '', FALSE, $5, $6, $7)`,
+		sql:  `INSERT INTO flows (` + flowColumns + `, browser) VALUES ($1, $2, $3, $4, 0, FALSE, '', '', FALSE, $5, $6, '', $7)`,
 		args: []any{f.ID, request, f.UserID, f.SessionID, micros(f.CreatedAt), micros(f.ExpiresAt), secret.Hash(browser)},
 	})
 	return s.fail("create flow", err)
@@ -69,20 +69,63 @@ func (s *Store) Flow(ctx context.Context, browser, id string) (keystone.Flow, er
 	return list[0], nil
 }
 
-// SaveFlow writes what a step has shown.
-func (s *Store) SaveFlow(ctx context.Context, f keystone.Flow) error {
-	_, err := s.hot(ctx, &hotWrite{
-		sql:  `UPDATE flows SET user_id = $1, session_id = $2, signed_in = $3, chosen = $4, decided_by = $5, granted = $6, denied = $7 WHERE id = $8`,
-		args: []any{f.UserID, f.SessionID, micros(f.SignedIn), f.Chosen, f.DecidedBy, words(f.Granted), f.Denied, f.ID},
-	})
-	return s.fail("save flow", err)
+// BeginFlow is CreateFlow for a browser that carries so many living sessions. It returns
+// the cookie value that the flow is bound to: a new one where the browser has none, or one
+// whose sessions have all died (R8).
+func (s *Store) BeginFlow(ctx context.Context, browser string, sessions int, f keystone.Flow) (value string, err error) {
+	if _, err := storedRequest(f.Request); err != nil {
+		return browser, err
+	}
+	value = browser
+	switch {
+	case !secret.WellFormed(secret.Browser, browser):
+		value = secret.New(secret.Browser)
+	case sessions == 0:
+		if value, err = s.BuryBrowser(ctx, browser); err != nil {
+			return browser, err
+		}
+	}
+	return value, s.CreateFlow(ctx, value, f)
 }
 
-// EndFlow removes a flow that has been answered, and reports whether it was
-// still there: of two answers at the same time one is given.
-func (s *Store) EndFlow(ctx context.Context, id string) (bool, error) {
-	hit, err := s.hot(ctx, &hotWrite{sql: `DELETE FROM flows WHERE id = $1`, args: []any{id}})
-	return hit, s.fail("end flow", err)
+// NewFlow is a flow that begins now.
+func (s *Store) NewFlow(r keystone.AuthRequest) keystone.Flow {
+	now := s.now()
+	return keystone.Flow{ID: keystone.NewID(now), Request: r, CreatedAt: now, ExpiresAt: now.Add(FlowLife)}
+}
+
+// SaveFlow writes what a step has shown, where the browser still carries the flow and it
+// was not answered: else it reports false, and another copy of the form was quicker.
+func (s *Store) SaveFlow(ctx context.Context, browser string, f keystone.Flow) (bool, error) {
+	hit, err := s.hot(ctx, &hotWrite{
+		sql:  `UPDATE flows SET user_id = $1, session_id = $2, signed_in = $3, chosen = $4, decided_by = $5, granted = $6, denied = $7 WHERE id = $8 AND browser = $9 AND answer = ''`,
+		args: []any{f.UserID, f.SessionID, micros(f.SignedIn), f.Chosen, f.DecidedBy, words(f.Granted), f.Denied, f.ID, secret.Hash(browser)},
+	})
+	return hit, s.fail("save flow", err)
+}
+
+// AgainWithin is how long a flow is kept after its answer, and a form that was sent twice
+// taken for one: the browser shows what the second one brings.
+const AgainWithin = 30 * time.Second
+
+// AnswerFlow says what became of a flow, with what also writes in the same transaction:
+// of two answers at the same time one gets true.
+func (s *Store) AnswerFlow(ctx context.Context, id, answer string, also func(*Store) error) (answered bool, err error) {
+	now := s.now()
+	err = s.InTx(ctx, func(tx *Store) error {
+		n, err := tx.q.exec(ctx, `UPDATE flows SET answer = $1, expires_at = $2 WHERE id = $3 AND answer = ''`, answer, micros(now.Add(AgainWithin)), id)
+		if answered = n > 0; err != nil || !answered {
+			return err
+		}
+		return also(tx)
+	})
+	return answered && err == nil, s.fail("answer flow", err)
+}
+
+// FlowCode is the authorization code that answers a flow. It is derived, so that it can be
+// given again to a browser that lost it, and is not kept.
+func (s *Store) FlowCode(id string) string {
+	return secret.Derived(secret.AuthCode, s.twice.Sum([]byte("code"), []byte(id)))
 }
 
 // FlowLife is how long people may take to sign in.

@@ -12,6 +12,7 @@ const (
 	SingleUseSetup = "setup"          // the link that makes the first administrator
 	SingleUsePAR   = "par"            // an authorization request that was pushed
 	SingleUseReset = "password_reset" // the link under which somebody chooses a new password
+	SingleUseForm  = "form"           // a form that makes an account, of which a copy may follow
 )
 
 const insertSingleUse = `INSERT INTO single_use (kind, hash, payload, created_at, expires_at, used_at) VALUES ($1, $2, $3, $4, $5, 0)`

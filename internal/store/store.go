@@ -33,7 +33,8 @@ type Store struct {
 	group     *groupWriter
 	chain     *secret.MAC
 	userCodes *secret.MAC
-	tx        *txState // nil outside a transaction
+	twice     *secret.MAC // makes what is given again to a form that was sent twice
+	tx        *txState    // nil outside a transaction
 }
 
 // txState is what one transaction leaves to do after its commit.
@@ -64,7 +65,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, q: db, now: o.Now, idle: o.Idle, master: o.Master, chain: o.Master.MAC("audit-chain"), userCodes: o.Master.MAC("user-code")}
+	s := &Store{db: db, q: db, now: o.Now, idle: o.Idle, master: o.Master, chain: o.Master.MAC("audit-chain"), userCodes: o.Master.MAC("user-code"), twice: o.Master.MAC("sent-twice")}
 	s.cache = newCaches()
 	s.group = newGroupWriter(db)
 	return s, nil
