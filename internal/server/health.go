@@ -44,10 +44,11 @@ var (
 // ready returns why the node should not get requests, or nil.
 func (h *health) ready(ctx context.Context) error {
 	h.probed.Store(time.Now().UnixNano())
-	_, err := h.state(ctx)
-	if h.draining.Load() {
+	if h.draining.Load() { // which needs no look at the database
 		h.refused.Add(1)
+		return errDraining
 	}
+	_, err := h.state(ctx)
 	return err
 }
 
