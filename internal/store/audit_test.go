@@ -323,7 +323,7 @@ func TestEveryActionIsWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	unwritten := map[string]bool{}
-	for name, o := range file.Scope.Objects { //nolint:staticcheck // one file, and its own names only
+	for name, o := range file.Scope.Objects { // one file, and its own names only
 		if o.Kind == ast.Con && strings.HasPrefix(name, "Act") {
 			unwritten[name] = true
 		}

@@ -81,7 +81,7 @@ func (s *Store) SignInFlow(ctx context.Context, by keystone.Actor, old string, f
 			return err
 		}
 		by.SessionID = id
-		ok := false
+		var ok bool
 		if id != in.Session.ID {
 			ok, err = tx.RenewSession(ctx, by, id, in.Login, in.Clear)
 		} else {
