@@ -90,10 +90,19 @@ func TestFlowIsTheBrowsers(t *testing.T) {
 	b.open(s.URL + "/oauth2/resume?flow=" + flow) // before the answer: back to the page
 	b.at("consent-allow")
 	b.submit(map[string]string{"decision": "allow"})
-	b.answer()
+	code := b.answer().Get("code")
+	b.open(s.URL + "/oauth2/resume?flow=" + flow)
+	if again := b.answer().Get("code"); again != code { // for a form that was sent twice
+		t.Error("a flow was answered twice, by two codes")
+	}
+	thief.open(s.URL + "/oauth2/resume?flow=" + flow)
+	if thief.page.status != http.StatusNotFound {
+		t.Errorf("an answer in another browser: %d", thief.page.status)
+	}
+	s.Clock.Move(31 * time.Second)
 	b.open(s.URL + "/oauth2/resume?flow=" + flow)
 	if b.page.status != http.StatusNotFound {
-		t.Errorf("a flow was answered twice: %d", b.page.status)
+		t.Errorf("a flow was answered half a minute later: %d", b.page.status)
 	}
 	for path, want := range map[string]int{"/consent": http.StatusMethodNotAllowed, "/login": http.StatusNotFound, "/login?flow=x": http.StatusNotFound} { // B11
 		b.open(s.URL + path)

@@ -33,6 +33,10 @@ func newES256() (*signer, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The first signature prepares the key for those that follow, from many goroutines.
+	if _, err := ecdsa.SignASN1(rand.Reader, key, make([]byte, sha256.Size)); err != nil {
+		return nil, err
+	}
 	return &signer{header: header("ES256"), public: &key.PublicKey, sign: func(digest []byte) ([]byte, error) {
 		r, s, err := ecdsa.Sign(rand.Reader, key, digest)
 		if err != nil {
