@@ -187,6 +187,12 @@ services_pgbouncer() {
   command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || services_apt pgbouncer
 }
 
+# services_openssl sees to it that the program is there by which
+# scripts/conformance.sh makes certificates.
+services_openssl() {
+  command -v openssl >/dev/null || services_apt openssl
+}
+
 # --- where they come from -----------------------------------------------------
 
 # services_apt installs a package without letting it start anything. It says no

@@ -30,6 +30,7 @@ fi
 services_start
 services_chromium || services_missing chromium
 services_pgbouncer || services_missing pgbouncer
+services_openssl || services_missing openssl
 
 [ $# -gt 0 ] || set -- ./...
 flags="$race -timeout 30m"

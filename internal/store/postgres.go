@@ -166,7 +166,9 @@ func (p *postgres) abandon(conn *pgxpool.Conn, cause error) error {
 	return cause
 }
 
-func (p *postgres) classify(err error) fault {
+func (p *postgres) classify(err error) fault { return postgresFault(err) }
+
+func postgresFault(err error) fault {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		switch pg.Code {
