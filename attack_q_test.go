@@ -37,7 +37,9 @@ func TestAttackQ7_WhatWaitsIsBounded(t *testing.T) {
 			"sign-ins": {"flows", 30 * time.Minute, func(source int) int {
 				return from(source).json(t, "GET", "/oauth2/authorize?"+request.RawQuery, nil).status
 			}},
-			"sign-ins to our own page": {"flows", 30 * time.Minute, func(source int) int { return from(source).json(t, "GET", "/requests", nil).status }},
+			"sign-ins to our own page":       {"flows", 30 * time.Minute, func(source int) int { return from(source).json(t, "GET", "/requests", nil).status }},
+			"sign-ins that nobody asked for": {"flows", 30 * time.Minute, func(source int) int { return from(source).json(t, "GET", "/login", nil).status }},
+			"registrations likewise":         {"flows", 30 * time.Minute, func(source int) int { return from(source).json(t, "GET", "/register", nil).status }},
 			"sign-ins for a device": {"flows", 30 * time.Minute, func(source int) int {
 				if s.Clock.Now().Sub(codeAt) > 9*time.Minute {
 					code, codeAt = from(77).form(t, "/oauth2/device_authorization", "client_id", public.ID).text("user_code"), s.Clock.Now()

@@ -27,6 +27,10 @@ type Flow struct {
 // AnswerCode is the answer of a flow that is done.
 const AnswerCode = "code"
 
+// AppsPage is the page of Keystone itself at which a sign-in ends that no application
+// asked for: what the person has allowed applications.
+const AppsPage = "account/apps"
+
 // AuthRequest is an authorization request whose client, redirect URI and
 // parameters have been checked.
 type AuthRequest struct {

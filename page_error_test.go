@@ -10,12 +10,12 @@ import (
 
 // pages are the routes that people see in a browser.
 var pages = []struct{ method, path, limit string }{
-	{"GET", "/login", "PAGE"}, {"POST", "/login", "LOGIN"}, {"POST", "/consent", "PAGE"},
+	{"GET", "/login?flow=x", "PAGE"}, {"POST", "/login", "LOGIN"}, {"POST", "/consent", "PAGE"},
 	{"GET", "/oauth2/authorize", "PAGE"}, {"POST", "/oauth2/authorize", "PAGE"}, {"GET", "/oauth2/resume", "PAGE"},
 	{"GET", "/oauth2/logout", "PAGE"}, {"POST", "/oauth2/logout", "PAGE"},
 	{"GET", "/logout", "PAGE"}, {"POST", "/logout", "PAGE"},
 	{"GET", "/setup", "PAGE"}, {"POST", "/setup", "PAGE"}, {"GET", "/reset", "PAGE"}, {"POST", "/reset", "LOGIN"},
-	{"GET", "/register", "PAGE"}, {"POST", "/register", "REGISTER"},
+	{"GET", "/register?flow=x", "PAGE"}, {"POST", "/register", "REGISTER"},
 	{"GET", "/device", "PAGE"}, {"POST", "/device", "LOGIN"}, {"POST", "/requests", "PAGE"},
 }
 

@@ -31,6 +31,7 @@ var permissions = map[string]string{
 		POST /api/v1/auth/reset-password,
 		POST /api/v1/auth/revoke,
 		POST /api/v1/auth/token,
+		GET /consent,
 		POST /consent,
 		GET /device,
 		POST /device,

@@ -75,26 +75,14 @@ func (s *Slice) deviceForm(w http.ResponseWriter, r *http.Request) error {
 	return s.beginPending(w, r, browser, p)
 }
 
-// beginPending begins the flow in which a person answers a pending authorization. It is
-// counted among those in progress like every other.
+// beginPending begins the flow in which a person answers a pending authorization.
 func (s *Slice) beginPending(w http.ResponseWriter, r *http.Request, browser string, p store.Pending) error {
-	if err := s.Start(r.Context(), "flow", store.FlowLife, ""); err != nil {
-		return err
-	}
 	sessions, err := s.Store.BrowserSessions(r.Context(), browser)
 	if err != nil {
 		return err
 	}
-	f := s.Store.NewFlow(p.Request)
-	f.Request.Pending, f.Request.Subject = p.ID, p.UserID
-	value, err := s.Store.BeginFlow(r.Context(), browser, len(sessions), f)
-	if value != browser {
-		s.Cookies.SetBrowser(w, value)
-	}
-	if err != nil {
-		return err
-	}
-	return seeOther(w, "login?flow="+f.ID)
+	p.Request.Pending, p.Request.Subject = p.ID, p.UserID
+	return s.beginFlow(w, r, browser, len(sessions), p.Request, "login")
 }
 
 // byUserCode finds what waits under a code that a person typed. The attempt is

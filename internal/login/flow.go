@@ -84,7 +84,11 @@ func flowGone(err error) error {
 // dispatch serves GET /login: the one place that decides which page comes next.
 // Every step writes what it has shown and comes back here.
 func (s *Slice) dispatch(w http.ResponseWriter, r *http.Request) error {
-	v, err := s.visit(r, r.URL.Query().Get("flow"))
+	flow, is := flowOf(r)
+	if !is {
+		return s.ownSignIn(w, r)
+	}
+	v, err := s.visit(r, flow)
 	if err != nil {
 		return s.problem(w, r, err)
 	}

@@ -23,7 +23,11 @@ type registerView struct {
 // registerPage serves GET /register. Where nobody may register it is the sign-in
 // page.
 func (s *Slice) registerPage(w http.ResponseWriter, r *http.Request) error {
-	v, err := s.visit(r, r.URL.Query().Get("flow"))
+	flow, is := flowOf(r)
+	if !is {
+		return s.ownRegistration(w, r)
+	}
+	v, err := s.visit(r, flow)
 	if err != nil {
 		return s.problem(w, r, err)
 	}

@@ -52,11 +52,11 @@ func (s *Slice) Routes() []httpio.Route {
 			"End this session with its refresh token", s.logout),
 
 		httpio.PageRoute(http.MethodGet, "/login", httpio.Public, httpio.LimitPage,
-			"The next page of a sign-in", s.dispatch, httpio.DocContent(http.StatusOK, "text/html", "The page.")),
+			"The next page of a sign-in", s.dispatch, httpio.DocContent(http.StatusOK, "text/html", "The page."), httpio.DocContent(http.StatusSeeOther, "", "To the page of this step; without a flow, to one of its own.")),
 		httpio.PageRoute(http.MethodPost, "/login", httpio.Public, httpio.LimitLogin,
 			"Sign in, or choose an account", s.signInForm, httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
 		httpio.PageRoute(http.MethodGet, "/register", httpio.Public, httpio.LimitPage,
-			"The page on which people make an account, within a sign-in", s.registerPage, httpio.DocContent(http.StatusOK, "text/html", "The form.")),
+			"The page on which people make an account, within a sign-in", s.registerPage, httpio.DocContent(http.StatusOK, "text/html", "The form."), httpio.DocContent(http.StatusSeeOther, "", "To sign in; without a flow, to one of its own.")),
 		httpio.PageRoute(http.MethodPost, "/register", httpio.Public, httpio.LimitRegister,
 			"Make an account and go on with the sign-in", s.registerForm, httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
 		httpio.PageRoute(http.MethodGet, "/device", httpio.Public, httpio.LimitPage,
@@ -65,6 +65,8 @@ func (s *Slice) Routes() []httpio.Route {
 			"Type a device's code", s.deviceForm, httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
 		httpio.Plain(http.MethodGet, "/device/qr", httpio.Public, httpio.LimitPage,
 			"The address of that page with a code in it, as a QR code", s.deviceQR, httpio.DocContent(http.StatusOK, "image/svg+xml", "The picture.")),
+		httpio.PageRoute(http.MethodGet, "/consent", httpio.Public, httpio.LimitPage,
+			"The question whether a client may, within a sign-in", s.consentAddress, httpio.DocContent(http.StatusSeeOther, "", "To the page; without a flow, to what was allowed.")),
 		httpio.PageRoute(http.MethodPost, "/consent", httpio.Public, httpio.LimitPage,
 			"Allow or refuse a client", s.decide, httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
 	}

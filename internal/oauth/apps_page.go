@@ -13,9 +13,6 @@ import (
 	"github.com/keystone-auth/keystone/web"
 )
 
-// appsName is the page that lists what the people of a browser allowed.
-const appsName = "account/apps"
-
 // appsView is that page.
 type appsView struct {
 	Accounts []appsOf
@@ -45,7 +42,7 @@ func (s *Slice) appsPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if len(sessions) == 0 {
-		return s.beginOwn(w, r, browser, 0, keystone.AuthRequest{ClientID: keystone.FirstPartyClientID, Page: appsName})
+		return s.beginOwn(w, r, browser, 0, keystone.AuthRequest{ClientID: keystone.FirstPartyClientID, Page: keystone.AppsPage})
 	}
 	var view appsView
 	for _, b := range sessions {
