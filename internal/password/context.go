@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/keystone-auth/keystone"
 )
 
 // shortestWord is the length from which a context word counts: shorter ones
@@ -16,13 +18,13 @@ const shortestWord = 3
 // isAbout reports whether a password is made of what is known about its
 // account: of its letters and digits, half or more belong to the words, or what
 // is left beside them is a common password or nearly nothing.
-func isAbout(password string, about []string) bool {
+func isAbout(password string, u keystone.User, appName string) bool {
 	rest := letters(password)
 	length := utf8.RuneCountInString(rest)
 	if length == 0 {
 		return false
 	}
-	for _, word := range contextWords(about) {
+	for _, word := range contextWords(u, appName) {
 		rest = strings.ReplaceAll(rest, word, "")
 	}
 	left := utf8.RuneCountInString(rest)
@@ -30,9 +32,12 @@ func isAbout(password string, about []string) bool {
 }
 
 // contextWords returns what is looked for, longest first: each text as a whole
-// and in its parts (jane.doe@example.org: jane, doe, janedoe, example, org).
-func contextWords(about []string) (words []string) {
-	for _, text := range about {
+// and in its parts. Of an address that is what stands before the @ (jane.doe: jane,
+// doe, janedoe) and all of it; the domain alone is many people's, and no word about one.
+func contextWords(u keystone.User, appName string) (words []string) {
+	local, _, _ := strings.Cut(u.Email, "@")
+	words = append(words, letters(u.Email))
+	for _, text := range []string{u.Username, local, u.FirstName, u.LastName, appName} {
 		words = append(words, letters(text))
 		for part := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '@' || unicode.IsSpace(r) }) {
 			words = append(words, letters(part))

@@ -20,6 +20,7 @@ type Policy struct {
 	lower     bool
 	digits    bool
 	special   bool
+	known     bool // refuses what is tried first: common passwords, patterns, what is about the account
 	appName   string
 }
 
@@ -44,10 +45,10 @@ const (
 // profiles are the values of PASSWORD_PROFILE.
 var profiles = map[string]Policy{
 	// OWASP ASVS 6.2: length, no composition, nothing that is known.
-	"modern": {profile: "modern", minLength: 12},
+	"modern": {profile: "modern", minLength: 12, known: true},
 	// NIST SP 800-63B-4: 15 where the password is the only factor.
-	"nist": {profile: "nist", minLength: 15},
-	// What the first Keystone demanded.
+	"nist": {profile: "nist", minLength: 15, known: true},
+	// What the first Keystone demanded, and no more: Password1! will do.
 	"seed": {profile: "seed", minLength: 8, upper: true, lower: true, digits: true, special: true},
 }
 
@@ -85,8 +86,8 @@ func (p Policy) WithSecondFactor() Policy {
 }
 
 // Check returns nil if password may be chosen, else a *keystone.Error of kind
-// Invalid whose field "password" names every rule that is broken. Whose it is an
-// attacker would try first: username, e-mail address and names; and the
+// Invalid whose field "password" names every rule that is broken. What is known of u
+// an attacker would try first: username, e-mail address and names; and the
 // application's name.
 func (p Policy) Check(password string, u keystone.User) error {
 	if reasons := p.Reasons(password, u); len(reasons) > 0 {
@@ -117,9 +118,9 @@ func (p Policy) Reasons(password string, u keystone.User) (reasons []string) {
 	broken(p.lower && !strings.ContainsFunc(prepared, unicode.IsLower), "Add a lower case letter.")
 	broken(p.digits && !strings.ContainsFunc(prepared, unicode.IsDigit), "Add a digit.")
 	broken(p.special && !strings.ContainsFunc(prepared, isSpecial), "Add a character that is neither letter nor digit.")
-	broken(isCommon(prepared), "This is one of the most common passwords, which are tried first. Choose another one.")
-	broken(isPattern(prepared), "This repeats or counts through a few characters. Choose something less regular.")
-	broken(isAbout(prepared, []string{u.Username, u.Email, u.FirstName, u.LastName, p.appName}), "This is mostly your name, your address or the name of this service. Choose something that is not about the account.")
+	broken(p.known && isCommon(prepared), "This is one of the most common passwords, which are tried first. Choose another one.")
+	broken(p.known && isPattern(prepared), "This repeats or counts through a few characters. Choose something less regular.")
+	broken(p.known && isAbout(prepared, u, p.appName), "This is mostly your name, your address or the name of this service. Choose something that is not about the account.")
 	return reasons
 }
 
@@ -140,6 +141,9 @@ func (p Policy) Describe() []string {
 		if r.demanded {
 			rules = append(rules, r.what)
 		}
+	}
+	if !p.known {
+		return rules
 	}
 	return append(rules,
 		"None of the most common passwords, in upper or lower case.",

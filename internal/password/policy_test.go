@@ -68,10 +68,11 @@ func TestPolicy(t *testing.T) {
 		{modern.WithSecondFactor(), "correct-hrs", []string{short}},
 		{mustPolicy(t, "nist", Overrides{MinLength: 20}).WithSecondFactor(), "correct-hrs", []string{short}},
 		{seed, "Xk9$w2Qz", nil},
-		{seed, "Password1!", []string{common}},
+		{seed, "Password1!", nil}, // what the first Keystone took
+		{seed, "Aa1!Aa1!", nil},
 		{seed, "horse", []string{short, upper, digit, special}},
 		{seed, "HORSES99", []string{lower, special}},
-		{seed, "        ", []string{upper, lower, digit, regular}},
+		{seed, "        ", []string{upper, lower, digit}},
 		{seed, "Ärger-٣٤٥٦", nil},
 		{mustPolicy(t, "seed", Overrides{RequireSpecial: &no, RequireUpper: &no}), "horses99x", nil},
 		{mustPolicy(t, "modern", Overrides{RequireDigits: &yes, MinLength: 8}), "corr-hrs", []string{digit}},
@@ -122,7 +123,15 @@ func TestContextWords(t *testing.T) {
 		{"keystone2026!", jane, true},
 		{"Ｋｅｙｓｔｏｎｅ keystone", jane, true},
 		{"keystonekeystone", jane, true},
-		{"example-example-1", jane, true},
+		{"example-example-1", jane, false}, // the domain is many people's
+		{"Example-Passw0rd-1", []string{"demo", "demo@example.com"}, false},
+		{"mail.example.org", jane, false},
+		{"jane.doe@mail", jane, true},
+		{"JaneDoeMailExampleOrg1", []string{"x", jane[1]}, true}, // the address, in other letters
+		{"demo@example.com", []string{"al", "demo@example.com"}, true},
+		{"example@example.com", []string{"al", "example@example.com"}, true},
+		{"example-example-1", []string{"al", "example@test.example"}, true}, // it is the local part, too
+		{"no-address-at-all", []string{"al", "@"}, false},
 		{"jane1q2w3e4r5t", jane, true}, // what is left is common
 		{"jane featherstone", jane, true},
 		{"jane likes correct horses", jane, false},
@@ -138,6 +147,14 @@ func TestContextWords(t *testing.T) {
 			broken = []string{about}
 		}
 		expectReasons(t, modern, test.password, test.words, broken)
+	}
+}
+
+// TestSeedKnowsNobody: the profile seed asks for length and composition, nothing else.
+func TestSeedKnowsNobody(t *testing.T) {
+	seed := mustPolicy(t, "seed", Overrides{AppName: "Keystone"})
+	for _, password := range []string{"Jane.Doe1", "Keystone-1", "Featherstone1!", "Jane.Doe@example.org1"} {
+		expectReasons(t, seed, password, []string{"jane.doe", "jane.doe@example.org", "Featherstone"}, nil)
 	}
 }
 
@@ -172,7 +189,7 @@ func TestNewPolicyRefuses(t *testing.T) {
 }
 
 func TestDescribe(t *testing.T) {
-	for profile, want := range map[string]int{"modern": 4, "nist": 4, "seed": 8} {
+	for profile, want := range map[string]int{"modern": 4, "nist": 4, "seed": 5} {
 		if got := mustPolicy(t, profile, Overrides{}).Describe(); len(got) != want || !strings.HasPrefix(got[0], "At least") {
 			t.Errorf("%s: %q, want %d rules", profile, got, want)
 		}
