@@ -151,3 +151,21 @@ func TestNewerSchema(t *testing.T) {
 		})
 	}
 }
+
+// TestDatabaseAddress: the database is made where people who know SQLAlchemy expect it:
+// in the working folder, never in the root of the machine.
+func TestDatabaseAddress(t *testing.T) {
+	for _, address := range []string{"sqlite:///./x.db", "sqlite:///x.db", "sqlite+aiosqlite:///./x.db", "sqlite:///../here/x.db", "sqlite:x.db", "./x.db"} {
+		m := newMachine(t, "", "DATABASE_URL="+address)
+		m.dir = filepath.Join(m.dir, "here")
+		if err := os.Mkdir(m.dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		m.ok("migrate")
+		m.ok("audit", "verify")
+		if _, err := os.Stat(filepath.Join(m.dir, "x.db")); err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	newMachine(t, "", "DATABASE_URL=file:./x.db").refused("write the path alone", "migrate")
+}

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -43,7 +42,7 @@ type Config struct {
 	ShutdownTimeout  time.Duration  `env:"SHUTDOWN_TIMEOUT" default:"20s" min:"1s" max:"10m" example:"20s" help:"How long a stop waits for requests in flight."`
 
 	DataDir             string `env:"DATA_DIR" group:"Storage" default:"./keystone-data" example:"/var/lib/keystone" help:"Folder for the SQLite database and the generated master key."`
-	DatabaseURL         Secret `env:"DATABASE_URL" auto:"SQLite, keystone.db in DATA_DIR" example:"postgres://keystone:PASSWORD@db.example.com/keystone?sslmode=verify-full" help:"A path or sqlite: is SQLite; postgres:, postgresql: and postgresql+asyncpg: are PostgreSQL."`
+	DatabaseURL         Secret `env:"DATABASE_URL" auto:"SQLite, keystone.db in DATA_DIR" example:"postgres://keystone:PASSWORD@db.example.com/keystone?sslmode=verify-full" help:"A path or sqlite: is SQLite: sqlite:///./x.db is relative, sqlite:////var/lib/x.db absolute; sqlite+aiosqlite: and sqlite+pysqlite: are the same. postgres:, postgresql: and postgresql+asyncpg: are PostgreSQL."`
 	DatabasePoolSize    int    `env:"DATABASE_POOL_SIZE" default:"20" min:"1" max:"1000" example:"20" help:"Connections to PostgreSQL that are kept open."`
 	DatabaseMaxOverflow int    `env:"DATABASE_MAX_OVERFLOW" default:"0" min:"0" max:"1000" example:"10" help:"Connections beyond the pool size while it is busy."`
 	RedisURL            Secret `env:"REDIS_URL" auto:"none: limits are counted in memory, per node" example:"redis://cache.example.com:6379/0" help:"Redis or Valkey, shared by the nodes for rate limits. redis:, rediss: (TLS) or unix:."`
@@ -64,7 +63,7 @@ type Config struct {
 
 	AuthorizationDetailsFile string `env:"AUTHORIZATION_DETAILS_FILE" example:"/etc/keystone/authorization-details.json" help:"The types of authorization details that clients may ask people for (RFC 9396), as JSON: see OIDC.md. Without it there are none."`
 
-	PasswordProfile          string `env:"PASSWORD_PROFILE" group:"Passwords" default:"modern" oneof:"modern|nist|seed" example:"modern" help:"modern: 12 characters or more, no composition, breached and common ones refused. nist: 15, or 8 where a second factor is enforced. seed: 8 and all four composition rules. The settings below override single rules."`
+	PasswordProfile          string `env:"PASSWORD_PROFILE" group:"Passwords" default:"modern" oneof:"modern|nist|seed" example:"modern" help:"modern: 12 characters or more, no composition, breached and common ones refused. nist: 15, or 8 where a second factor is enforced. seed: 8 and all four composition rules, as the first Keystone demanded, and nothing else: common passwords, patterns and names are taken. The settings below override single rules."`
 	PasswordMinLength        *int   `env:"PASSWORD_MIN_LENGTH" auto:"by PASSWORD_PROFILE" min:"8" max:"64" example:"12" help:"Fewest characters."`
 	PasswordRequireUppercase *bool  `env:"PASSWORD_REQUIRE_UPPERCASE" auto:"by PASSWORD_PROFILE" example:"false" help:"An upper-case letter is required."`
 	PasswordRequireLowercase *bool  `env:"PASSWORD_REQUIRE_LOWERCASE" auto:"by PASSWORD_PROFILE" example:"false" help:"A lower-case letter is required."`
@@ -139,9 +138,7 @@ func (c *Config) TLS() bool { return c.TLSCertFile != "" }
 func (c *Config) Postgres() bool { return isPostgres(c.DatabaseURL.Reveal()) }
 
 // SQLitePath is the file of the database, where that is SQLite.
-func (c *Config) SQLitePath() string {
-	return strings.TrimPrefix(strings.TrimPrefix(c.DatabaseURL.Reveal(), "sqlite:"), "//")
-}
+func (c *Config) SQLitePath() string { return c.DatabaseURL.Reveal() }
 
 // MasterKeyFile is where the generated master key lives when MASTER_KEY is
 // not set.

@@ -157,8 +157,8 @@ var (
 
 func isPostgres(databaseURL string) bool { return postgresDB.MatchString(databaseURL) }
 
-// checkDatabaseURL also rewrites postgresql+asyncpg:, which the seed used, to
-// what PostgreSQL calls it.
+// checkDatabaseURL also rewrites what SQLAlchemy calls a database, which the seed used,
+// to what PostgreSQL calls it, or to the path of the file: nobody else reads it.
 func (l *loading) checkDatabaseURL() {
 	s := l.DatabaseURL.Reveal()
 	switch {
@@ -179,7 +179,18 @@ func (l *loading) checkDatabaseURL() {
 		if !l.RedisURL.IsSet() {
 			l.warn("REDIS_URL is not set: with several nodes each counts its rate limits alone.")
 		}
-	case urlScheme.MatchString(s) && !strings.HasPrefix(s, "sqlite:") && !strings.HasPrefix(s, "file:"):
+	case sqliteScheme.MatchString(s):
+		path, problem := sqliteFile(s)
+		if problem != "" {
+			l.refuse("DATABASE_URL", problem)
+			return
+		}
+		l.DatabaseURL = NewSecret(path)
+	case s == ":memory:":
+		l.refuse("DATABASE_URL", inMemory)
+	case strings.HasPrefix(s, "file:"):
+		l.refuse("DATABASE_URL", "is a file: URL: write the path alone, such as ./keystone.db or /var/lib/keystone/keystone.db")
+	case urlScheme.MatchString(s):
 		l.refuse("DATABASE_URL", "has an unknown scheme: a path or sqlite: is SQLite, postgres: is PostgreSQL")
 	case strings.Contains(s, "host=") || strings.Contains(s, "dbname="):
 		l.refuse("DATABASE_URL", "is a list of words, not a URL")

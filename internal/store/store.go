@@ -40,9 +40,9 @@ type Store struct {
 // txState is what one transaction leaves to do after its commit.
 type txState struct{ after []func() }
 
-// Open connects to a database: a path or sqlite: URL is SQLite, a postgres: or
-// postgresql: URL (also the seed's postgresql+asyncpg:) is PostgreSQL. It does
-// not migrate; see Migrate.
+// Open connects to a database: a path is SQLite, a postgres: or postgresql: URL (also
+// the seed's postgresql+asyncpg:) is PostgreSQL. What else people write for a path,
+// config has made one of. It does not migrate; see Migrate.
 func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if o.PoolSize == 0 {
 		o.PoolSize = 20
@@ -55,12 +55,10 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	switch {
 	case IsPostgres(url):
 		db, err = openPostgres(ctx, url, o)
+	case url == "" || strings.Contains(url, "://") || strings.HasPrefix(url, "sqlite:") || strings.HasPrefix(url, "file:"):
+		return nil, errors.New("DATABASE_URL is neither a path nor a postgres: URL; write ./keystone-data/keystone.db or postgres://user:password@host/database")
 	default:
-		path := strings.TrimPrefix(strings.TrimPrefix(url, "sqlite:"), "//")
-		if path == "" || strings.Contains(path, "://") {
-			return nil, errors.New("DATABASE_URL is neither a path nor a sqlite: or postgres: URL; write ./keystone-data/keystone.db or postgres://user:password@host/database")
-		}
-		db, err = openSQLite(ctx, path)
+		db, err = openSQLite(ctx, url)
 	}
 	if err != nil {
 		return nil, err

@@ -288,7 +288,9 @@ func TestOpenRefuses(t *testing.T) {
 		{"seed's SQLite driver", "sqlite+aiosqlite:///./x.db", "DATABASE_URL"},
 		{"bad PostgreSQL URL", "postgres://user:canary@127.0.0.1:port/x", "DATABASE_URL"},
 		{"nobody there", "postgres://user:canary@127.0.0.1:1/x?connect_timeout=1", "does not answer"},
-		{"folder", "sqlite:" + t.TempDir(), "SQLite"},
+		{"a URL of SQLite", "sqlite:x.db", "DATABASE_URL"},
+		{"a URL of a file", "file:x.db", "DATABASE_URL"},
+		{"folder", t.TempDir(), "SQLite"},
 		{"below a file", filepath.Join(file, "x.db"), "SQLite"},
 		{"not a database", "/etc/passwd/x", "SQLite"},
 	} {
@@ -302,14 +304,12 @@ func TestOpenRefuses(t *testing.T) {
 // TestOpenAnyPath: a path is a path, whatever letters are in it.
 func TestOpenAnyPath(t *testing.T) {
 	for _, name := range []string{"plain.db", "with space.db", "with?mark.db", "with#hash.db", "with%41percent.db", "ünï.db", "new folder/deeper/x.db"} {
-		for _, prefix := range []string{"", "sqlite:", "sqlite://"} {
-			path := filepath.Join(t.TempDir(), name)
-			s := must[*store.Store](t)(store.Open(ctx, prefix+path, store.Options{Master: storetest.Master}))
-			_, err := s.Migrate(ctx)
-			s.Close()
-			if found, _ := filepath.Glob(filepath.Dir(path) + "/*"); err != nil || len(found) == 0 || found[0] != path {
-				t.Errorf("%s%s: %v, %q", prefix, name, err, found)
-			}
+		path := filepath.Join(t.TempDir(), name)
+		s := must[*store.Store](t)(store.Open(ctx, path, store.Options{Master: storetest.Master}))
+		_, err := s.Migrate(ctx)
+		s.Close()
+		if found, _ := filepath.Glob(filepath.Dir(path) + "/*"); err != nil || len(found) == 0 || found[0] != path {
+			t.Errorf("%s: %v, %q", name, err, found)
 		}
 	}
 }
