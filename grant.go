@@ -23,4 +23,15 @@ type Grant struct {
 	RevokedAt  time.Time // zero: alive
 	Reason     string
 	Bound      Confirmation // the key whose holder alone may refresh (a public client's, RFC 9449 section 5)
+	SignIn     SignIn       // zero: no ID token comes of its refresh tokens
+}
+
+// SignIn is what ID tokens say of how a person signed in. Those that come of refresh
+// tokens repeat what the first one said (OpenID Connect Core section 12.2): who has
+// signed in again since has not done so for this grant.
+type SignIn struct {
+	At     time.Time // auth_time, to the second
+	ACR    string
+	AMR    []string
+	Claims []string // asked for by name (section 5.5), sorted
 }

@@ -454,10 +454,8 @@ var basicModules = []struct {
 		if status != http.StatusOK || fresh["access_token"] == tokens["access_token"] {
 			p.Fatalf("%d %v", status, fresh)
 		}
-		if fresh["id_token"] != nil {
-			if is := idClaims(p.T, fresh["id_token"]); is["sub"] != was["sub"] || is["auth_time"] != was["auth_time"] || is["iss"] != was["iss"] {
-				p.Errorf("%v, then %v", was, is)
-			}
+		if is := idClaims(p.T, fresh["id_token"]); is["sub"] != was["sub"] || is["auth_time"] != was["auth_time"] || is["iss"] != was["iss"] || is["aud"] != was["aud"] || is["nonce"] != nil {
+			p.Errorf("%v, then %v", was, is)
 		}
 		p.userinfo(fresh)
 	}},

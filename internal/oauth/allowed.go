@@ -28,9 +28,6 @@ type allowed struct {
 // giveTokens checks that what was allowed still holds, and has tokens issued.
 func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (token.Response, error) {
 	what := a.what
-	if err := s.mayEncrypt(ctx, c); err != nil {
-		return token.Response{}, err
-	}
 	details, err := s.details(ctx, c, a.details)
 	if err == nil && !what.Request.Details.Cover(details) {
 		keystone.Fact(ctx, "why", "they are not among those that the person allowed")
@@ -78,14 +75,21 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 		return token.Response{}, err
 	}
 	by := httpio.Actor(ctx).AsUser(u.ID, u.Username, c.ID, what.SessionID)
-	claims := userClaims(u.User, nil, opened(what.Request.IDTokenClaims, what.Scopes))
-	resp, err := s.Issuer.Issue(ctx, by, token.Request{
+	signIn := keystone.SignIn{At: what.AuthTime, ACR: what.ACR, AMR: what.AMR, Claims: opened(what.Request.IDTokenClaims, what.Scopes)}
+	return s.encryptedID(ctx, c)(s.Issuer.Issue(ctx, by, token.Request{
 		GrantType: a.grantType, Client: c, UserID: what.UserID, Within: keystone.Intersect(what.Scopes, what.Request.Scopes), Audiences: audiences, Details: details,
-		ID: &token.IDToken{Code: a.code, Nonce: what.Request.Nonce, AuthTime: what.AuthTime, AMR: what.AMR, ACR: what.ACR, Claims: claims},
+		ID: func(ctx context.Context) (token.IDToken, error) {
+			id, err := s.idToken(ctx, c, u.ID, signIn)
+			id.Code, id.Nonce = a.code, what.Request.Nonce
+			return id, err
+		},
 		Write: func(ctx context.Context, d token.Decision) (token.Written, error) {
 			family, refresh := s.Issuer.CodeFamily(d, what, c.ID, st.Session.ExpiresAt)
 			family.Details = what.Request.Details
 			family.Claims = opened(what.Request.InfoClaims, what.Scopes)
+			if mayRefresh(c, d.Scopes) && slices.Contains(d.Scopes, keystone.ScopeOpenID) {
+				family.SignIn = signIn
+			}
 			ok, err := a.redeem(ctx, by, family)
 			if err != nil {
 				return token.Written{}, err
@@ -100,11 +104,21 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 			}
 			return w, nil
 		},
-	})
-	if err == nil {
-		resp.IDToken, err = s.encrypted(ctx, c, c.IDTokenEncAlg, c.IDTokenEnc, resp.IDToken)
+	}))
+}
+
+// idToken is what an ID token says of a person who has signed in like that. Where it
+// is to be encrypted to the client, there must be a key for it.
+func (s *Slice) idToken(ctx context.Context, c keystone.Client, userID string, in keystone.SignIn) (id token.IDToken, err error) {
+	id.SignIn = in
+	if len(in.Claims) > 0 {
+		u, err := s.Store.UserState(ctx, userID)
+		if err != nil {
+			return id, err
+		}
+		id.Claims = userClaims(u.User, nil, in.Claims)
 	}
-	return resp, err
+	return id, s.mayEncrypt(ctx, c)
 }
 
 // mayRefresh reports whether a client gets a refresh token: an OpenID client

@@ -6,6 +6,7 @@ import (
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/jose"
+	"github.com/keystone-auth/keystone/internal/token"
 )
 
 var errNoEncryptionKey = keystone.Fail(keystone.Invalid, "The client asks for encrypted answers, and none of its keys fits the registered algorithm: look at its jwks or jwks_uri.").WithCode("invalid_client_metadata")
@@ -22,6 +23,17 @@ func (s *Slice) mayEncrypt(ctx context.Context, c keystone.Client) error {
 		err = errNoEncryptionKey
 	}
 	return err
+}
+
+// encryptedID encrypts the ID token of an answer to the client, where it registered
+// that.
+func (s *Slice) encryptedID(ctx context.Context, c keystone.Client) func(token.Response, error) (token.Response, error) {
+	return func(t token.Response, err error) (token.Response, error) {
+		if err == nil {
+			t.IDToken, err = s.encrypted(ctx, c, c.IDTokenEncAlg, c.IDTokenEnc, t.IDToken)
+		}
+		return t, err
+	}
 }
 
 // encrypted encrypts a signed JWT to the client (OpenID Connect Core section 10.2:

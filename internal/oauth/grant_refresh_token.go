@@ -24,5 +24,10 @@ func (s *Slice) refreshToken(ctx context.Context, r grantRequest) (token.Respons
 	if err != nil {
 		return token.Response{}, err
 	}
-	return s.Issuer.Refresh(ctx, httpio.Actor(ctx), r.client, presented, scopes, r.audiences(), details...)
+	return s.encryptedID(ctx, r.client)(s.Issuer.Refresh(ctx, httpio.Actor(ctx), r.client, token.Refreshing{
+		Token: presented, Scopes: scopes, Audiences: r.audiences(), Details: details,
+		ID: func(ctx context.Context, g keystone.Grant) (token.IDToken, error) {
+			return s.idToken(ctx, r.client, g.UserID, g.SignIn)
+		},
+	}))
 }

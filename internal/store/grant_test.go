@@ -255,11 +255,15 @@ func TestGrantFacts(t *testing.T) {
 		u := newUser(t, s, "jane")
 		g := newFamily(s, u.ID)
 		g.Scopes, g.Audiences = []string{"a", "b"}, []string{"x", "y"}
+		g.Claims, g.SignIn = []string{"email", "name"}, keystone.SignIn{At: clock.Now().Truncate(time.Second), ACR: keystone.ACRPassword, AMR: []string{keystone.AMRPassword, "otp"}, Claims: []string{"email"}}
 		_, err := start(s, g, must[store.Login](t)(s.LoginByID(ctx, u.ID)))
 		ok(t, err)
 		for range 2 {
 			got := must[keystone.Grant](t)(s.GrantFacts(ctx, g.ID))
 			if got.UserID != u.ID || got.SessionID != g.SessionID || !slices.Equal(got.Scopes, g.Scopes) || !slices.Equal(got.Audiences, g.Audiences) {
+				t.Fatalf("%+v", got)
+			}
+			if !slices.Equal(got.Claims, g.Claims) || !cmp.Equal(got.SignIn, g.SignIn) {
 				t.Fatalf("%+v", got)
 			}
 		}

@@ -87,7 +87,7 @@ func BenchmarkRefresh(b *testing.B) {
 	u := n.person(b, "jane", "admin")
 	r, own := n.mustSignIn(b, u), n.own(b)
 	for b.Loop() {
-		next, err := n.issuer.Refresh(ctx, keystone.Anonymous(), own, r.RefreshToken, nil, nil)
+		next, err := n.issuer.Refresh(ctx, keystone.Anonymous(), own, Refreshing{Token: r.RefreshToken})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -78,12 +78,22 @@ func (i *Issuer) Family(ctx context.Context, raw string) (g keystone.Grant, gene
 	return g, generation, err
 }
 
+// Refreshing is what a refresh asks for. Scopes, audiences and authorization details
+// (none: all of them, RFC 9396 section 6) may only narrow what was granted.
+type Refreshing struct {
+	Token             string
+	Scopes, Audiences []string
+	Details           []json.RawMessage
+	// ID says what an ID token that comes of the grant says (OpenID Connect Core section
+	// 12.2), as in Request; nil: no ID token.
+	ID func(context.Context, keystone.Grant) (IDToken, error)
+}
+
 // Refresh uses a refresh token for the client that presents it (RFC 6749 section
-// 6). Scopes, audiences and authorization details (none: all of them, RFC 9396
-// section 6) may only narrow what was granted.
-func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Client, raw string, scopes, audiences []string, details ...json.RawMessage) (Response, error) {
+// 6).
+func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Client, r Refreshing) (Response, error) {
 	keystone.Checking(ctx, "refresh token")
-	g, generation, err := i.Family(ctx, raw)
+	g, generation, err := i.Family(ctx, r.Token)
 	if err != nil {
 		return Response{}, err
 	}
@@ -97,14 +107,16 @@ func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Clie
 		return Response{}, errRefresh
 	}
 	keystone.Checking(ctx, "scope and audience of the grant")
-	if len(scopes) > 0 && !keystone.Subset(scopes, g.Scopes) {
-		keystone.Fact(ctx, "scope asked for", keystone.FormatScope(scopes))
+	if len(r.Scopes) > 0 && !keystone.Subset(r.Scopes, g.Scopes) {
+		keystone.Fact(ctx, "scope asked for", keystone.FormatScope(r.Scopes))
 		keystone.Fact(ctx, "scope that was granted", keystone.FormatScope(g.Scopes))
 		return Response{}, keystone.Fail(keystone.Invalid, "A refresh can only narrow the granted scopes. Sign in again for more.").WithCode("invalid_scope")
 	}
-	if audiences, err = Narrowed(ctx, g.Audiences, audiences); err != nil {
+	audiences, err := Narrowed(ctx, g.Audiences, r.Audiences)
+	if err != nil {
 		return Response{}, err
 	}
+	details := r.Details
 	if !g.Details.Cover(details) {
 		keystone.Fact(ctx, "why", "the authorization_details are not among those that the person allowed")
 		return Response{}, ErrDetails
@@ -121,8 +133,12 @@ func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Clie
 	if within == nil {
 		within = []string{}
 	}
+	var id func(context.Context) (IDToken, error)
+	if r.ID != nil && !g.SignIn.At.IsZero() {
+		id = func(ctx context.Context) (IDToken, error) { return r.ID(ctx, g) }
+	}
 	return i.Issue(ctx, by, Request{
-		GrantType: keystone.GrantRefreshToken, Client: c, UserID: g.UserID, Within: within, Scopes: scopes, Audiences: audiences, Details: details,
+		GrantType: keystone.GrantRefreshToken, Client: c, UserID: g.UserID, Within: within, Scopes: r.Scopes, Audiences: audiences, Details: details, ID: id,
 		Write: func(ctx context.Context, _ Decision) (Written, error) {
 			next, err := i.store.Rotate(ctx, by, g.ID, generation, store.Rotation{
 				TTL: i.RefreshTTL, Grace: i.Grace, Rotate: c.Rotates(),

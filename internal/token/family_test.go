@@ -29,7 +29,7 @@ func TestRefresh(t *testing.T) {
 		seen := map[string]bool{r.RefreshToken: true}
 		for range 5 {
 			clock.Move(time.Minute)
-			next, err := n.issuer.Refresh(ctx, keystone.Anonymous(), n.own(t), r.RefreshToken, nil, nil)
+			next, err := n.issuer.Refresh(ctx, keystone.Anonymous(), n.own(t), Refreshing{Token: r.RefreshToken})
 			ok(t, err)
 			if seen[next.RefreshToken] || next.JTI == r.JTI {
 				t.Fatal("the same token again")
@@ -48,7 +48,7 @@ func TestRefresh(t *testing.T) {
 			t.Errorf("%d rows, %+v", len(events.Items), e)
 		}
 		ok(t, s.EndSession(ctx, operator, first.SessionID, u.ID, keystone.EndLogout))
-		_, err = n.issuer.Refresh(ctx, keystone.Anonymous(), n.own(t), r.RefreshToken, nil, nil)
+		_, err = n.issuer.Refresh(ctx, keystone.Anonymous(), n.own(t), Refreshing{Token: r.RefreshToken})
 		wantCode(t, err, "invalid_grant")
 		if _, err := n.verifier.Inspect(ctx, r.AccessToken); keystone.KindOf(err) != keystone.Unauthenticated {
 			t.Errorf("an access token outlives its session: %v", err)
@@ -69,7 +69,7 @@ func TestRefreshNarrows(t *testing.T) {
 	r, err := n.signIn(u, spa, []string{keystone.AuditRead, keystone.UsersRead})
 	ok(t, err)
 	refresh := func(scopes, audiences []string) (string, error) {
-		next, err := n.issuer.Refresh(ctx, keystone.Anonymous(), spa, r.RefreshToken, scopes, audiences)
+		next, err := n.issuer.Refresh(ctx, keystone.Anonymous(), spa, Refreshing{Token: r.RefreshToken, Scopes: scopes, Audiences: audiences})
 		if err != nil {
 			if next.AccessToken != "" || next.RefreshToken != "" {
 				t.Error("a refusal hands something out")
@@ -142,24 +142,24 @@ func TestRefreshRefuses(t *testing.T) {
 		"a generation to be":  n.issuer.refreshToken(family.ID, 2),
 		"changed in the body": r.RefreshToken[:20] + string("AB"[b2i(r.RefreshToken[20] == 'A')]) + r.RefreshToken[21:],
 	} {
-		if _, err := n.issuer.Refresh(ctx, keystone.Anonymous(), n.own(t), raw, nil, nil); keystone.KindOf(err) != keystone.Invalid {
+		if _, err := n.issuer.Refresh(ctx, keystone.Anonymous(), n.own(t), Refreshing{Token: raw}); keystone.KindOf(err) != keystone.Invalid {
 			t.Errorf("%s: %v", name, err)
 		} else {
 			wantCode(t, err, "invalid_grant")
 		}
 	}
-	_, err = n.issuer.Refresh(ctx, keystone.Anonymous(), other, r.RefreshToken, nil, nil) // another client
+	_, err = n.issuer.Refresh(ctx, keystone.Anonymous(), other, Refreshing{Token: r.RefreshToken}) // another client
 	wantCode(t, err, "invalid_grant")
 	off := n.own(t)
 	off.Enabled = false
-	_, err = n.issuer.Refresh(ctx, keystone.Anonymous(), off, r.RefreshToken, nil, nil)
+	_, err = n.issuer.Refresh(ctx, keystone.Anonymous(), off, Refreshing{Token: r.RefreshToken})
 	wantCode(t, err, "unauthorized_client")
-	if _, err := n.issuer.Refresh(ctx, keystone.Anonymous(), n.own(t), r.RefreshToken, nil, nil); err != nil {
+	if _, err := n.issuer.Refresh(ctx, keystone.Anonymous(), n.own(t), Refreshing{Token: r.RefreshToken}); err != nil {
 		t.Fatal("one of the refusals used it up:", err)
 	}
 	_, err = n.store.UpdateUser(ctx, operator, u.ID, 0, keystone.UserPatch{Enabled: new(bool)})
 	ok(t, err)
-	_, err = n.issuer.Refresh(ctx, keystone.Anonymous(), n.own(t), r.RefreshToken, nil, nil)
+	_, err = n.issuer.Refresh(ctx, keystone.Anonymous(), n.own(t), Refreshing{Token: r.RefreshToken})
 	wantCode(t, err, "invalid_grant")
 }
 
@@ -185,7 +185,7 @@ func TestRefreshTogether(t *testing.T) {
 			successors := map[string]bool{}
 			jtis := map[string]bool{}
 			for _, answer := range together(32, func(i int) any {
-				next, err := nodes[i%2].issuer.Refresh(ctx, keystone.Anonymous(), clients[i%2], r.RefreshToken, nil, nil)
+				next, err := nodes[i%2].issuer.Refresh(ctx, keystone.Anonymous(), clients[i%2], Refreshing{Token: r.RefreshToken})
 				if err != nil {
 					return err
 				}
@@ -204,9 +204,9 @@ func TestRefreshTogether(t *testing.T) {
 				r.RefreshToken = raw
 			}
 		}
-		_, err := nodes[1].issuer.Refresh(ctx, keystone.Anonymous(), clients[1], chain[1], nil, nil)
+		_, err := nodes[1].issuer.Refresh(ctx, keystone.Anonymous(), clients[1], Refreshing{Token: chain[1]})
 		wantCode(t, err, "invalid_grant")
-		_, err = nodes[0].issuer.Refresh(ctx, keystone.Anonymous(), clients[0], r.RefreshToken, nil, nil)
+		_, err = nodes[0].issuer.Refresh(ctx, keystone.Anonymous(), clients[0], Refreshing{Token: r.RefreshToken})
 		wantCode(t, err, "invalid_grant")
 	})
 }
@@ -224,7 +224,7 @@ func TestConfidentialClientsNeedNotRotate(t *testing.T) {
 		ok(t, err)
 		r, err := n.signIn(u, c, nil)
 		ok(t, err)
-		next, err := n.issuer.Refresh(ctx, keystone.Anonymous(), c, r.RefreshToken, nil, nil)
+		next, err := n.issuer.Refresh(ctx, keystone.Anonymous(), c, Refreshing{Token: r.RefreshToken})
 		ok(t, err)
 		if rotated := next.RefreshToken != r.RefreshToken; rotated != test.rotates {
 			t.Errorf("%s that says %v: rotated %v", test.kind, test.rotate, rotated)
@@ -244,6 +244,6 @@ func TestFamilyEndsWithItsSession(t *testing.T) {
 		t.Fatalf("%+v", g)
 	}
 	n.clock.Move(time.Hour)
-	_, err = n.issuer.Refresh(ctx, keystone.Anonymous(), n.own(t), r.RefreshToken, nil, nil)
+	_, err = n.issuer.Refresh(ctx, keystone.Anonymous(), n.own(t), Refreshing{Token: r.RefreshToken})
 	wantCode(t, err, "invalid_grant")
 }

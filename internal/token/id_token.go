@@ -16,12 +16,10 @@ import (
 // IDToken is what an ID token says of a sign-in besides who it was (OpenID
 // Connect Core section 2).
 type IDToken struct {
-	Nonce    string
-	AuthTime time.Time
-	AMR      []string
-	ACR      string
-	Code     string         // the authorization code, for c_hash; empty: none
-	Claims   map[string]any // of the user, by what was consented to
+	Nonce  string
+	SignIn keystone.SignIn
+	Code   string         // the authorization code, for c_hash; empty: none
+	Claims map[string]any // of the user, by what was consented to
 }
 
 // idTokenLife is how long an ID token is good as a proof that somebody has just
@@ -30,9 +28,9 @@ const idTokenLife = time.Hour
 
 // mintID makes an ID token for the client, signed with the algorithm that it
 // registered, else with that of its profile.
-func (i *Issuer) mintID(ctx context.Context, r Request, d Decision, w Written, accessToken string) (string, error) {
+func (i *Issuer) mintID(ctx context.Context, id IDToken, r Request, d Decision, w Written, accessToken string) (string, error) {
 	claims := map[string]any{}
-	for name, v := range r.ID.Claims {
+	for name, v := range id.Claims {
 		claims[name] = v
 	}
 	claims["iss"] = i.Options.Issuer
@@ -40,21 +38,21 @@ func (i *Issuer) mintID(ctx context.Context, r Request, d Decision, w Written, a
 	claims["aud"] = r.Client.ID
 	claims["exp"] = d.Now.Add(idTokenLife).Unix()
 	claims["iat"] = d.Now.Unix()
-	claims["auth_time"] = r.ID.AuthTime.Unix()
+	claims["auth_time"] = id.SignIn.At.Unix()
 	claims["sid"] = i.ring.SessionName(r.Client, w.SessionID)
 	alg := cmp.Or(r.Client.IDTokenAlg, r.Client.Rules().Alg())
 	claims["at_hash"] = halfHash(alg, accessToken)
-	if r.ID.Nonce != "" {
-		claims["nonce"] = r.ID.Nonce
+	if id.Nonce != "" {
+		claims["nonce"] = id.Nonce
 	}
-	if len(r.ID.AMR) > 0 {
-		claims["amr"] = r.ID.AMR
+	if len(id.SignIn.AMR) > 0 {
+		claims["amr"] = id.SignIn.AMR
 	}
-	if r.ID.ACR != "" {
-		claims["acr"] = r.ID.ACR
+	if id.SignIn.ACR != "" {
+		claims["acr"] = id.SignIn.ACR
 	}
-	if r.ID.Code != "" {
-		claims["c_hash"] = halfHash(alg, r.ID.Code)
+	if id.Code != "" {
+		claims["c_hash"] = halfHash(alg, id.Code)
 	}
 	payload, err := json.Marshal(claims)
 	if err != nil {

@@ -63,9 +63,9 @@ type Request struct {
 	// or rotates the refresh token. It runs after every check, so that a refusal
 	// leaves all as it was. A user's token always has one.
 	Write func(context.Context, Decision) (Written, error)
-	// ID is what an ID token says besides who; nil: no ID token. It leaves only
-	// where openid is among the decided scopes.
-	ID *IDToken
+	// ID says what an ID token says besides who; nil: no ID token. It is asked only
+	// where openid is among the decided scopes, and before anything is written.
+	ID func(context.Context) (IDToken, error)
 }
 
 // Decision is what the door has decided.
@@ -127,6 +127,14 @@ func (i *Issuer) issue(ctx context.Context, by keystone.Actor, r Request) (Respo
 	if err != nil {
 		return Response{}, err
 	}
+	var id *IDToken
+	if r.ID != nil && slices.Contains(d.Scopes, keystone.ScopeOpenID) {
+		said, err := r.ID(ctx)
+		if err != nil {
+			return Response{}, err
+		}
+		id = &said
+	}
 	keystone.Checking(ctx, "DPoP proof used once")
 	if err := spend(ctx, i.store, SenderOf(ctx)); err != nil {
 		return Response{}, err
@@ -141,7 +149,7 @@ func (i *Issuer) issue(ctx context.Context, by keystone.Actor, r Request) (Respo
 	if r.UserID != "" && w.GrantID == "" {
 		return Response{}, errUserGone // nothing would end such a token
 	}
-	return i.mint(ctx, by, r, d, w)
+	return i.mint(ctx, by, r, d, w, id)
 }
 
 // decide is every check there is.
@@ -220,8 +228,9 @@ func claimsSize(r Request, d Decision) (n int) {
 	return n + len(d.Details.Text()) + len(r.Act.text())
 }
 
-// mint makes the access token in the client's format.
-func (i *Issuer) mint(ctx context.Context, by keystone.Actor, r Request, d Decision, w Written) (Response, error) {
+// mint makes the access token in the client's format, and the ID token where there is
+// to be one.
+func (i *Issuer) mint(ctx context.Context, by keystone.Actor, r Request, d Decision, w Written, id *IDToken) (Response, error) {
 	ttl := i.AccessTTL
 	if r.Client.AccessTokenTTL > 0 {
 		ttl = r.Client.AccessTokenTTL
@@ -255,11 +264,11 @@ func (i *Issuer) mint(ctx context.Context, by keystone.Actor, r Request, d Decis
 			return resp, err
 		}
 	}
-	if r.ID == nil || !slices.Contains(d.Scopes, keystone.ScopeOpenID) {
+	if id == nil {
 		return resp, nil
 	}
 	var err error
-	resp.IDToken, err = i.mintID(ctx, r, d, w, resp.AccessToken)
+	resp.IDToken, err = i.mintID(ctx, *id, r, d, w, resp.AccessToken)
 	return resp, err
 }
 
