@@ -163,11 +163,12 @@ func (f *fixture) addCrowd(ctx context.Context, n int) (*crowd, error) {
 	}
 	const terms = 5
 	if err == nil {
-		err = b.copies(ctx, "user_terms", map[string]any{"term": "", "user_id": ""}, n*terms, func(i int, row map[string]any) {
+		err = b.copies(ctx, "user_terms", map[string]any{"term": "", "before": "", "user_id": ""}, n*terms, func(i int, row map[string]any) {
 			who := i / terms
 			first, last := firstName(who), lastName(who)
-			row["user_id"] = c.ids[who]
-			row["term"] = [terms]string{c.names[who], c.names[who] + "@example.net", first, last, first + " " + last}[i%terms]
+			sorted := [terms + 1]string{"", first, first + " " + last, c.names[who], c.names[who] + "@example.net", last}
+			slices.Sort(sorted[:])
+			row["user_id"], row["before"], row["term"] = c.ids[who], sorted[i%terms], sorted[i%terms+1]
 		})
 	}
 	if err == nil {

@@ -18,7 +18,7 @@ func TestBehindPgBouncer(t *testing.T) {
 	clock := storetest.NewClock()
 	nodes := []*store.Store{storetest.OpenAt(t, url, clock), storetest.OpenAt(t, url, clock)}
 	for _, s := range nodes {
-		for setting, want := range map[string]string{"enable_seqscan": "off", "jit": "off", "statement_timeout": "10s", "idle_in_transaction_session_timeout": "10s", "TimeZone": "UTC", "plan_cache_mode": "auto"} {
+		for setting, want := range map[string]string{"enable_seqscan": "off", "jit": "off", "statement_timeout": "10s", "idle_in_transaction_session_timeout": "10s", "TimeZone": "UTC", "plan_cache_mode": "force_generic_plan"} {
 			for range 3 {
 				if got := must[[]string](t)(s.RawTexts(ctx, `SELECT current_setting('`+setting+`')`)); got[0] != want {
 					t.Errorf("%s is %s, want %s", setting, got[0], want)

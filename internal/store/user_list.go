@@ -39,14 +39,13 @@ func (s *Store) userPage(ctx context.Context, search string, p keystone.Page) (k
 		user keystone.User
 		term string
 	}
-	// A user is listed under the smallest of their terms that fits, so nobody
-	// is listed twice.
+	// A user is listed under the smallest of their terms that fits, so nobody is
+	// listed twice: the term before it does not fit.
 	hits, err := all(ctx, s, func(scan func(...any) error) (h hit, err error) {
 		h.user, err = scanUser(func(dest ...any) error { return scan(append(dest, &h.term)...) })
 		return h, err
 	}, `SELECT `+userColumns+`, t.term FROM user_terms t JOIN users u ON u.id = t.user_id
-		WHERE t.term >= $1 AND t.term < $2 AND (t.term, t.user_id) > ($3, $4)
-		AND NOT EXISTS (SELECT 1 FROM user_terms o WHERE o.user_id = t.user_id AND o.term >= $1 AND o.term < t.term)
+		WHERE t.term >= $1 AND t.term < $2 AND (t.term, t.user_id) > ($3, $4) AND (t.before < $1 OR t.before = '')
 		ORDER BY t.term, t.user_id LIMIT $5`, low, high, term, after, p.Size()+1)
 	if err != nil {
 		return keystone.List[keystone.User]{}, err
@@ -75,6 +74,9 @@ func (s *Store) fillRoles(ctx context.Context, users []keystone.User) error {
 	for i := range users {
 		index[users[i].ID], args[i] = i, users[i].ID
 		users[i].Roles = []string{}
+	}
+	for n := len(args); n&(n-1) != 0; n++ { // few lengths are few statements, which are prepared once
+		args = append(args, args[0])
 	}
 	type pair struct{ user, role string }
 	pairs, err := all(ctx, s, func(scan func(...any) error) (p pair, err error) { return p, scan(&p.user, &p.role) },
@@ -108,15 +110,17 @@ func (s *Store) writeTerms(ctx context.Context, u keystone.User) error {
 	if _, err := s.q.exec(ctx, `DELETE FROM user_terms WHERE user_id = $1`, u.ID); err != nil {
 		return err
 	}
+	before := ""
 	for _, term := range keystone.SortedSet([]string{
 		searchTerm(u.Username), searchTerm(u.Email), searchTerm(u.FirstName), searchTerm(u.LastName), searchTerm(u.FirstName + " " + u.LastName),
 	}) {
 		if term == "" {
 			continue
 		}
-		if _, err := s.q.exec(ctx, `INSERT INTO user_terms (term, user_id) VALUES ($1, $2)`, term, u.ID); err != nil {
+		if _, err := s.q.exec(ctx, `INSERT INTO user_terms (term, before, user_id) VALUES ($1, $2, $3)`, term, before, u.ID); err != nil {
 			return err
 		}
+		before = term
 	}
 	return nil
 }
