@@ -44,7 +44,9 @@ func TestRedact(t *testing.T) {
 		"code_verifier=" + canary:                         "code_verifier=[redacted]",
 		"client_assertion=" + canary:                      "client_assertion=[redacted]",
 		"the password is wrong":                           "the password is wrong",
-		"secret: ":                                        "secret: ",
+		"İİİİİİİİİİİİ password=" + canary + " y":          "İİİİİİİİİİİİ password=[redacted] y", // longer in lower case
+		"ẞẞẞẞẞẞẞẞẞẞẞẞ Password=" + canary + " y":          "ẞẞẞẞẞẞẞẞẞẞẞẞ Password=[redacted] y", // shorter
+		"secret: ": "secret: ",
 	} {
 		if got := Redact(text); got != want && !(strings.Contains(text, `\"`) && !strings.Contains(got, canary)) {
 			t.Errorf("%q\n became %q\n want   %q", text, got, want)

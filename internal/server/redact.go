@@ -167,7 +167,7 @@ func wordByte(c byte) bool {
 // redactNamed replaces what follows a secret's name and = or :, up to the end of
 // the value.
 func redactNamed(s string) string {
-	lower := strings.ToLower(s)
+	lower := lowerASCII(s)
 	for _, word := range secretWords {
 		from := 0
 		for {
@@ -182,11 +182,23 @@ func redactNamed(s string) string {
 				continue
 			}
 			s = s[:start] + redacted + s[end:]
-			lower = strings.ToLower(s)
+			lower = lowerASCII(s)
 			from = start + len(redacted)
 		}
 	}
 	return s
+}
+
+// lowerASCII keeps every byte in its place, which letters whose lower case is longer
+// or shorter would not.
+func lowerASCII(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
 }
 
 // namedValue finds the value that belongs to a name that ends at i: after = or :
