@@ -95,6 +95,26 @@ func TestKeysChoose(t *testing.T) {
 	}
 }
 
+// TestFetchedKeysAreShort: what is kept of a key is as long as keys are, not as its
+// owner likes.
+func TestFetchedKeysAreShort(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("x", 100<<10)
+	for _, k := range []gojose.JSONWebKey{{Key: key.Public(), KeyID: long}, {Key: key.Public(), KeyID: "1", Use: long}} {
+		one, err := k.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys, err := FetchedKeys([]byte(`{"keys":[` + string(one) + `]}`))
+		if err != nil || len(keys.list) != 0 {
+			t.Errorf("%d keys, %v", len(keys.list), err)
+		}
+	}
+}
+
 // TestFetchedKeys: a set that others keep may have keys that are not for us.
 func TestFetchedKeys(t *testing.T) {
 	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

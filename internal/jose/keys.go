@@ -70,7 +70,7 @@ func FetchedKeys(raw []byte) (keys Keys, err error) {
 		return keys, err
 	}
 	for _, one := range list {
-		if k, err := parseKey(one); err == nil {
+		if k, err := parseKey(one); err == nil && len(k.KeyID) <= maxKeyID && len(k.Use) <= maxKeyID {
 			keys.list = append(keys.list, k)
 		}
 	}

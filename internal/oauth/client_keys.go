@@ -15,15 +15,22 @@ import (
 // registered or where they are said to be.
 type KeySource struct {
 	fetch  *fetch.Client
-	parsed cache.Cache[[32]byte, jose.Keys] // key sets that were read, by their text
+	parsed cache.Cache[[32]byte, parsedKeys] // by the hash of their text
 }
 
-// parsedMost bounds the key sets that are kept read; one is some kilobytes.
-const parsedMost = 2_000
+// parsedKeys is a key set that was read.
+type parsedKeys struct {
+	keys   jose.Keys
+	length uint32 // of its text
+}
+
+// parsedBytes bounds the key sets that are kept read, by the length of their texts:
+// who registers a jwks_uri chooses how long they are.
+const parsedBytes = 4 << 20
 
 // NewKeySource returns a source that fetches through the guarded client.
 func NewKeySource(f *fetch.Client) *KeySource {
-	return &KeySource{fetch: f, parsed: cache.Sized[[32]byte, jose.Keys](parsedMost)}
+	return &KeySource{fetch: f, parsed: cache.Weighed(parsedBytes, func(_ [32]byte, k parsedKeys) uint32 { return k.length })}
 }
 
 // Verify reports whether a key of the client made the token's signature: one of
@@ -96,12 +103,12 @@ func unlessFailed(err error) error {
 // read parses a set once.
 func (s *KeySource) read(raw []byte) (jose.Keys, error) {
 	sum := sha256.Sum256(raw)
-	if keys, ok := s.parsed.GetIfPresent(sum); ok {
-		return keys, nil
+	if known, ok := s.parsed.GetIfPresent(sum); ok {
+		return known.keys, nil
 	}
 	keys, err := jose.FetchedKeys(raw)
 	if err == nil {
-		s.parsed.Set(sum, keys)
+		s.parsed.Set(sum, parsedKeys{keys, uint32(len(raw)) + 1024}) // read, the shortest takes a kilobyte
 	}
 	return keys, err
 }
