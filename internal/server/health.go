@@ -21,8 +21,7 @@ type health struct {
 
 	migrated atomic.Bool
 	draining atomic.Bool
-	probed   atomic.Int64 // unix nanoseconds of the last question, real time
-	refused  atomic.Int64 // answers "not ready" since draining began
+	probers  probers
 
 	mu       sync.Mutex
 	at       time.Time // of the last look at the database
@@ -43,9 +42,9 @@ var (
 
 // ready returns why the node should not get requests, or nil.
 func (h *health) ready(ctx context.Context) error {
-	h.probed.Store(time.Now().UnixNano())
-	if h.draining.Load() { // which needs no look at the database
-		h.refused.Add(1)
+	draining := h.draining.Load()
+	h.probers.asked(keystone.Network(httpio.Actor(ctx).Source), time.Now(), draining)
+	if draining { // which needs no look at the database
 		return errDraining
 	}
 	_, err := h.state(ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -72,7 +73,36 @@ func TestReady(t *testing.T) {
 	}
 	h.draining.Store(true)
 	at(errDraining)
-	if h.refused.Load() != 1 {
-		t.Error("the answer is not counted")
+}
+
+// TestProbers: a node goes when everybody who asked lately has seen that it does, and
+// nobody can see it for another.
+func TestProbers(t *testing.T) {
+	var p probers
+	now := time.Now()
+	p.asked("gone", now.Add(-time.Minute), false)
+	if p.waiting(now) {
+		t.Error("waits for somebody who asked long ago")
+	}
+	p.asked("balancer", now.Add(-10*time.Second), false)
+	for range 10 {
+		p.asked("stranger", now.Add(time.Second), true)
+	}
+	if !p.waiting(now) {
+		t.Error("a stranger has seen it for the balancer")
+	}
+	p.asked("balancer", now.Add(2*time.Second), true)
+	if !p.waiting(now) {
+		t.Error("one answer may be a mistake")
+	}
+	p.asked("balancer", now.Add(4*time.Second), true)
+	if p.waiting(now) {
+		t.Error("everybody knows")
+	}
+	for i := range 10 * probersMost {
+		p.asked(strconv.Itoa(i), now.Add(time.Duration(i)), true)
+	}
+	if len(p.known) > probersMost {
+		t.Errorf("%d sources are kept", len(p.known))
 	}
 }

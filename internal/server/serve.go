@@ -28,11 +28,7 @@ const (
 
 // How a node leaves. A load balancer that asks /ready is given time to see the
 // answer; where nobody asks, nobody is waited for.
-const (
-	probesSeen   = 2 // "not ready" answers after which the balancer knows
-	probedLately = 30 * time.Second
-	longestDrain = 5 * time.Second
-)
+const longestDrain = 5 * time.Second
 
 // Serve listens and serves until ctx ends, then leaves in order: not ready,
 // drain, finish what is in flight, stop the jobs, write what they hold; all of
@@ -119,7 +115,8 @@ func (s *Server) ServeOn(ctx context.Context, public, management net.Listener) e
 func (s *Server) drain(ctx context.Context, main *http.Server) {
 	s.health.draining.Store(true)
 	main.SetKeepAlivesEnabled(false) // callers come back on a new connection, to another node
-	if time.Since(time.Unix(0, s.health.probed.Load())) > probedLately {
+	began := time.Now()
+	if !s.health.probers.waiting(began) {
 		return
 	}
 	s.log.InfoContext(ctx, "draining")
@@ -127,7 +124,7 @@ func (s *Server) drain(ctx context.Context, main *http.Server) {
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for s.health.refused.Load() < probesSeen {
+	for s.health.probers.waiting(began) {
 		select {
 		case <-ctx.Done():
 			return

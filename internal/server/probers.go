@@ -1,0 +1,62 @@
+package server
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	probesSeen   = 2 // "not ready" answers after which whoever asked knows
+	probedLately = 30 * time.Second
+	probersMost  = 64 // sources that are told apart
+)
+
+// probers are who asks whether the node is ready, by their network. A load balancer
+// has to have seen that it is not before the node stops to serve; /ready is open to
+// everybody, so that what others have seen must not count for it.
+type probers struct {
+	mu    sync.Mutex
+	known map[string]prober
+}
+
+type prober struct {
+	last    time.Time
+	refused int // answers "not ready"
+}
+
+// asked notes that source was answered.
+func (p *probers) asked(source string, now time.Time, refused bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	one, is := p.known[source]
+	if !is && len(p.known) >= probersMost {
+		oldest := ""
+		for s, other := range p.known {
+			if oldest == "" || other.last.Before(p.known[oldest].last) {
+				oldest = s
+			}
+		}
+		delete(p.known, oldest)
+	}
+	if p.known == nil {
+		p.known = map[string]prober{}
+	}
+	one.last = now
+	if refused {
+		one.refused++
+	}
+	p.known[source] = one
+}
+
+// waiting reports whether somebody who asked lately, when draining began, does not
+// know of it yet.
+func (p *probers) waiting(began time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, one := range p.known {
+		if one.refused < probesSeen && began.Sub(one.last) < probedLately {
+			return true
+		}
+	}
+	return false
+}
