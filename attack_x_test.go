@@ -3,6 +3,7 @@ package keystone_test
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -16,11 +17,13 @@ import (
 	"github.com/keystone-auth/keystone/keystonetest"
 )
 
-// wire is a TCP proxy before the database: it passes, hangs, or cuts.
+// wire is a TCP proxy before the database: it passes, hangs, keeps the answers to
+// itself, or cuts.
 type wire struct {
 	net.Listener
 	target string
 	hung   atomic.Bool
+	mute   atomic.Bool
 	cut    atomic.Bool
 	mu     sync.Mutex
 	open   []net.Conn
@@ -62,16 +65,16 @@ func (w *wire) run() {
 		w.mu.Lock()
 		w.open = append(w.open, near, far)
 		w.mu.Unlock()
-		go w.pass(near, far)
-		go w.pass(far, near)
+		go w.pass(near, far, &w.mute)
+		go w.pass(far, near, &w.hung)
 	}
 }
 
-func (w *wire) pass(to, from net.Conn) {
+func (w *wire) pass(to, from net.Conn, holds *atomic.Bool) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
-		for w.hung.Load() {
+		for w.hung.Load() || holds.Load() {
 			time.Sleep(5 * time.Millisecond)
 		}
 		if _, werr := to.Write(buf[:n]); err != nil || werr != nil {
@@ -88,6 +91,30 @@ func (w *wire) drop() {
 		_ = c.Close()
 	}
 	w.open = nil
+}
+
+// X4, P2: where the database did what was asked for, and its answer does not come,
+// whoever does as they are told (Retry-After) goes on with the refresh token that
+// they have. It is no theft.
+func TestAttackX4_AnswerThatDoesNotCome(t *testing.T) {
+	w, database := newWire(t, storetest.PostgresURL(t))
+	s := keystonetest.Start(t, keystonetest.WithPostgres(database))
+	tokens := s.SignIn(s.CreateUser("patient"))
+	refresh := func() answer {
+		return as(s, "").json(t, "POST", "/api/v1/auth/refresh", m{"refresh_token": tokens.RefreshToken})
+	}
+	w.mute.Store(true)
+	lost := refresh()
+	w.mute.Store(false)
+	lost.wants(t, http.StatusServiceUnavailable, "no answer")
+	if lost.header.Get("Retry-After") == "" || strings.Contains(lost.body, "Nothing was changed") {
+		t.Errorf("%v %s", lost.header, lost.body)
+	}
+	wait, _ := strconv.Atoi(lost.header.Get("Retry-After"))
+	time.Sleep(time.Duration(wait) * time.Second)
+	got := refresh()
+	got.wants(t, http.StatusOK, "once more")
+	as(s, got.text("access_token")).json(t, "GET", "/api/v1/users/me", nil).wants(t, http.StatusOK, "the new token")
 }
 
 // P6, X4, X7: a database that is away, or hangs, costs 503 with Retry-After and

@@ -88,7 +88,10 @@ const (
 	groupMost    = 128  // hot writes in one transaction
 	groupShared  = 64   // waiting writes that a second writer shares
 	groupWaiting = 4096 // hot writes that may wait; beyond, callers wait to enqueue until their deadline
-	groupTimeout = 10 * time.Second
+
+	// groupTimeout is well within REFRESH_GRACE_SECONDS: whoever gets no answer, though
+	// the write was done, may come again with what they have.
+	groupTimeout = 4 * time.Second
 )
 
 // groupWriter lets concurrent hot writes share one transaction and one flush to

@@ -233,7 +233,7 @@ func (s *Store) texts(ctx context.Context, sql string, args ...any) ([]string, e
 
 // errors that callers turn into answers.
 var (
-	errUnavailable = keystone.Fail(keystone.Unavailable, "The database does not answer at the moment. Nothing was changed; try again shortly.").After(time.Second)
+	errUnavailable = keystone.Fail(keystone.Unavailable, "The database does not answer at the moment. Try again shortly: whether a change was made is not known.").After(time.Second)
 	errStale       = keystone.Fail(keystone.Stale, "This was changed since you read it. Read it again and repeat your change.")
 	errMoved       = keystone.Fail(keystone.Stale, "This is changed by too many at once. Read it again and repeat your change.") // InTx runs again
 	errForbidden   = keystone.Fail(keystone.Forbidden, "You may only grant, and only manage those who hold, what you hold yourself.")
