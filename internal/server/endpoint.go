@@ -31,6 +31,7 @@ var (
 	errNoToken     = keystone.Fail(keystone.Unauthenticated, "Send an access token: Authorization: Bearer ... (RFC 6750 section 2.1).")
 	errTwoTokens   = keystone.Fail(keystone.Invalid, "Send one Authorization header.")
 	errNotSelf     = keystone.Fail(keystone.Forbidden, "Only the user may do this, signed in through a first-party client. Tokens of other clients may not manage the account.")
+	errInside      = keystone.Fail(keystone.Forbidden, "This is a page for people who go to it. Another page asked for it as an image, a script or the like.")
 	errClosed      = keystone.Fail(keystone.Forbidden, "Nobody may use this.")
 )
 
@@ -64,6 +65,9 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // they are the cheapest; the limit per actor comes as soon as the actor is
 // known.
 func (e *endpoint) admit(rec *recorder, r *http.Request) error {
+	if e.problem != nil && !goesThere(r) {
+		return errInside
+	}
 	if e.route.Access != httpio.ClientAuth && e.route.Access != httpio.CrossSite {
 		keystone.Checking(r.Context(), "origin of the page that sent it")
 		// Token endpoints have no cookies to ride on, and are called by scripts of
@@ -97,6 +101,15 @@ func (e *endpoint) admit(rec *recorder, r *http.Request) error {
 	}
 	keystone.Checking(r.Context(), "scope of the route")
 	return e.allow(rec, r)
+}
+
+// goesThere reports whether a browser is on its way to show what it asks for. A page
+// that is only loaded by another one shows nobody anything, but would take from the
+// limits of everybody at that address. Programs, and old browsers, do not say (Fetch
+// Metadata, W3C).
+func goesThere(r *http.Request) bool {
+	mode := r.Header.Get("Sec-Fetch-Mode")
+	return mode == "" || mode == "navigate"
 }
 
 // authenticate puts the actor of the bearer token into the exchange.

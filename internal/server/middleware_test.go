@@ -59,6 +59,30 @@ func TestSecurityHeaders(t *testing.T) {
 	}
 }
 
+// TestPagesAreGoneTo: what another site's page loads as an image or by a script is no
+// visit of a person, and takes from nobody's limit.
+func TestPagesAreGoneTo(t *testing.T) {
+	s, _ := boot(t, with("RATE_LIMIT_PAGE=3/minute"))
+	for i, test := range []struct {
+		mode   string
+		status int
+	}{
+		{"no-cors", 403}, {"cors", 403}, {"same-origin", 403}, {"websocket", 403}, {"no-cors", 403},
+		{"navigate", 200}, {"navigate", 200}, {"", 200}, {"navigate", 429},
+	} {
+		var headers []string
+		if test.mode != "" {
+			headers = []string{"Sec-Fetch-Mode: " + test.mode, "Sec-Fetch-Site: cross-site"}
+		}
+		if w := send(s, "GET", "/device", "", headers...); w.Code != test.status {
+			t.Errorf("%d: %q: %d, want %d", i, test.mode, w.Code, test.status)
+		}
+	}
+	if w := send(s, "GET", "/health", "", "Sec-Fetch-Mode: cors"); w.Code != 200 {
+		t.Errorf("what is no page: %d", w.Code)
+	}
+}
+
 // TestDataOnly: a route whose answers a browser may render or follow has the
 // whole set of headers, and so has a route that is not known yet.
 func TestDataOnly(t *testing.T) {
