@@ -69,7 +69,7 @@ const (
 	ActCodeReuse           = "code.reuse_detected"          // A used authorization code came again: what it gave is revoked (RFC 6749 section 4.1.2). Look into it: it may have been stolen.
 
 	// Of a person who is somewhere else than the client (RFC 8628, CIBA).
-	ActAuthorizationAsked    = "authorization.asked"    // A device or a client asked for a person who is somewhere else.
+	ActAuthorizationAsked    = "authorization.asked"    // A client that has proved itself asked for a person who is somewhere else; what a public client asks for is in the answer.
 	ActAuthorizationApproved = "authorization.approved" // The person allowed it.
 	ActAuthorizationDenied   = "authorization.denied"   // The person refused it.
 	ActAuthorizationRedeemed = "authorization.redeemed" // The client fetched its tokens.

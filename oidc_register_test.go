@@ -363,6 +363,30 @@ func TestRegistrationRate(t *testing.T) {
 	}
 }
 
+// TestRegistrationTrail: what a stranger changes again and again is limited as what
+// they register is, and no row of the trail is as long as they like.
+func TestRegistrationTrail(t *testing.T) {
+	s := keystonetest.Start(t, registering("open", "RATE_LIMIT_CLIENT_REGISTRATION", "5/hour"))
+	uris := func(n int) (list []string) {
+		for i := range 45 {
+			list = append(list, fmt.Sprintf("https://app%d.example/%d/%s", i, n, strings.Repeat("x", 1900)))
+		}
+		return list
+	}
+	reg := registers(t, s, "", "redirect_uris", uris(0))
+	reg.wants(t, http.StatusCreated, "registration")
+	own, path := as(s, reg.text("registration_access_token")), "/oauth2/register/"+reg.text("client_id")
+	for i := range 6 {
+		want := map[bool]int{true: http.StatusOK, false: http.StatusTooManyRequests}[i < 4]
+		own.json(t, "PUT", path, m{"client_id": reg.text("client_id"), "redirect_uris": uris(i + 1)}).wants(t, want, "change %d", i)
+	}
+	own.json(t, "GET", path, nil).wants(t, http.StatusOK, "looking")
+	trail := as(s, s.Admin()).json(t, "GET", "/api/v1/admin/audit?target="+reg.text("client_id"), nil)
+	if trail.wants(t, http.StatusOK, "the trail"); strings.Count(trail.body, `"shortened":`) != 5 || len(trail.body) > 5*20<<10 || !strings.Contains(trail.body, "and 35 more") {
+		t.Errorf("%d bytes, %d rows that are shortened", len(trail.body), strings.Count(trail.body, `"shortened":`))
+	}
+}
+
 // TestSoftwareStatement: a statement of a trusted issuer goes over the request, also
 // over later ones; any other is refused (RFC 7591 section 2.3).
 func TestSoftwareStatement(t *testing.T) {

@@ -55,10 +55,9 @@ func (s *Slice) deviceAuthorization(w http.ResponseWriter, r *http.Request) erro
 		return err
 	}
 	now, code := s.Store.Now(), secret.New(secret.DeviceCode)
-	by := asClient(r.Context(), c)
-	proved := ""
+	by, proved := httpio.Actor(r.Context()), ""
 	if c.Confidential() {
-		proved = c.ID
+		by, proved = asClient(r.Context(), c), c.ID
 	}
 	if err := s.Start(r.Context(), "device", deviceLife, proved); err != nil {
 		return err

@@ -117,7 +117,7 @@ func (s *Slice) always() []httpio.Route {
 			httpio.DocBody[RegistrationBody](), httpio.DocAnswer[registrationAnswer](http.StatusCreated, "The client.")),
 		httpio.Plain(http.MethodGet, registerPath+"/{client_id}", httpio.ClientAuth, httpio.LimitToken,
 			"Read a registration with its own token (RFC 7592)", s.readRegistration, httpio.DocAuth("bearer"), httpio.DocAnswer[registrationAnswer](http.StatusOK, "The client.")),
-		httpio.Plain(http.MethodPut, registerPath+"/{client_id}", httpio.ClientAuth, httpio.LimitToken,
+		httpio.Plain(http.MethodPut, registerPath+"/{client_id}", httpio.ClientAuth, httpio.LimitClients,
 			"Replace a registration with its own token (RFC 7592)", s.replaceRegistration, httpio.DocAuth("bearer"),
 			httpio.DocBody[RegistrationBody](), httpio.DocAnswer[registrationAnswer](http.StatusOK, "The client.")),
 		httpio.Plain(http.MethodDelete, registerPath+"/{client_id}", httpio.ClientAuth, httpio.LimitToken,

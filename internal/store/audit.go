@@ -3,7 +3,11 @@ package store
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -45,10 +49,64 @@ func encodeDetail(detail map[string]any) string {
 		}
 	}
 	b, err := json.Marshal(detail)
+	if err == nil && len(b) > maxDetail {
+		b, err = json.Marshal(shortened(b))
+	}
 	if err != nil {
 		return `{"error":"detail could not be encoded"}`
 	}
 	return string(b)
+}
+
+// maxDetail bounds what an event says, in bytes: rows of the trail live long, and
+// some are of strangers who choose what is in them.
+const maxDetail = 16 << 10
+
+// shortened is a detail without its long texts and lists. What was left out can be
+// recognized by its hash, by whoever has it.
+func shortened(detail []byte) map[string]any {
+	sum := sha256.Sum256(detail)
+	short := map[string]any{"shortened": map[string]any{"bytes": len(detail), "sha256": hex.EncodeToString(sum[:])}}
+	var whole map[string]any
+	if err := json.Unmarshal(detail, &whole); err != nil {
+		return short
+	}
+	left := maxDetail / 2
+	for _, name := range slices.Sorted(maps.Keys(whole)) {
+		short[name] = shorter(whole[name], &left)
+	}
+	return short
+}
+
+// shorter cuts a value of JSON to what is left of a budget of bytes.
+func shorter(value any, left *int) any {
+	const text, list = 200, 10
+	switch v := value.(type) {
+	case string:
+		if v = clipped(v, min(text, max(*left, 0))); v != value {
+			v += "…"
+		}
+		*left -= len(v)
+		return v
+	case []any:
+		cut := make([]any, 0, list+1)
+		for _, one := range v[:min(len(v), list)] {
+			cut = append(cut, shorter(one, left))
+		}
+		if more := len(v) - len(cut); more > 0 {
+			cut = append(cut, fmt.Sprintf("and %d more", more))
+		}
+		return cut
+	case map[string]any:
+		cut := map[string]any{}
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			if *left -= len(name) + 8; *left > 0 {
+				cut[name] = shorter(v[name], left)
+			}
+		}
+		return cut
+	}
+	return value
 }
 
 // plainName reports whether JSON writes name as it is.

@@ -59,14 +59,17 @@ func scanPending(scan func(...any) error) (p Pending, err error) {
 
 // AddPending writes an authorization that waits, under the hash of its code and
 // the keyed hash of its user code (may be empty). Conflict: the user code is
-// taken; try another.
+// taken; try another. Where nobody has proved to be the client, it is left out of
+// the trail, which anybody could fill; the answer says where it was asked from.
 func (s *Store) AddPending(ctx context.Context, by keystone.Actor, code, userCode string, p Pending) error {
 	add, err := insertPending(code, s.hashUserCode(userCode), nil, p)
 	if err != nil {
 		return err
 	}
 	w := &hotWrite{lock: lockOnce(secret.Hash(code)), sql: add.sql, args: add.args}
-	w.then = s.auditedWrite(by, p.asked)
+	if by.Kind != keystone.ActorAnonymous {
+		w.then = s.auditedWrite(by, p.asked)
+	}
 	_, err = s.hot(ctx, w)
 	return s.fail("add pending authorization", err)
 }
@@ -143,20 +146,21 @@ func (s *Store) AnswerPending(ctx context.Context, by keystone.Actor, id, userID
 		detail["scopes"], detail["client_id"] = approval.Scopes, approval.Request.ClientID
 	}
 	var hash, notify []byte
-	var clientID string
+	var clientID, source string
 	var expires int64
 	now := s.now()
 	w := &hotWrite{
 		lock: lockOnce([]byte(id)),
 		sql: `UPDATE pending_authorizations SET status = $1, approval = $2, user_id = $3, decided_at = $4
-			WHERE id = $5 AND status = 'pending' AND expires_at + 0 > $4 AND (user_id = '' OR user_id = $3) RETURNING hash, notify, client_id, expires_at`,
+			WHERE id = $5 AND status = 'pending' AND expires_at + 0 > $4 AND (user_id = '' OR user_id = $3) RETURNING hash, notify, client_id, source, expires_at`,
 		args: []any{status, text, userID, micros(now), id},
-		dest: []any{&hash, &notify, &clientID, &expires},
+		dest: []any{&hash, &notify, &clientID, &source, &expires},
 	}
 	w.then = func(hit bool) []addition {
 		if !hit {
 			return nil
 		}
+		detail["asked_from"] = source
 		adds := []addition{s.auditRow(by, keystone.AuditEvent{Action: action, TargetKind: "authorization", TargetID: id, Detail: detail})}
 		if len(notify) > 0 {
 			adds = append(adds, ping(Ping{clientID, id, notify, moment(expires)}, now))

@@ -97,10 +97,14 @@ const maxTerm = 200
 
 // searchTerm is a name, or the beginning of one, as it is searched for.
 func searchTerm(s string) string {
-	term := keystone.FoldTerm(s)
-	for n := min(len(term), maxTerm); ; n-- {
-		if n == len(term) || utf8.RuneStart(term[n]) {
-			return term[:n]
+	return clipped(keystone.FoldTerm(s), maxTerm)
+}
+
+// clipped is the beginning of a text, of at most so many bytes and whole characters.
+func clipped(s string, most int) string {
+	for n := min(len(s), most); ; n-- {
+		if n == len(s) || utf8.RuneStart(s[n]) {
+			return s[:n]
 		}
 	}
 }
