@@ -47,8 +47,12 @@ func allowedOf(text *string) (keystone.Allowed, error) {
 // audiences (see keystone.Client.Reach), besides what they allowed before.
 func (s *Store) AddConsent(ctx context.Context, by keystone.Actor, userID string, c keystone.Client, scopes, audiences []string) error {
 	err := s.InTx(ctx, func(tx *Store) error {
-		text := "{}"
-		if _, err := tx.row(ctx, `SELECT allowed FROM consents WHERE user_id = $1 AND client_id = $2`, []any{userID, c.ID}, &text); err != nil {
+		// The row is taken first: whoever takes the consent back at this moment either finds
+		// what is allowed here, or has left nothing that it could be added to. The older
+		// columns are read by the release before: to it, nothing was allowed.
+		var text string
+		if _, err := tx.row(ctx, `INSERT INTO consents (user_id, client_id, scopes, audiences, allowed, created_at, updated_at) VALUES ($1, $2, '', '', '{}', $3, $3)
+			ON CONFLICT (user_id, client_id) DO UPDATE SET allowed = consents.allowed RETURNING allowed`, []any{userID, c.ID, micros(tx.now())}, &text); err != nil {
 			return err
 		}
 		before, err := allowedOf(&text)
@@ -59,11 +63,7 @@ func (s *Store) AddConsent(ctx context.Context, by keystone.Actor, userID string
 		if text, err = allowedText(after); err != nil {
 			return err
 		}
-		// The older columns are read by the release before: to it, nothing was allowed.
-		_, err = tx.q.exec(ctx, `INSERT INTO consents (user_id, client_id, scopes, audiences, allowed, created_at, updated_at) VALUES ($1, $2, '', '', $3, $4, $4)
-			ON CONFLICT (user_id, client_id) DO UPDATE SET allowed = excluded.allowed, updated_at = excluded.updated_at`,
-			userID, c.ID, text, micros(tx.now()))
-		if err != nil {
+		if _, err := tx.q.exec(ctx, `UPDATE consents SET allowed = $1, updated_at = $2 WHERE user_id = $3 AND client_id = $4`, text, micros(tx.now()), userID, c.ID); err != nil {
 			return err
 		}
 		return tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActConsentGiven, TargetKind: "client", TargetID: c.ID, TargetName: c.Name,

@@ -43,3 +43,28 @@ func TestOldConsents(t *testing.T) {
 		}
 	})
 }
+
+// TestConsentTakenBackStaysSo: who allows something more at the moment in which the consent
+// is taken back brings nothing of before back.
+func TestConsentTakenBackStaysSo(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, _ *storetest.Clock) {
+		app := must2(t)(s.CreateClient(ctx, operator, keystone.Client{Name: "App", Kind: keystone.ClientWeb, Enabled: true, RedirectURIs: []string{"https://app.example/cb"}, Scopes: []string{"openid", "profile", "email"}}))
+		u := newUser(t, s, "jane")
+		for range 40 {
+			ok(t, s.AddConsent(ctx, operator, u.ID, app, []string{"email", "openid"}, []string{""}))
+			for _, err := range together(2, func(i int) error {
+				if i == 0 {
+					return s.RevokeConsent(ctx, operator, u.ID, app.ID)
+				}
+				return s.AddConsent(ctx, operator, u.ID, app, []string{"openid", "profile"}, []string{""})
+			}) {
+				ok(t, err)
+			}
+			for _, c := range must[keystone.List[store.Consent]](t)(s.Consents(ctx, u.ID, keystone.Page{})).Items {
+				if diff := cmp.Diff(keystone.Allowed{"": {"openid", "profile"}}, c.Allowed); diff != "" {
+					t.Fatalf("taken back and there: %s", diff)
+				}
+			}
+		}
+	})
+}
