@@ -318,8 +318,12 @@ func (s *Store) writeClient(ctx context.Context, by keystone.Actor, before keyst
 	if err := s.writeScopesOf(ctx, "client", after.ID, after.Scopes); err != nil {
 		return err
 	}
-	if err := s.dropUnfitSecrets(ctx, before, *after); err != nil {
+	ended, err := s.dropUnfitSecrets(ctx, before, *after)
+	if err != nil {
 		return err
+	}
+	if !ended.IsZero() {
+		after.TokensValidAfter = ended
 	}
 	s.afterCommit(func() { s.cache.dropClient(after.ID) })
 	if before.Enabled && !after.Enabled {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -145,19 +146,25 @@ func (s *Store) RemoveSecret(ctx context.Context, by keystone.Actor, clientID, i
 // sealSecret is the purpose under which secrets are sealed.
 const sealSecret = "client-secret"
 
-// dropUnfitSecrets ends what a client's new method has no use for: its secrets
-// where it proves itself without, the sealed ones where it shows them. Back again,
-// it needs a new secret: an old one that everybody has forgotten must not revive.
-func (s *Store) dropUnfitSecrets(ctx context.Context, before, after keystone.Client) error {
-	var err error
-	switch {
-	case before.AuthMethod == after.AuthMethod:
-	case !after.HasSecret():
-		_, err = s.q.exec(ctx, `DELETE FROM client_secrets WHERE client_id = $1`, after.ID)
-	case before.AuthMethod == keystone.AuthSecretJWT:
-		_, err = s.q.exec(ctx, `UPDATE client_secrets SET sealed = '' WHERE client_id = $1`, after.ID)
+// dropUnfitSecrets ends what a client's new method has no use for: its secrets where it
+// proves itself without, those of which nothing but the hash was kept where it signs with
+// them, and the sealed values where it shows them. Back again, it needs a new secret: an
+// old one that everybody has forgotten must not revive. With living secrets end the
+// tokens that could have been got by them, as in RemoveSecret; until is zero where there
+// were none.
+func (s *Store) dropUnfitSecrets(ctx context.Context, before, after keystone.Client) (until time.Time, err error) {
+	if before.AuthMethod == after.AuthMethod {
+		return until, nil
 	}
-	return err
+	if before.HasSecret() && after.HasSecret() && after.AuthMethod != keystone.AuthSecretJWT {
+		_, err = s.q.exec(ctx, `UPDATE client_secrets SET sealed = '' WHERE client_id = $1`, after.ID)
+		return until, err
+	}
+	ends, err := all(ctx, s, func(scan func(...any) error) (at int64, err error) { return at, scan(&at) }, `DELETE FROM client_secrets WHERE client_id = $1 RETURNING expires_at`, after.ID)
+	if err != nil || !slices.ContainsFunc(ends, func(at int64) bool { return at == 0 || moment(at).After(s.now()) }) {
+		return until, err
+	}
+	return s.endTokens(ctx, after.ID)
 }
 
 // AssertionSecrets returns the living secrets of a client whose method is

@@ -241,9 +241,6 @@ func (s *Store) replaceRegistered(ctx context.Context, by keystone.Actor, before
 	if !c.HasSecret() || before.HasSecret() && (c.AuthMethod != keystone.AuthSecretJWT || before.AuthMethod == keystone.AuthSecretJWT) {
 		return c, "", nil
 	}
-	if _, err := s.q.exec(ctx, `DELETE FROM client_secrets WHERE client_id = $1`, c.ID); err != nil {
-		return c, "", err
-	}
 	value, _, err = s.addSecret(ctx, by, c, time.Time{})
 	return c, value, err
 }

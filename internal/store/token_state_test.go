@@ -221,6 +221,19 @@ func TestClientsTokensEnd(t *testing.T) {
 			_, err := here.UpdateClient(ctx, operator, c.ID, 0, func(c *keystone.Client) { c.Enabled = enabled })
 			ok(t, err)
 		}
+		method := func(c keystone.Client, to string) {
+			t.Helper()
+			_, err := here.UpdateClient(ctx, operator, c.ID, 0, func(c *keystone.Client) {
+				c.AuthMethod, c.JWKSURI = to, "https://service.example/jwks"
+				if to == keystone.AuthSecretJWT {
+					c.JWKSURI = ""
+				}
+			})
+			ok(t, err)
+			if left := must[[]keystone.ClientSecret](t)(here.Secrets(ctx, c.ID)); len(left) != 0 {
+				t.Errorf("%s: secrets are left: %v", to, left)
+			}
+		}
 		other, _ := newService(t, here)
 		untouched := issue(here, other)
 		for name, end := range map[string]func(c keystone.Client){
@@ -229,6 +242,8 @@ func TestClientsTokensEnd(t *testing.T) {
 			"removed secret": func(c keystone.Client) {
 				ok(t, here.RemoveSecret(ctx, operator, c.ID, must[[]keystone.ClientSecret](t)(here.Secrets(ctx, c.ID))[0].ID))
 			},
+			"a method without secrets":  func(c keystone.Client) { method(c, keystone.AuthSelfSignedTLS) },
+			"a method that signs by it": func(c keystone.Client) { method(c, keystone.AuthSecretJWT) },
 		} {
 			c, _ := newService(t, here)
 			old := issue(there, c) // and that node has the client in its cache
@@ -259,6 +274,8 @@ func TestClientsTokensEnd(t *testing.T) {
 		clock.Move(time.Second)
 		ok(t, here.RemoveSecret(ctx, operator, c.ID, short.ID)) // it had ended by itself
 		_, err = here.UpdateClient(ctx, operator, c.ID, 0, func(c *keystone.Client) { c.Name, c.TokensValidAfter = "other", here.Now() })
+		ok(t, err)
+		_, err = here.UpdateClient(ctx, operator, c.ID, 0, func(c *keystone.Client) { c.AuthMethod = keystone.AuthSecretPost })
 		ok(t, err)
 		if !living(c, old) {
 			t.Error("changing over ends tokens")
