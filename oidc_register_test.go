@@ -433,3 +433,23 @@ func TestSoftwareStatement(t *testing.T) {
 		}
 	}
 }
+
+// TestRedirectHosts: what an initial access token says of hosts holds for every address to
+// which browsers are sent, then and at each change.
+func TestRedirectHosts(t *testing.T) {
+	s := keystonetest.Start(t, registering("token"))
+	initial := initialToken(t, s, m{"uses": 9, "scopes": []string{"openid"}, "redirect_hosts": []string{"app.example"}}).text("registration_token")
+	const evil = "https://evil.example/phish"
+	reg := registers(t, s, initial, "initiate_login_uri", "https://app.example/begin", "frontchannel_logout_uri", "https://app.example/frame")
+	reg.wants(t, http.StatusCreated, "at home")
+	for name, value := range map[string]any{"initiate_login_uri": evil, "frontchannel_logout_uri": evil, "post_logout_redirect_uris": []string{evil}, "redirect_uris": []string{callback, evil}} {
+		registers(t, s, initial, name, value).wants(t, http.StatusBadRequest, "%s", name)
+		body := m{"client_id": reg.text("client_id"), "redirect_uris": []string{callback}, "token_endpoint_auth_method": "client_secret_post", name: value}
+		as(s, reg.text("registration_access_token")).json(t, "PUT", "/oauth2/register/"+reg.text("client_id"), body).wants(t, http.StatusBadRequest, "%s by PUT", name)
+	}
+	b := newBrowser(t, s)
+	b.open(s.URL + "/oauth2/initiate?client_id=" + reg.text("client_id"))
+	if b.page.url.Host != "app.example" {
+		t.Errorf("begun at %s", b.page.url)
+	}
+}

@@ -115,9 +115,12 @@ func (p RegistrationPolicy) Apply(c Client) (Client, error) {
 			f["grants"] = "One of these grant types may not be registered here."
 		}
 	}
-	for _, uri := range slices.Concat(c.RedirectURIs, c.PostLogoutURIs) {
-		if u, err := url.Parse(uri); len(p.RedirectHosts) > 0 && (err != nil || !slices.Contains(p.RedirectHosts, strings.ToLower(u.Hostname()))) {
-			f["redirect_uris"] = "The host of a redirect URI is not one of those that may be registered here."
+	if slices.ContainsFunc(slices.Concat(c.RedirectURIs, c.PostLogoutURIs), p.elsewhere) {
+		f["redirect_uris"] = "The host of a redirect URI is not one of those that may be registered here."
+	}
+	for name, uri := range map[string]string{"initiate_login_uri": c.InitiateLoginURI, "frontchannel_logout_uri": c.FrontchannelLogoutURI} {
+		if uri != "" && p.elsewhere(uri) {
+			f[name] = "The host of this address is not one of those that may be registered here."
 		}
 	}
 	if p.Stranger && c.InitiateLoginURI != "" {
@@ -128,6 +131,13 @@ func (p RegistrationPolicy) Apply(c Client) (Client, error) {
 	}
 	c.Audiences, c.PKCEOptional, c.FirstParty = p.Audiences, p.PKCEOptional, false
 	return c, f.err()
+}
+
+// elsewhere reports whether the host of an address to which Keystone sends browsers is
+// not one of those that the policy names.
+func (p RegistrationPolicy) elsewhere(uri string) bool {
+	u, err := url.Parse(uri)
+	return len(p.RedirectHosts) > 0 && (err != nil || !slices.Contains(p.RedirectHosts, strings.ToLower(u.Hostname())))
 }
 
 // With is the policy for changes of a client that it let in: what the client has is

@@ -19,16 +19,19 @@ func TestRegistrationPolicy(t *testing.T) {
 		scopes []string
 		field  string
 	}{
-		"nothing asked":        {keystone.Client{Grants: code}, []string{"openid", "orders:read"}, ""},
-		"some asked":           {keystone.Client{Scopes: []string{"orders:write", "openid"}, Grants: code}, []string{"openid"}, ""},
-		"nothing left":         {keystone.Client{Scopes: []string{"users:write"}, Grants: code}, nil, "scopes"},
-		"grant not allowed":    {keystone.Client{Grants: []string{keystone.GrantClientCredentials}}, nil, "grants"},
-		"other host":           {keystone.Client{RedirectURIs: []string{"https://evil.example/cb"}}, nil, "redirect_uris"},
-		"host as a prefix":     {keystone.Client{RedirectURIs: []string{"https://app.example.evil.example/cb"}}, nil, "redirect_uris"},
-		"host as user":         {keystone.Client{RedirectURIs: []string{"https://app.example@evil.example/cb"}}, nil, "redirect_uris"},
-		"other host at logout": {keystone.Client{PostLogoutURIs: []string{"https://evil.example/"}}, nil, "redirect_uris"},
-		"private scheme":       {keystone.Client{RedirectURIs: []string{"com.example.app:/cb"}}, nil, "redirect_uris"},
-		"loopback, any port":   {keystone.Client{RedirectURIs: []string{"http://127.0.0.1:51004/cb"}}, []string{"openid", "orders:read"}, ""},
+		"nothing asked":            {keystone.Client{Grants: code}, []string{"openid", "orders:read"}, ""},
+		"some asked":               {keystone.Client{Scopes: []string{"orders:write", "openid"}, Grants: code}, []string{"openid"}, ""},
+		"nothing left":             {keystone.Client{Scopes: []string{"users:write"}, Grants: code}, nil, "scopes"},
+		"grant not allowed":        {keystone.Client{Grants: []string{keystone.GrantClientCredentials}}, nil, "grants"},
+		"other host":               {keystone.Client{RedirectURIs: []string{"https://evil.example/cb"}}, nil, "redirect_uris"},
+		"host as a prefix":         {keystone.Client{RedirectURIs: []string{"https://app.example.evil.example/cb"}}, nil, "redirect_uris"},
+		"host as user":             {keystone.Client{RedirectURIs: []string{"https://app.example@evil.example/cb"}}, nil, "redirect_uris"},
+		"other host at logout":     {keystone.Client{PostLogoutURIs: []string{"https://evil.example/"}}, nil, "redirect_uris"},
+		"sign-ins begun elsewhere": {keystone.Client{ClientSettings: keystone.ClientSettings{InitiateLoginURI: "https://evil.example/begin"}}, nil, "initiate_login_uri"},
+		"sign-ins begun there":     {keystone.Client{Grants: code, ClientSettings: keystone.ClientSettings{InitiateLoginURI: "https://APP.example/begin"}}, []string{"openid", "orders:read"}, ""},
+		"a frame from elsewhere":   {keystone.Client{ClientSettings: keystone.ClientSettings{FrontchannelLogoutURI: "https://evil.example/frame"}}, nil, "frontchannel_logout_uri"},
+		"private scheme":           {keystone.Client{RedirectURIs: []string{"com.example.app:/cb"}}, nil, "redirect_uris"},
+		"loopback, any port":       {keystone.Client{RedirectURIs: []string{"http://127.0.0.1:51004/cb"}}, []string{"openid", "orders:read"}, ""},
 	} {
 		c.client.FirstParty, c.client.PKCEOptional = true, true
 		got, err := policy.Apply(c.client)
