@@ -353,3 +353,41 @@ func TestClientLogoutSettings(t *testing.T) {
 		}
 	}
 }
+
+// TestSectors: a client that registered itself is of no sector that it did not show to be
+// its own.
+func TestSectors(t *testing.T) {
+	good := []string{"https://good.example/cb"}
+	code, device := []string{keystone.GrantAuthorizationCode, keystone.GrantRefreshToken}, []string{keystone.GrantAuthorizationCode, keystone.GrantDeviceCode}
+	for what, c := range map[string]struct {
+		registration string
+		grants, uris []string
+		sector, want string
+		refused      bool
+	}{
+		"of an administrator":             {"", device, good, "", "good.example", false},
+		"of an administrator, said":       {"", device, good, "https://s.example/x", "s.example", false},
+		"registered":                      {"dynamic", code, good, "", "good.example", false},
+		"registered, checked":             {"dynamic", code, good, "https://s.example/x", "s.example", false},
+		"registered, device":              {"dynamic", device, good, "", "id", false},
+		"registered, device of two hosts": {"dynamic", device, []string{good[0], "https://b.example/"}, "", "id", false},
+		"registered, device, checked":     {"dynamic", device, good, "https://s.example/x", "id", true},
+		"registered, CIBA":                {"dynamic", []string{keystone.GrantCIBA}, nil, "", "id", false},
+		"registered, CIBA, checked":       {"dynamic", []string{keystone.GrantCIBA}, nil, "https://s.example/x", "id", true},
+		"document, device":                {"document", device, good, "", "id", false},
+		"registered, loopback":            {"dynamic", code, []string{"http://127.0.0.1/cb"}, "", "id", false},
+		"of an administrator, loopback":   {"", code, []string{"http://localhost/cb"}, "", "localhost", false},
+	} {
+		client := keystone.Client{ID: "id", Name: "App", Kind: keystone.ClientWeb, Registration: c.registration, Grants: c.grants, RedirectURIs: c.uris, AccessTokenFormat: keystone.FormatOpaque,
+			ClientSettings: keystone.ClientSettings{SubjectType: keystone.SubjectPairwise, SectorURI: c.sector}}.WithDefaults()
+		if got := client.Sector(); got != c.want {
+			t.Errorf("%s: %s, want %s", what, got, c.want)
+		}
+		if err := client.Validate(); (err != nil) != c.refused {
+			t.Errorf("%s: %v", what, err)
+		}
+		if client.SubjectType = ""; client.Sector() != "" {
+			t.Errorf("%s: a public sub has a sector", what)
+		}
+	}
+}

@@ -158,3 +158,30 @@ func TestPairwiseSession(t *testing.T) {
 		}
 	})
 }
+
+// TestPairwiseOfAnotherHost: who registers a client for somebody else's host, and gets its
+// answers by device, does not learn by which sub that host knows a user.
+func TestPairwiseOfAnotherHost(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
+		jane, good := s.CreateUser("jane"), pairwiseClient(s, callback, "")
+		b := signedIn(t, s, jane, good)
+		_, tokens := redeem(t, s, good, b.code(good, "scope", "openid"))
+		known := idClaims(t, tokens["id_token"])["sub"]
+		initial := initialToken(t, s, m{"uses": 9, "scopes": []string{"openid"}, "grants": []string{"authorization_code", keystone.GrantDeviceCode}}).text("registration_token")
+		tv := registers(t, s, initial, "subject_type", "pairwise", "grant_types", []string{"authorization_code", keystone.GrantDeviceCode}, "scope", "openid")
+		tv.wants(t, http.StatusCreated, "register")
+		_, asked := postForm(t, s, "/oauth2/device_authorization", credentials(tv.client(), "scope", "openid"))
+		b.open(s.URL + "/device?user_code=" + asked["user_code"].(string))
+		b.submit(nil)
+		b.at("consent-allow")
+		b.submit(map[string]string{"decision": "allow"})
+		s.Clock.Move(2 * time.Second)
+		status, tokens := postForm(t, s, "/oauth2/token", credentials(tv.client(), "grant_type", keystone.GrantDeviceCode, "device_code", asked["device_code"].(string)))
+		if status != http.StatusOK {
+			t.Fatalf("%d %v", status, tokens)
+		}
+		if sub := idClaims(t, tokens["id_token"])["sub"]; sub == known || sub == jane.ID || sub == "" {
+			t.Errorf("sub %v, at the host %v", sub, known)
+		}
+	}, registering("token"))
+}
