@@ -19,8 +19,8 @@ type logoutRequest struct {
 	hint   token.Hint
 	hinted bool
 	back   string // where the browser goes afterwards; empty: nowhere
-	// stranger: nobody here has looked at whom that address belongs to.
-	stranger bool
+	// stranger is the client, where nobody here has looked at whom that address belongs to.
+	stranger string
 }
 
 // logoutVisit is such a request in a browser, and who is signed in there.
@@ -85,6 +85,13 @@ func (v logoutVisit) ending(posted bool) (list []store.BrowserSession, ask bool)
 	return v.sessions[i : i+1], false
 }
 
+// used reports whether the client that the address belongs to has signed somebody in within
+// one of the sessions. If not, anybody may have sent the person here.
+func (v logoutVisit) used(ending []store.BrowserSession, clients []store.SessionClient) bool {
+	return slices.ContainsFunc(clients, func(one store.SessionClient) bool { return one.Client.ID == v.stranger }) ||
+		v.hinted && slices.ContainsFunc(ending, func(b store.BrowserSession) bool { return b.ID == v.hint.SessionID })
+}
+
 // allAccounts is the choice of the logout page that ends every session of the
 // browser.
 const allAccounts = "all"
@@ -123,7 +130,7 @@ func (s *Slice) endAndLeave(w http.ResponseWriter, r *http.Request, v logoutVisi
 		}
 		s.Cookies.SetBrowser(w, renewed)
 	}
-	return s.loggedOut(w, r, v, ending, s.frontChannel(clients))
+	return s.loggedOut(w, r, v, ending, s.frontChannel(clients), v.stranger != "" && !v.used(ending, clients))
 }
 
 // sameOrigin reports whether a form came from a page of ours. The server refuses
@@ -167,7 +174,9 @@ func (s *Slice) readLogout(r *http.Request, params url.Values) (req logoutReques
 		keystone.Fact(r.Context(), "post_logout_redirect_uris registered", strings.Join(c.PostLogoutURIs, " "))
 		return req, errLogoutURI
 	}
-	req.back, req.stranger = uri, c.Stranger()
+	if req.back = uri; c.Stranger() {
+		req.stranger = c.ID
+	}
 	if state := params.Get("state"); state != "" {
 		req.back = withQuery(uri, url.Values{"state": {state}})
 	}

@@ -81,10 +81,9 @@ type loggedOutView struct {
 
 // loggedOut sends the browser back to the application: at once, or, where
 // applications are told through the browser, after the page that tells them. Where
-// nobody was signed in, anybody may have sent them here, so that a page asks whether
-// they want to go to a stranger's address (RFC 9700 section 4.11.2).
-func (s *Slice) loggedOut(w http.ResponseWriter, r *http.Request, v logoutVisit, ended []store.BrowserSession, frames []string) error {
-	ask := v.stranger && len(v.sessions) == 0
+// ask is set, that page asks whether the person wants to go to a stranger's address (RFC
+// 9700 section 4.11.2).
+func (s *Slice) loggedOut(w http.ResponseWriter, r *http.Request, v logoutVisit, ended []store.BrowserSession, frames []string, ask bool) error {
 	if v.back != "" && len(frames) == 0 && !ask {
 		return redirect(w, v.back)
 	}
