@@ -173,7 +173,9 @@ func TestDeleteMe(t *testing.T) {
 		w.person("user")
 		w.person("admin", keystone.RoleAdmin)
 		w.want(400, "user", "DELETE", me, obj{})
-		w.want(415, "user", "DELETE", me, nil)
+		if got := w.want(400, "user", "DELETE", me, nil); !strings.Contains(got.text, "The body is empty") { // as curl -X DELETE sends it
+			t.Error(got.text)
+		}
 		w.want(403, "user", "DELETE", me, obj{"current_password": "wrong"})
 		w.want(400, "user", "DELETE", me, obj{"current_password": right, "id": w.actors["admin"].ID}) // N2
 		w.want(409, "admin", "DELETE", me, obj{"current_password": right})

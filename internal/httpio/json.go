@@ -78,7 +78,7 @@ func (j *jsonHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if j.takesBody && !(j.mayOmit && r.ContentLength == 0) {
 		b := getBuffer()
 		defer putBuffer(b)
-		if err := readJSON(b, r, j.body); err != nil {
+		if err := readJSON(b, r, maxJSONBody, j.body); err != nil {
 			WriteError(w, r, err)
 			return
 		}

@@ -138,6 +138,8 @@ func TestJSON(t *testing.T) {
 		"NUL":                     {"POST", "/users", j, `{"username":"a\u0000da"}`, 400, "NUL", ""},
 		"not UTF-8":               {"POST", "/users", j, "{\"username\":\"a\xff\"}", 400, "Unicode", ""},
 		"empty":                   {"POST", "/users", j, ``, 400, "empty", ""},
+		"nothing":                 {"POST", "/users", "", ``, 400, "The body is empty", ""},
+		"nothing, as a form":      {"POST", "/users", "application/x-www-form-urlencoded", ``, 400, "The body is empty", ""},
 		"text/plain":              {"POST", "/users", "text/plain", `{"username":"ada"}`, 415, "unsupported_media_type", ""},
 		"form":                    {"POST", "/users", "application/x-www-form-urlencoded", `{"username":"ada"}`, 415, "", ""},
 		"no type":                 {"POST", "/users", "", `{"username":"ada"}`, 415, "", ""},

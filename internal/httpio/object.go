@@ -13,15 +13,9 @@ var errObject = keystone.Fail(keystone.Invalid, "Send a JSON object.")
 // (RFC 7591 section 3.1: unknown metadata is ignored), by the exact spelling of its
 // names.
 func Object(r *http.Request, limit int64) (map[string]json.RawMessage, error) {
-	if !isJSON(r.Header["Content-Type"]) {
-		return nil, errMediaType
-	}
 	b := getBuffer()
 	defer putBuffer(b)
-	if err := readBody(b, r, limit); err != nil {
-		return nil, err
-	}
-	if err := scan(b.Bytes(), nil); err != nil {
+	if err := readJSON(b, r, limit, nil); err != nil {
 		return nil, err
 	}
 	var object map[string]json.RawMessage

@@ -19,14 +19,18 @@ var (
 	errQueryEscape = keystone.Fail(keystone.Invalid, "The query is not well formed: percent-encode its values as UTF-8, without NUL.")
 )
 
-// readJSON reads a body of the JSON API into b and checks it. The media type
-// must say JSON: a form or text/plain is what a page of another site can send
-// without asking (CSRF), so it is refused whatever it contains.
-func readJSON(b *bytes.Buffer, r *http.Request, s *shape) error {
+// readJSON reads a body of JSON into b, at most limit bytes of it, and checks it. The
+// media type must say JSON: a form or text/plain is what a page of another site can send
+// without asking (CSRF), so it is refused whatever it contains. What was not sent is of
+// no type (RFC 9110 section 6.4.1), and missing.
+func readJSON(b *bytes.Buffer, r *http.Request, limit int64, s *shape) error {
+	if r.ContentLength == 0 {
+		return errEmpty
+	}
 	if !isJSON(r.Header["Content-Type"]) {
 		return errMediaType
 	}
-	if err := readBody(b, r, maxJSONBody); err != nil {
+	if err := readBody(b, r, limit); err != nil {
 		return err
 	}
 	if b.Len() == 0 {
