@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -61,10 +62,10 @@ func TestLogo(t *testing.T) {
 			t.Errorf("%s is not on the page:\n%s", name, body)
 			continue
 		}
-		w := httptest.NewRecorder()
-		if h := w.Header(); !p.Asset(w, request(), at[1]) || h.Get("Content-Type") != contentType || h.Get("X-Content-Type-Options") != "nosniff" ||
-			h.Get("Content-Security-Policy") != "default-src 'none'; style-src 'unsafe-inline'; sandbox" || w.Body.Len() == 0 {
-			t.Errorf("%s: %d %v", name, w.Code, w.Header())
+		h := http.Header{}
+		if body, ok := p.Asset(h, at[1], ""); !ok || h.Get("Content-Type") != contentType || h.Get("X-Content-Type-Options") != "nosniff" ||
+			h.Get("Content-Security-Policy") != "default-src 'none'; style-src 'unsafe-inline'; sandbox" || len(body) == 0 {
+			t.Errorf("%s: %v", name, h)
 		}
 	}
 	for _, name := range []string{"page.svg", "text.svg", "half.svg", "empty.svg", "jpeg.png", "svg.png", "half.png", "wide.png", "logo.gif", "logo.html", "logo", "long.svg", "folder.svg", "nothing.svg", "../../../../dev/zero", ""} {
@@ -91,11 +92,10 @@ func TestColor(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				w := httptest.NewRecorder()
-				p.Asset(w, request(), "brand.css")
-				rules := regexp.MustCompile(`:root \{(.*?)\}`).FindAllStringSubmatch(w.Body.String(), -1)
+				body, _ := p.Asset(http.Header{}, "brand.css", "")
+				rules := regexp.MustCompile(`:root \{(.*?)\}`).FindAllStringSubmatch(string(body), -1)
 				if len(rules) != 2 {
-					t.Fatal(w.Body)
+					t.Fatal(string(body))
 				}
 				for i, rule := range rules {
 					colour := map[string]float64{}
@@ -119,9 +119,9 @@ func TestColor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := httptest.NewRecorder()
-	if !p.Asset(w, request(), "brand.css") || !strings.Contains(w.Body.String(), "--accent: #8a2be2;") || w.Header().Get("Content-Type") != "text/css; charset=utf-8" {
-		t.Error(w.Body)
+	h := http.Header{}
+	if body, ok := p.Asset(h, "brand.css", ""); !ok || !strings.Contains(string(body), "--accent: #8a2be2;") || h.Get("Content-Type") != "text/css; charset=utf-8" {
+		t.Error(string(body))
 	}
 	if _, body := shown(t, p, "", "", web.Page{Data: web.Message{Title: "problem.title"}}); !regexp.MustCompile(`<link rel="stylesheet" href="static/keystone\.css\?v=[0-9a-f]+">\n<link rel="stylesheet" href="static/brand\.css\?v=[0-9a-f]+">`).MatchString(body) {
 		t.Error(body)

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
-	"strconv"
 )
 
 // contentTypes are the kinds of file that are served.
@@ -57,28 +56,21 @@ func (p Page) Asset(name string) (string, error) {
 	return p.pages.root + "static/" + name + "?v=" + a.tag, nil
 }
 
-// Asset answers with the named static file and reports whether there is one.
-func (p *Pages) Asset(w http.ResponseWriter, r *http.Request, name string) bool {
+// Asset returns the named static file, which is asked for with a query, with its headers,
+// and reports whether there is one.
+func (p *Pages) Asset(h http.Header, name, query string) (body []byte, ok bool) {
 	a, ok := p.assets[name]
 	if !ok {
-		return false
+		return nil, false
 	}
-	h, tag := w.Header(), `"`+a.tag+`"`
-	h.Set("ETag", tag)
+	h.Set("ETag", `"`+a.tag+`"`)
 	h.Set("Cache-Control", "public, max-age=3600")
-	if r.URL.RawQuery == "v="+a.tag {
+	if query == "v="+a.tag {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", svgPolicy)
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	if r.Header.Get("If-None-Match") == tag {
-		w.WriteHeader(http.StatusNotModified)
-		return true
-	}
 	h.Set("Content-Type", a.contentType)
-	h.Set("Content-Length", strconv.Itoa(len(a.body)))
-	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(a.body) // whoever asked has gone: there is nobody to tell
-	return true
+	return a.body, true
 }

@@ -168,29 +168,16 @@ func TestAssets(t *testing.T) {
 		t.Fatal(w.Body)
 	}
 	for _, link := range links {
-		get := func(query, match string) *httptest.ResponseRecorder {
-			r := httptest.NewRequest(http.MethodGet, "/static/"+link[1]+query, nil)
-			r.Header.Set("If-None-Match", match)
-			w := httptest.NewRecorder()
-			if !p.Asset(w, r, link[1]) {
-				t.Errorf("%s is not there", link[1])
-			}
-			return w
+		fresh, other := http.Header{}, http.Header{}
+		if body, ok := p.Asset(fresh, link[1], link[2][1:]); !ok || len(body) == 0 || !strings.Contains(fresh.Get("Cache-Control"), "immutable") || fresh.Get("X-Content-Type-Options") != "nosniff" || fresh.Get("ETag") == "" {
+			t.Errorf("%s: %v", link[1], fresh)
 		}
-		fresh := get(link[2], "")
-		if fresh.Code != 200 || fresh.Body.Len() == 0 || !strings.Contains(fresh.Header().Get("Cache-Control"), "immutable") || fresh.Header().Get("X-Content-Type-Options") != "nosniff" {
-			t.Errorf("%s: %d %v", link[1], fresh.Code, fresh.Header())
-		}
-		if other := get("?v=old", ""); strings.Contains(other.Header().Get("Cache-Control"), "immutable") {
+		if p.Asset(other, link[1], "v=old"); strings.Contains(other.Get("Cache-Control"), "immutable") {
 			t.Errorf("%s: an old address is kept for ever", link[1])
-		}
-		if again := get(link[2], fresh.Header().Get("ETag")); again.Code != 304 || again.Body.Len() > 0 {
-			t.Errorf("%s: %d with the tag it gave", link[1], again.Code)
 		}
 	}
 	for _, name := range []string{"", "nothing.css", "../web.go", "../templates/setup.html", "static"} {
-		w := httptest.NewRecorder()
-		if p.Asset(w, httptest.NewRequest(http.MethodGet, "/", nil), name) || w.Body.Len() > 0 {
+		if body, ok := p.Asset(http.Header{}, name, ""); ok || body != nil {
 			t.Errorf("%q was served", name)
 		}
 	}

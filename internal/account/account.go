@@ -74,7 +74,7 @@ func answerAccount(u keystone.User, err error) (*accountAnswer, error) {
 	if !u.LastLogin.IsZero() {
 		v.LastLogin = &u.LastLogin
 	}
-	return &accountAnswer{httpio.ETag(u.Version), v}, nil
+	return &accountAnswer{httpio.ETag(u.Version, u.LastLogin, u.Roles), v}, nil
 }
 
 // checkNew checks a new account and its password, and names everything that is

@@ -15,9 +15,11 @@ import (
 
 // asset serves GET /static/{file}.
 func (s *Slice) asset(w http.ResponseWriter, r *http.Request) error {
-	if !s.Pages.Asset(w, r, r.PathValue("file")) {
+	body, ok := s.Pages.Asset(w.Header(), r.PathValue("file"), r.URL.RawQuery)
+	if !ok {
 		return keystone.Fail(keystone.NotFound, "There is no such file.")
 	}
+	httpio.WriteTagged(w, r, w.Header().Get("Content-Type"), body)
 	return nil
 }
 

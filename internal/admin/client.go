@@ -60,7 +60,7 @@ func answerClient(c keystone.Client, err error) (*clientAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &clientAnswer{httpio.ETag(c.Version), viewClient(c)}, nil
+	return &clientAnswer{httpio.ETag(c.Version, c.LastUsed, c.Scopes), viewClient(c)}, nil
 }
 
 type listClientsRequest struct {
@@ -134,7 +134,7 @@ func (s *Slice) createClient(ctx context.Context, in *createClientRequest) (*cre
 	if err != nil {
 		return nil, err
 	}
-	return &createClientAnswer{httpio.ETag(c.Version), NewClient{viewClient(c), clientSecret}}, nil
+	return &createClientAnswer{httpio.ETag(c.Version, c.LastUsed, c.Scopes), NewClient{viewClient(c), clientSecret}}, nil
 }
 
 func (s *Slice) readClient(ctx context.Context, in *ByID) (*clientAnswer, error) {

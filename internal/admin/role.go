@@ -34,7 +34,7 @@ func answerRole(r keystone.Role, err error) (*roleAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &roleAnswer{httpio.ETag(r.Version), viewRole(r)}, nil
+	return &roleAnswer{httpio.ETag(r.Version, time.Time{}, r.Scopes), viewRole(r)}, nil
 }
 
 type listRolesRequest struct {

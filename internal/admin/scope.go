@@ -32,7 +32,7 @@ func answerScope(sc keystone.Scope, err error) (*scopeAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &scopeAnswer{httpio.ETag(sc.Version), viewScope(sc)}, nil
+	return &scopeAnswer{httpio.ETag(sc.Version, time.Time{}, nil), viewScope(sc)}, nil
 }
 
 type listScopesRequest struct {

@@ -42,7 +42,7 @@ func answerUser(u keystone.User, err error) (*userAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &userAnswer{httpio.ETag(u.Version), viewUser(u)}, nil
+	return &userAnswer{httpio.ETag(u.Version, u.LastLogin, u.Roles), viewUser(u)}, nil
 }
 
 type listUsersRequest struct {

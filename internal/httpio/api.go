@@ -157,6 +157,10 @@ func (e edge) Transform(ctx huma.Context, _ string, v any) (any, error) {
 		x.refuse(invalid(v))
 		return nil, nil
 	}
+	if Unchanged(x.w, x.r) {
+		x.answered = true
+		return nil, nil
+	}
 	b := getBuffer()
 	if err := encode(b, v); err != nil {
 		putBuffer(b)
@@ -171,7 +175,7 @@ func (e edge) Transform(ctx huma.Context, _ string, v any) (any, error) {
 // Marshal sends what Transform has encoded.
 func (e edge) Marshal(w io.Writer, _ string, _ any) error {
 	x, ok := w.(*humaExchange)
-	if !ok || x.refused || x.encoded == nil {
+	if !ok || x.answered || x.encoded == nil {
 		return nil
 	}
 	_, _ = x.w.Write(x.encoded.Bytes()) // whoever asked has gone: there is nobody to tell

@@ -87,6 +87,15 @@ func (d *direct[I, O]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if d.fill != nil {
 		d.fill(v)
 	}
+	h := w.Header()
+	for _, one := range d.headers {
+		if value := v.Field(one.field).String(); value != "" {
+			h[one.name] = []string{value}
+		}
+	}
+	if Unchanged(w, r) {
+		return
+	}
 	b := getBuffer()
 	defer putBuffer(b)
 	body := v.Field(d.body).Addr().Interface()
@@ -95,12 +104,6 @@ func (d *direct[I, O]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else if err := encode(b, body); err != nil {
 		WriteError(w, r, err)
 		return
-	}
-	h := w.Header()
-	for _, one := range d.headers {
-		if value := v.Field(one.field).String(); value != "" {
-			h[one.name] = []string{value}
-		}
 	}
 	h["Content-Type"] = contentJSON
 	if _, ok := h["Cache-Control"]; !ok {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"testing"
 	"time"
@@ -57,11 +58,34 @@ func TestDirect(t *testing.T) {
 		if _, ok := h.(*direct[struct{}, directAnswer]); !ok {
 			t.Fatal("this operation is not answered directly")
 		}
-		got, want := call(mux, "GET", "/short"+test.query, "", ""), call(mux, "GET", "/long"+test.query, "", "")
-		if got.Code != want.Code || got.Body.String() != want.Body.String() || !maps.EqualFunc(got.Header(), want.Header(), func(a, b []string) bool { return len(a) == 1 && len(b) == 1 && a[0] == b[0] }) {
-			t.Errorf("%s:\n directly     %d %v %s through huma %d %v %s", name, got.Code, got.Header(), got.Body, want.Code, want.Header(), want.Body)
+		for _, has := range []string{"", `"5"`, `W/"4", W/"5"`, `"4"`, "*"} {
+			got, want := callHaving(mux, "GET", "/short"+test.query, has), callHaving(mux, "GET", "/long"+test.query, has)
+			if unchanged := got.Code == http.StatusNotModified; unchanged != (test.out == full && test.err == nil && test.query != "?x=1" && has != "" && has != `"4"`) ||
+				unchanged && (got.Body.Len() > 0 || got.Header().Get("ETag") != `"5"` || got.Header().Get("Content-Type")+got.Header().Get("Content-Length") != "") {
+				t.Errorf("%s, has %s: %d %v %s", name, has, got.Code, got.Header(), got.Body)
+			}
+			same(t, name+" "+has, got, want)
 		}
 	}
+}
+
+func same(t *testing.T, name string, got, want *httptest.ResponseRecorder) {
+	t.Helper()
+	if got.Code != want.Code || got.Body.String() != want.Body.String() || !maps.EqualFunc(got.Header(), want.Header(), func(a, b []string) bool { return len(a) == 1 && len(b) == 1 && a[0] == b[0] }) {
+		t.Errorf("%s:\n directly     %d %v %s through huma %d %v %s", name, got.Code, got.Header(), got.Body, want.Code, want.Header(), want.Body)
+	}
+}
+
+// callHaving is call by somebody who has an answer with a tag.
+func callHaving(mux http.Handler, method, target, has string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, target, nil)
+	if has != "" {
+		r.Header.Set("If-None-Match", has)
+	}
+	r = r.WithContext(WithExchange(r.Context(), &Exchange{Actor: keystone.Actor{RequestID: "req-12345678"}}))
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, r)
+	return w
 }
 
 type ownBody struct {

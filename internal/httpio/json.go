@@ -26,6 +26,9 @@ func buildJSON[I, O any](a *API, op *huma.Operation, h func(context.Context, *I)
 	if headerOf(reflect.TypeFor[I](), "If-Match") {
 		refuses(op, http.StatusPreconditionFailed)
 	}
+	if op.Method == http.MethodGet && headerOf(reflect.TypeFor[O](), "ETag") {
+		DocCached()(nil, op)
+	}
 	status, fill := statusField(reflect.TypeFor[O]()), fillerOf(reflect.TypeFor[O](), map[reflect.Type]bool{})
 	huma.Register(a.api, *op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := h(ctx, in)
@@ -93,14 +96,14 @@ type humaContext = huma.Context
 // humaExchange is huma's context of one request, under our rules.
 type humaExchange struct {
 	humaContext
-	w       http.ResponseWriter
-	r       *http.Request
-	encoded *bytes.Buffer
-	refused bool // WriteError has answered
+	w        http.ResponseWriter
+	r        *http.Request
+	encoded  *bytes.Buffer
+	answered bool // by WriteError or Unchanged
 }
 
 func (x *humaExchange) refuse(err error) {
-	x.refused = true
+	x.answered = true
 	WriteError(x.w, x.r, err)
 }
 
@@ -115,14 +118,14 @@ func (x *humaExchange) finishHeaders(length int) {
 
 // SetStatus sends the status, unless the answer has been given.
 func (x *humaExchange) SetStatus(code int) {
-	if !x.refused {
+	if !x.answered {
 		x.humaContext.SetStatus(code)
 	}
 }
 
 // SetHeader sets a header, unless the answer has been given.
 func (x *humaExchange) SetHeader(name, value string) {
-	if !x.refused {
+	if !x.answered {
 		x.humaContext.SetHeader(name, value)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/keystone-auth/keystone"
 )
@@ -49,7 +50,7 @@ func testAPI() (*API, *http.ServeMux) {
 			case "fault":
 				return nil, context.DeadlineExceeded
 			}
-			return &created{ETag: ETag(7), Body: userView{ID: in.Body.Username}}, nil
+			return &created{ETag: ETag(7, time.Time{}, nil), Body: userView{ID: in.Body.Username}}, nil
 		}).Answers(201),
 		JSON("GET", "/users", Scope("users:read"), LimitAPI, "List", func(_ context.Context, in *struct {
 			PageQuery
@@ -188,7 +189,7 @@ func TestJSON(t *testing.T) {
 			}
 		})
 	}
-	if got := call(mux, "POST", "/users", j, `{"username":"ada"}`).Header().Get("ETag"); got != `"7"` {
+	if got := call(mux, "POST", "/users", j, `{"username":"ada"}`).Header().Get("ETag"); got != ETag(7, time.Time{}, nil) {
 		t.Errorf("ETag %s", got)
 	}
 }

@@ -70,21 +70,3 @@ func Page(limit int, cursor string) (keystone.Page, error) {
 	p.After = string(after)
 	return p, nil
 }
-
-// ETag returns the entity tag of a version (RFC 9110 section 8.8.3).
-func ETag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
-
-// Version reads an If-Match header (RFC 9110 section 13.1.1). Without one, and
-// for *, it is 0: any version will do. A tag that is not ours matches nothing.
-func Version(ifMatch string) (int64, error) {
-	ifMatch = strings.Trim(ifMatch, " \t")
-	if ifMatch == "" || ifMatch == "*" {
-		return 0, nil
-	}
-	if len(ifMatch) > 2 && len(ifMatch) < 32 && ifMatch[0] == '"' && ifMatch[len(ifMatch)-1] == '"' {
-		if v, err := strconv.ParseInt(ifMatch[1:len(ifMatch)-1], 10, 64); err == nil && v > 0 && ETag(v) == ifMatch {
-			return v, nil
-		}
-	}
-	return 0, keystone.Fail(keystone.Stale, "If-Match does not name a version of this. Send the ETag of the answer you read it from.")
-}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http/httptest"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/keystone-auth/keystone"
 )
@@ -53,7 +55,9 @@ func TestCollect(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	for header, want := range map[string]int64{"": 0, "*": 0, ETag(1): 1, ` "42" `: 42, `"0"`: -1, `42`: -1, `W/"42"`: -1, `"42", "43"`: -1, `"x"`: -1, `"`: -1, `"-1"`: -1, `"+1"`: -1, `"01"`: -1, `"99999999999999999999"`: -1} {
+	for header, want := range map[string]int64{"": 0, "*": 0, ETag(1, time.Now(), []string{"a"}): 1, ` "42" `: 42, `"42-0"`: 42, ETag(math.MaxInt64, time.Now(), nil): math.MaxInt64,
+		`"42-"`: -1, `"42-a-b"`: -1, `"42-{"`: -1, `"-a"`: -1, `"42-zzzzzzzzzzzzzzzzzz"`: -1, `"042-a"`: -1,
+		`"0"`: -1, `42`: -1, `W/"42"`: -1, `"42", "43"`: -1, `"x"`: -1, `"`: -1, `"-1"`: -1, `"+1"`: -1, `"01"`: -1, `"99999999999999999999"`: -1} {
 		got, err := Version(header)
 		if want < 0 && keystone.KindOf(err) != keystone.Stale || want >= 0 && (err != nil || got != want) {
 			t.Errorf("Version(%q) = %d, %v", header, got, err)

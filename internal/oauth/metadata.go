@@ -201,9 +201,5 @@ func writeCached(w http.ResponseWriter, r *http.Request, contentType string, bod
 	h := w.Header()
 	h.Set("ETag", etag)
 	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(age/time.Second)))
-	if r.Header.Get("If-None-Match") == etag {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	httpio.WriteRaw(w, http.StatusOK, contentType, body)
+	httpio.WriteTagged(w, r, contentType, body)
 }

@@ -92,7 +92,7 @@ Made from the routes and the OpenAPI document (always at ` + "`/openapi.json`" +
 - **Limits** (settings ` + "`RATE_LIMIT_*`" + `): *login* per source and per account, *register* per source, *page* per source, *api* per actor, else per source, *token* only failures, per client and per source. Answers carry ` + "`RateLimit-Limit`, `RateLimit-Remaining`, `RateLimit-Reset`, and `Retry-After`" + ` with 429.
 - **Bodies** are JSON (forms at ` + "`/oauth2/*`" + `), at most 1 MiB; unknown and repeated members are refused. Times are RFC 3339 UTC, ids UUIDv7.
 - **Lists** take ` + "`limit` (1 to 200) and `cursor`, and answer `{\"items\": […], \"next_cursor\": \"…\" or null}`" + `.
-- **Changes** take ` + "`If-Match`" + ` with the ` + "`ETag`" + ` of what was read; 412 where it was changed since.
+- **Changes** take ` + "`If-Match`" + ` with the ` + "`ETag`" + ` of what was read; 412 where it was changed since. **Reads** take ` + "`If-None-Match`" + ` with it; 304 where nothing that they show has changed.
 - **Errors** everywhere: ` + "`{\"error\", \"error_description\", \"timestamp\", \"request_id\", \"fields\"?}`" + `; name the ` + "`request_id`" + ` (also ` + "`X-Request-Id`" + `) when you ask for help.
 
 | error | status | |

@@ -94,9 +94,5 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["Etag"] = f.tag
 	h["Cache-Control"] = []string{"public, max-age=60"}
-	if r.Header.Get("If-None-Match") == f.tag[0] {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	httpio.WriteRaw(w, http.StatusOK, f.contentType, f.body)
+	httpio.WriteTagged(w, r, f.contentType, f.body)
 }
