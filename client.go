@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -76,6 +77,12 @@ func (c Client) AlwaysAsks() bool {
 		}
 	}
 	return len(SortedSet(places)) > 1
+}
+
+// Edition names the client as it is now: what people answer counts for the client that they
+// were shown. One that was made anew under the same id is another.
+func (c Client) Edition() string {
+	return strconv.FormatInt(c.CreatedAt.UnixMicro(), 36) + "." + strconv.FormatInt(c.Version, 36)
 }
 
 // FirstPartyClientID is the client through which Keystone's own sign-in API

@@ -224,9 +224,9 @@ func (s *Slice) decide(w http.ResponseWriter, r *http.Request) error {
 	if v.flow.Next(v.facts).Kind != keystone.StepConsent {
 		return seeOther(w, "login?flow="+v.flow.ID)
 	}
-	// The answer counts for what the page showed. Where account or offer are others
+	// The answer counts for what the page showed. Where account, client or offer are others
 	// by now, the page is shown again.
-	if form.Get("account") != v.facts.Session.ID || form.Get("scope") != keystone.FormatScope(v.facts.Offered) || form.Get("audience") != strings.Join(s.named(v), " ") {
+	if form.Get("account") != v.facts.Session.ID || form.Get("client") != v.client.Edition() || form.Get("scope") != keystone.FormatScope(v.facts.Offered) || form.Get("audience") != strings.Join(s.named(v), " ") {
 		return seeOther(w, "login?flow="+v.flow.ID)
 	}
 	v.flow.UserID, v.flow.SessionID = v.facts.Session.UserID, v.facts.Session.ID
@@ -246,7 +246,7 @@ func (s *Slice) decide(w http.ResponseWriter, r *http.Request) error {
 		}
 		return tx.AddConsent(r.Context(), by, v.flow.UserID, v.client, v.flow.Granted, v.facts.Audiences)
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrClientChanged) {
 		return err
 	}
 	return seeOther(w, "login?flow="+v.flow.ID)

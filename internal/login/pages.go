@@ -91,6 +91,7 @@ type consentView struct {
 	Client   string
 	Username string
 	Session  string // the form gives back whose answer it is
+	Edition  string // and to whom
 	Scope    string // and to what
 	Scopes   []keystone.Scope
 	Audience string // and for whom
@@ -152,7 +153,7 @@ func (s *Slice) named(v visit) []string {
 
 func (s *Slice) consentPage(w http.ResponseWriter, r *http.Request, v visit) error {
 	view := consentView{Flow: v.flow.ID, Client: v.name, Username: v.facts.Session.Username, ReturnTo: keystone.DisplayHost(v.flow.Request.RedirectURI),
-		Session: v.facts.Session.ID, Scope: keystone.FormatScope(v.facts.Offered),
+		Session: v.facts.Session.ID, Edition: v.client.Edition(), Scope: keystone.FormatScope(v.facts.Offered),
 		Audience: strings.Join(s.named(v), " "), Audiences: s.named(v),
 		Unknown: v.client.Registration != "", Host: hostOfDocument(v.client), Loopback: v.client.Registration != "" && loopback(v.flow.Request.RedirectURI),
 		Anew: v.facts.Anew, About: linksOf(v.client.ClientAbout), Contacts: v.client.Contacts}

@@ -43,10 +43,33 @@ func allowedOf(text *string) (keystone.Allowed, error) {
 	return a, nil
 }
 
+// ErrClientChanged answers a consent to a client that is not any more what was shown.
+var ErrClientChanged = keystone.Fail(keystone.Stale, "The application has just changed what it says of itself.")
+
+// unchanged holds the client's row as it is until the transaction ends, and reports whether
+// it is what c was read from: c may come from the cache, and whoever registered the client
+// changes it at any moment.
+func (s *Store) unchanged(ctx context.Context, c keystone.Client) error {
+	var now keystone.Client
+	var created int64
+	if _, err := s.row(ctx, `SELECT version, created_at FROM clients WHERE id = $1`+forShare, []any{c.ID}, &now.Version, &created); err != nil {
+		return err
+	}
+	if now.CreatedAt = moment(created); now.Edition() != c.Edition() {
+		s.cache.dropClient(c.ID) // the next page shows what it is now
+		return ErrClientChanged
+	}
+	return nil
+}
+
 // AddConsent remembers that the user allowed the client these scopes for each of these
-// audiences (see keystone.Client.Reach), besides what they allowed before.
+// audiences (see keystone.Client.Reach), besides what they allowed before. c is the client
+// that they were shown: where it is another by now, they allowed nothing.
 func (s *Store) AddConsent(ctx context.Context, by keystone.Actor, userID string, c keystone.Client, scopes, audiences []string) error {
 	err := s.InTx(ctx, func(tx *Store) error {
+		if err := tx.unchanged(ctx, c); err != nil {
+			return err
+		}
 		// The row is taken first: whoever takes the consent back at this moment either finds
 		// what is allowed here, or has left nothing that it could be added to. The older
 		// columns are read by the release before: to it, nothing was allowed.

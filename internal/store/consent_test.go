@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"regexp"
 	"testing"
@@ -64,6 +66,51 @@ func TestConsentTakenBackStaysSo(t *testing.T) {
 				if diff := cmp.Diff(keystone.Allowed{"": {"openid", "profile"}}, c.Allowed); diff != "" {
 					t.Fatalf("taken back and there: %s", diff)
 				}
+			}
+		}
+	})
+}
+
+// TestConsentToAnotherClient: a consent counts for the client that was shown, on every node
+// and whatever its cache says; of a consent and a change of the client at the same moment
+// either the change takes it away, or it does not come.
+func TestConsentToAnotherClient(t *testing.T) {
+	eachNodes(t, 2, func(t *testing.T, nodes []*store.Store, _ *storetest.Clock) {
+		here, there := nodes[0], nodes[1]
+		register := func(uri string) func(keystone.RegistrationPolicy) (keystone.Client, error) {
+			return func(keystone.RegistrationPolicy) (keystone.Client, error) {
+				return keystone.Client{Name: uri, Kind: keystone.ClientWeb, RedirectURIs: []string{uri}, Scopes: []string{"openid"}}, nil
+			}
+		}
+		strangers := store.Strangers{Policy: keystone.RegistrationPolicy{Scopes: []string{"openid"}, Stranger: true}.WithDefaults(), Most: 100, PerPeer: 100}
+		for i := range 20 {
+			u := newUser(t, here, fmt.Sprint("u", i))
+			reg := must[store.Registration](t)(here.RegisterClient(ctx, operator, "", strangers, "", register("https://good.example/cb")))
+			shown := must[keystone.Client](t)(there.CachedClient(ctx, reg.Client.ID))
+			errs := together(2, func(i int) error {
+				if i == 0 {
+					return there.AddConsent(ctx, operator, u.ID, shown, []string{"openid"}, []string{""})
+				}
+				_, err := here.ReplaceRegistration(ctx, operator, shown.ID, reg.Token, "", func(c keystone.Client, r store.Registration) (keystone.Client, error) {
+					c.Name, c.RedirectURIs = "Your Bank", []string{"https://evil.example/cb"}
+					return c, nil
+				})
+				return err
+			})
+			ok(t, errs[1])
+			if errs[0] != nil && !errors.Is(errs[0], store.ErrClientChanged) {
+				t.Fatal(errs[0])
+			}
+			for _, c := range must[keystone.List[store.Consent]](t)(here.Consents(ctx, u.ID, keystone.Page{})).Items {
+				if len(c.Allowed) > 0 {
+					t.Fatalf("%v: allowed another client: %v", errs[0], c.Allowed)
+				}
+			}
+			if err := there.AddConsent(ctx, operator, u.ID, shown, []string{"openid"}, []string{""}); !errors.Is(err, store.ErrClientChanged) {
+				t.Fatalf("what was shown before: %v", err)
+			}
+			if now := must[keystone.Client](t)(there.CachedClient(ctx, shown.ID)); now.Name != "Your Bank" {
+				t.Fatalf("the next page would show %q", now.Name)
 			}
 		}
 	})
