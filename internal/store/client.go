@@ -318,6 +318,11 @@ func (s *Store) writeClient(ctx context.Context, by keystone.Actor, before keyst
 	if err := s.writeScopesOf(ctx, "client", after.ID, after.Scopes); err != nil {
 		return err
 	}
+	if before.Registration != "" && by.Kind != keystone.ActorRegistration {
+		if err := s.noteTaken(ctx, before, *after); err != nil {
+			return err
+		}
+	}
 	ended, err := s.dropUnfitSecrets(ctx, before, *after)
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/keystone-auth/keystone"
 )
@@ -49,22 +48,28 @@ func (s *Store) keepDocument(ctx context.Context, by keystone.Actor, id string, 
 		if found {
 			actor.Scopes = keystone.SortedSet(append(before.Scopes, actor.Scopes...)) // whatever it was given since
 		}
-		switch {
-		case found && before.Kind == c.Kind:
-			if c, err = tx.keepGiven(ctx, before, c, o.Policy); err != nil {
+		var taken keystone.Taken
+		if found {
+			if c, taken, err = tx.bound(ctx, before, c, o.Policy); err != nil {
 				return err
 			}
-			if _, is := changes(describeClient(before), describeClient(c)); len(is) == 0 {
+		}
+		switch {
+		case found && before.Kind == c.Kind:
+			if was, is := changes(describeClient(before), describeClient(c)); len(was)+len(is) == 0 {
 				kept = before
 				return nil
 			}
 			kept, _, err = tx.replaceRegistered(ctx, actor, before, c)
 			return err
-		case found: // from a client that proves itself to one that does not, or back: nothing of the old one holds
+		case found: // from a client that proves itself to one that does not, or back: nothing of the old one holds but what was taken from it
 			if err := tx.removeClient(ctx, actor, before); err != nil {
 				return err
 			}
 			if c, err = tx.built(ctx, build, keystone.Client{}); err != nil {
+				return err
+			}
+			if c, err = taken.Hold(before, c); err != nil {
 				return err
 			}
 		default:
@@ -75,7 +80,7 @@ func (s *Store) keepDocument(ctx context.Context, by keystone.Actor, id string, 
 		if kept, _, err = tx.createClient(ctx, actor, c, id, ""); err != nil {
 			return err
 		}
-		return tx.addRegistration(ctx, Registration{Client: kept, Policy: o.Policy}, "", by.Source, nil)
+		return tx.addRegistration(ctx, Registration{Client: kept, Policy: o.Policy, Taken: taken}, "", by.Source, nil)
 	})
 	return kept, err
 }
@@ -90,23 +95,4 @@ func (s *Store) built(ctx context.Context, build func(keystone.Client) (keystone
 	}
 	c.Scopes, err = s.knownScopes(ctx, c.Scopes)
 	return c.WithDefaults(), err
-}
-
-// keepGiven gives a client what an administrator gave it beyond the policy that it
-// came in by; from now on policy is that.
-func (s *Store) keepGiven(ctx context.Context, before, c keystone.Client, policy keystone.RegistrationPolicy) (keystone.Client, error) {
-	var text string
-	if _, err := s.row(ctx, `SELECT policy FROM registrations WHERE client_id = $1`, []any{before.ID}, &text); err != nil {
-		return c, err
-	}
-	var was keystone.RegistrationPolicy
-	if err := json.Unmarshal([]byte(text), &was); err != nil {
-		return c, err
-	}
-	now, err := json.Marshal(policy)
-	if err != nil || string(now) == text {
-		return was.Keep(before, c), err
-	}
-	_, err = s.q.exec(ctx, `UPDATE registrations SET policy = $1 WHERE client_id = $2`, string(now), before.ID)
-	return was.Keep(before, c), err
 }

@@ -23,6 +23,7 @@ type Strangers struct {
 type Registration struct {
 	Client    keystone.Client
 	Policy    keystone.RegistrationPolicy // under which it was registered
+	Taken     keystone.Taken              // from it, by an administrator
 	Statement string                      // software statement; empty: none
 	Token     string                      // registration access token, where it was just made
 	Secret    string                      // client secret, where it was just made
@@ -87,8 +88,12 @@ func (s *Store) addRegistration(ctx context.Context, r Registration, tokenID, so
 	if err != nil {
 		return err
 	}
-	_, err = s.q.exec(ctx, `INSERT INTO registrations (client_id, hash, token_id, policy, statement, source, used, created_at) VALUES ($1, $2, $3, $4, $5, $6, FALSE, $7)`,
-		r.Client.ID, hash, tokenID, string(policy), r.Statement, keystone.Network(source), micros(s.now()))
+	taken, err := takenText(r.Taken)
+	if err != nil {
+		return err
+	}
+	_, err = s.q.exec(ctx, `INSERT INTO registrations (client_id, hash, token_id, policy, statement, source, used, created_at, taken) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		r.Client.ID, hash, tokenID, string(policy), r.Statement, keystone.Network(source), taken != "", micros(s.now()), taken)
 	return err
 }
 
@@ -196,7 +201,7 @@ func (s *Store) Registration(ctx context.Context, clientID, token string) (r Reg
 // section 2.2). Its token stays: an answer that gets lost would lock it out. What
 // people allowed was the client as they saw it, so where that changes they are
 // asked again. A client that now needs a secret gets one. What an administrator gave
-// it beyond its policy is not the client's to say: it stays.
+// it beyond its policy, or took from it, is not the client's to say: it stays.
 func (s *Store) ReplaceRegistration(ctx context.Context, by keystone.Actor, clientID, token, statement string, build func(keystone.Client, Registration) (keystone.Client, error)) (Registration, error) {
 	var r Registration
 	err := s.InTx(ctx, func(tx *Store) error {
@@ -216,7 +221,9 @@ func (s *Store) ReplaceRegistration(ctx context.Context, by keystone.Actor, clie
 		if err != nil {
 			return err
 		}
-		after = before.Policy.Keep(before.Client, after)
+		if after, _, err = tx.bound(ctx, before.Client, after, before.Policy); err != nil {
+			return err
+		}
 		if after.Kind != before.Client.Kind {
 			return errKeepKind
 		}
