@@ -93,8 +93,9 @@ const FirstPartyClientID = "keystone"
 func (c Client) Confidential() bool { return c.Kind == ClientService || c.Kind == ClientWeb }
 
 // TokenID returns the id of an access token that is issued to the client now. It
-// lies behind the moment at which the client's tokens were ended, which is up to
-// a second ahead: who has not heard of that yet issues ids before it.
+// lies behind the moment until which the client's tokens were ended, which is some
+// seconds ahead: who has not heard of that yet, or has a clock that is ahead, issues ids
+// before it.
 func (c Client) TokenID(now time.Time) string {
 	if first := c.TokensValidAfter.Add(time.Millisecond); now.Before(first) {
 		now = first

@@ -344,14 +344,20 @@ func (s *Store) writeClient(ctx context.Context, by keystone.Actor, before keyst
 		Detail: map[string]any{"before": was, "after": is}})
 }
 
+// clocksApart is how far the clocks of two nodes may be apart.
+const clocksApart = 10 * time.Second
+
 // endTokens ends every access token that the client has, and returns until when
 // they were issued. Other nodes may issue some more by what they know for another
-// second: those end too, and keystone.Client.TokenID lets nobody else suffer.
+// second, and by a clock that is ahead: those end too, and keystone.Client.TokenID lets
+// nobody else suffer. What was issued since the last end has an id just behind that, so this
+// one is later, whichever clock it goes by.
 func (s *Store) endTokens(ctx context.Context, clientID string) (until time.Time, err error) {
-	until = moment(micros(s.now().Add(time.Second)))
-	_, err = s.q.exec(ctx, `UPDATE clients SET tokens_valid_after = $1 WHERE id = $2 AND tokens_valid_after < $1`, micros(until), clientID)
+	least := micros(s.now().Add(time.Second + clocksApart))
+	var at int64
+	_, err = s.row(ctx, `UPDATE clients SET tokens_valid_after = CASE WHEN tokens_valid_after < $1 THEN $1 ELSE tokens_valid_after + 1000 END WHERE id = $2 RETURNING tokens_valid_after`, []any{least, clientID}, &at)
 	s.afterCommit(func() { s.cache.clients.Invalidate(clientID) })
-	return until, err
+	return moment(at), err
 }
 
 // DeleteClient removes a client, its secrets and its refresh tokens.

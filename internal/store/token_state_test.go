@@ -283,6 +283,58 @@ func TestClientsTokensEnd(t *testing.T) {
 	})
 }
 
+// TestClocksApart: the tokens of a client end on every node, by whichever clock they were
+// issued and by whichever they end, and the next ones are good everywhere.
+func TestClocksApart(t *testing.T) {
+	run := func(t *testing.T, url string) {
+		var nodes []*store.Store
+		for _, apart := range []time.Duration{0, 5 * time.Second, -4 * time.Second} {
+			clock := storetest.NewClock()
+			clock.Move(apart)
+			nodes = append(nodes, storetest.OpenAt(t, url, clock))
+		}
+		issue := func(s *store.Store, c keystone.Client) string {
+			t.Helper()
+			return must[keystone.Client](t)(s.Client(ctx, c.ID)).TokenID(s.Now())
+		}
+		living := func(c keystone.Client, jti string) (n int) {
+			t.Helper()
+			for _, s := range nodes {
+				if !must[keystone.Client](t)(s.Client(ctx, c.ID)).Ended(jti) {
+					n++
+				}
+			}
+			return n
+		}
+		for i, ends := range nodes {
+			c, _ := newService(t, nodes[0])
+			var old []string
+			for range 2 { // again at the same moment, and by another clock
+				for _, by := range []*store.Store{ends, nodes[0]} {
+					for _, s := range nodes {
+						old = append(old, issue(s, c))
+					}
+					stale := must[keystone.Client](t)(nodes[i].Client(ctx, c.ID))
+					ok(t, second(by.RotateSecret(ctx, operator, c.ID, 0)))
+					old = append(old, stale.TokenID(ends.Now()))
+					for k, jti := range old {
+						if n := living(c, jti); n != 0 {
+							t.Errorf("ended by node %d: token %d lives on %d nodes", i, k, n)
+						}
+					}
+					for k, s := range nodes {
+						if jti := issue(s, c); living(c, jti) != len(nodes) {
+							t.Errorf("ended by node %d: the next token of node %d is not good", i, k)
+						}
+					}
+				}
+			}
+		}
+	}
+	t.Run("sqlite", func(t *testing.T) { run(t, storetest.SQLitePath(t)) })
+	t.Run("postgres", func(t *testing.T) { run(t, storetest.PostgresURL(t)) })
+}
+
 // TestSecretReach: a removed secret proves nothing on another node within a second.
 func TestSecretReach(t *testing.T) {
 	eachNodes(t, 2, func(t *testing.T, nodes []*store.Store, _ *storetest.Clock) {
