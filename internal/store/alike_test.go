@@ -125,18 +125,18 @@ func TestOneOfTheAlikeFails(t *testing.T) {
 // text that both databases share.
 func TestWideTexts(t *testing.T) {
 	for single, want := range map[string]string{
-		`UPDATE t SET n = n + $1 WHERE id = $2 AND n = $1`: `WITH u AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[]) AS u(c1, c2, a1, a2)), ` +
+		`UPDATE t SET n = n + $1 WHERE id = $2 AND n = $1`: `WITH u AS (SELECT unnest($1::bigint[]) AS c1, unnest($2::text[]) AS c2, unnest($3::text[]) AS a1, unnest($4::bigint[]) AS a2), ` +
 			`hit AS (UPDATE t SET n = n + u.c1 FROM u WHERE id = u.c2 AND n = u.c1 RETURNING a1, a2) INSERT AUDIT SELECT a1, a2 FROM hit RETURNING id`,
-		`INSERT INTO t (n, id) VALUES ($1, $2)`: `WITH u AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[]) AS u(c1, c2, a1, a2)), ` +
+		`INSERT INTO t (n, id) VALUES ($1, $2)`: `WITH u AS (SELECT unnest($1::bigint[]) AS c1, unnest($2::text[]) AS c2, unnest($3::text[]) AS a1, unnest($4::bigint[]) AS a2), ` +
 			`hit AS (INSERT INTO t (n, id) SELECT u.c1, u.c2 FROM u) INSERT AUDIT SELECT a1, a2 FROM u RETURNING id`,
-		`INSERT INTO t (n, id) VALUES ($1, $2) ON CONFLICT (n) DO NOTHING`: `WITH u AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[]) AS u(c1, c2, a1, a2)), ` +
+		`INSERT INTO t (n, id) VALUES ($1, $2) ON CONFLICT (n) DO NOTHING`: `WITH u AS (SELECT unnest($1::bigint[]) AS c1, unnest($2::text[]) AS c2, unnest($3::text[]) AS a1, unnest($4::bigint[]) AS a2), ` +
 			`hit AS (INSERT INTO t (n, id) SELECT u.c1, u.c2 FROM u ON CONFLICT (n) DO NOTHING RETURNING n AS k) INSERT AUDIT SELECT a1, a2 FROM u JOIN hit ON hit.k = u.c1 RETURNING id`,
 	} {
 		if got := store.WideText(single, []any{int64(1), "x"}, []any{"id", int64(2)}, ""); got != want {
 			t.Errorf("%s:\n%s\nwant\n%s", single, got, want)
 		}
 	}
-	want := `WITH u AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[]) AS u(c1, c2, b1, b2, a1)), ` +
+	want := `WITH u AS (SELECT unnest($1::bigint[]) AS c1, unnest($2::text[]) AS c2, unnest($3::bigint[]) AS b1, unnest($4::text[]) AS b2, unnest($5::text[]) AS a1), ` +
 		`hit AS (UPDATE t SET n = u.c1 FROM u WHERE id = u.c2 RETURNING b1, b2, a1), ` +
 		`more AS (INSERT INTO m (n, id) SELECT hit.b1, hit.b2 FROM hit WHERE EXISTS (SELECT 1 FROM s WHERE id = hit.b2) RETURNING n AS k) ` +
 		`INSERT AUDIT SELECT a1 FROM hit JOIN more ON more.k = hit.b1 RETURNING id`

@@ -272,7 +272,7 @@ func auditWhere(f keystone.AuditFilter, low, before int64, parties ...party) (st
 
 const auditColumns = `seq, id, at, actor_kind, actor_id, actor_name, client_id, source, request_id, action, target_kind, target_id, target_name, detail`
 
-// trailRow is an event with its detail as it is stored, for the seal.
+// trailRow is an event whose detail is as it is stored, for the seal.
 type trailRow struct {
 	keystone.AuditEvent
 	detail string
@@ -283,15 +283,20 @@ func scanTrailRow(scan func(...any) error) (e trailRow, err error) {
 	var kind string
 	err = scan(&e.Seq, &e.ID, &at, &kind, &e.ActorID, &e.ActorName, &e.ClientID, &e.Source, &e.RequestID, &e.Action, &e.TargetKind, &e.TargetID, &e.TargetName, &e.detail)
 	e.At, e.ActorKind = moment(at), keystone.ActorKind(kind)
-	if json.Unmarshal([]byte(e.detail), &e.Detail) != nil {
-		e.Detail = nil // somebody wrote over it; the seal will tell
-	}
 	return e, err
 }
 
 func scanAudit(scan func(...any) error) (keystone.AuditEvent, error) {
 	e, err := scanTrailRow(scan)
-	return e.AuditEvent, err
+	return e.event(), err
+}
+
+// event is the row with its detail read.
+func (e trailRow) event() keystone.AuditEvent {
+	if json.Unmarshal([]byte(e.detail), &e.Detail) != nil {
+		e.Detail = nil // somebody wrote over it; the seal will tell
+	}
+	return e.AuditEvent
 }
 
 // page cuts the one row too many that says that there is a next page.

@@ -333,10 +333,11 @@ func (s *Store) prunedThrough(ctx context.Context) (prune, error) {
 		}
 		for _, e := range rows {
 			before = e.Seq
-			n, _ := e.Detail["through_seal"].(float64)
-			seq, _ := e.Detail["through_seq"].(float64)
-			head, _ := e.Detail["head"].(string)
-			mac, _ := e.Detail["mac"].(string)
+			detail := e.event().Detail
+			n, _ := detail["through_seal"].(float64)
+			seq, _ := detail["through_seq"].(float64)
+			head, _ := detail["head"].(string)
+			mac, _ := detail["mac"].(string)
 			hash, err := hex.DecodeString(head)
 			p := prune{int64(n), int64(seq), string(hash)}
 			if err == nil && secret.Equal([]byte(mac), []byte(s.pruneMAC(p))) {

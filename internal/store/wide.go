@@ -25,7 +25,7 @@ var parameter = regexp.MustCompile(`\$(\d+)`)
 // insert is an INSERT of many rows whose single form is VALUES ($1, $2, …).
 func (t *wideTexts) insert(sql string, args []any) string {
 	return t.remember(sql, func() string {
-		return strings.Replace(selectValues(sql), " FROM u", " FROM "+unnest(args, nil, nil), 1)
+		return strings.Replace(selectValues(sql), " FROM u", " FROM ("+unnest(args, nil, nil)+") AS u", 1)
 	})
 }
 
@@ -41,7 +41,7 @@ func (t *wideTexts) audited(w *hotWrite) string {
 	return t.remember(key, func() string {
 		row := names("a", w.trail)
 		into, _, _ := strings.Cut(insertAudit, "VALUES")
-		with := `WITH u AS (SELECT * FROM ` + unnest(w.args, also.args, w.trail) + `), hit AS (`
+		with := `WITH u AS (` + unnest(w.args, also.args, w.trail) + `), hit AS (`
 		switch {
 		case strings.HasPrefix(sql, "UPDATE "):
 			set, where, _ := strings.Cut(parameter.ReplaceAllString(sql, "u.c$1"), "WHERE ")
@@ -98,23 +98,20 @@ func selectValues(sql string) string {
 	return head + `SELECT ` + parameter.ReplaceAllString(values, "u.c$1") + ` FROM u` + rest
 }
 
-// unnest is the table u of parameters c1, c2, …, those of what a write adds, b1,
-// b2, …, and columns a1, a2, … of an audit row.
+// unnest selects parameters c1, c2, …, those of what a write adds, b1, b2, …, and
+// columns a1, a2, … of an audit row. Arrays in the list of columns are taken row by
+// row; in FROM, PostgreSQL would write out each by itself first.
 func unnest(args, also, trail []any) string {
-	var arrays, columns []string
+	var columns []string
 	for _, part := range []struct {
 		prefix string
 		values []any
 	}{{"c", args}, {"b", also}, {"a", trail}} {
-		if len(part.values) == 0 {
-			continue
+		for i, v := range part.values {
+			columns = append(columns, fmt.Sprintf("unnest($%d::%s[]) AS %s%d", len(columns)+1, columnType(v), part.prefix, i+1))
 		}
-		for _, v := range part.values {
-			arrays = append(arrays, fmt.Sprintf("$%d::%s[]", len(arrays)+1, columnType(v)))
-		}
-		columns = append(columns, names(part.prefix, part.values))
 	}
-	return `unnest(` + strings.Join(arrays, ", ") + `) AS u(` + strings.Join(columns, ", ") + `)`
+	return `SELECT ` + strings.Join(columns, ", ")
 }
 
 func columnType(v any) string {
