@@ -94,7 +94,7 @@ type Config struct {
 	RateLimitPage     Rate `env:"RATE_LIMIT_PAGE" default:"1000/minute" example:"1000/minute" help:"Steps of sign-ins in the browser, per source: about six requests for each, and a whole office may share one address. Passwords have RATE_LIMIT_LOGIN."`
 	PendingPerSource  int  `env:"PENDING_PER_SOURCE" default:"5000" min:"1" max:"10000000" example:"5000" help:"Sign-ins, pushed requests, device codes and requests to people who are somewhere else (CIBA) in progress that one source may start within their life (30 minutes, 90 seconds, 10 minutes, 10 minutes), each. A client that has proved itself may ten times as many."`
 	PendingTotal      int  `env:"PENDING_TOTAL" default:"1000000" min:"1" max:"1000000000" example:"1000000" help:"The same for all sources together. It bounds what strangers can fill the database with."`
-	RateLimitAPI      Rate `env:"RATE_LIMIT_API" default:"100/minute" example:"100/minute" help:"Calls of the JSON API, per actor."`
+	RateLimitAPI      Rate `env:"RATE_LIMIT_API" default:"100/minute" example:"100/minute" help:"Calls of the JSON API, per actor; uses of a refresh token, per session and client."`
 
 	OutboundAllow  []string `env:"OUTBOUND_ALLOW" group:"Requests to other servers" auto:"none: public addresses only" example:"idp.internal.example.com,10.20.0.0/16" help:"Host names, addresses and networks (CIDR) that Keystone may reach though they are not public, where a client or another server names them (jwks_uri and the like). https all the same."`
 	OutboundCAFile string   `env:"OUTBOUND_CA_FILE" example:"/etc/keystone/internal-ca.pem" help:"Certificate authorities in PEM that are trusted for such requests, besides those of the system."`

@@ -25,7 +25,7 @@ func (s *Slice) refreshToken(ctx context.Context, r grantRequest) (token.Respons
 		return token.Response{}, err
 	}
 	return s.encryptedID(ctx, r.client)(s.Issuer.Refresh(ctx, httpio.Actor(ctx), r.client, token.Refreshing{
-		Token: presented, Scopes: scopes, Audiences: r.audiences(), Details: details,
+		Token: presented, Scopes: scopes, Audiences: r.audiences(), Details: details, Allow: s.Refreshes,
 		ID: func(ctx context.Context, g keystone.Grant) (token.IDToken, error) {
 			return s.idToken(ctx, r.client, g.UserID, g.SignIn)
 		},

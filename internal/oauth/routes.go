@@ -32,6 +32,8 @@ type Slice struct {
 	// Start refuses where too much of a kind is in progress that lives so long: for a
 	// client that has proved itself, else for the source, or in all.
 	Start func(ctx context.Context, kind string, life time.Duration, clientID string) error
+	// Refreshes refuses where a refresh token family is used too often.
+	Refreshes func(ctx context.Context, family string) error
 	// Named counts that a client has named a person (1) who may turn out to be
 	// nobody, and takes it back (-1) where they are somebody. It refuses where there
 	// were too many nobodies.

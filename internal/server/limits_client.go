@@ -75,6 +75,31 @@ func (l *Limits) Named(ctx context.Context, clientID string, n int) error {
 	return l.inside(ctx, httpio.LimitToken, "named:client:"+clientID, l.rates[httpio.LimitToken], n)
 }
 
+// Refreshes takes from the bucket of a refresh token family, which is as large as that
+// of an actor at the API: each use is a row in the trail. A client that goes on, one
+// use after the other, a little too fast is slowed down and not refused.
+func (l *Limits) Refreshes(ctx context.Context, family string) error {
+	rate, key := l.rates[httpio.LimitAPI], "refresh:family:"+family
+	if rate.Off() {
+		return nil
+	}
+	v := l.counter.Take(ctx, key, rate, 1)
+	if !v.Allowed && v.RetryAfter <= refreshPatience {
+		select {
+		case <-ctx.Done():
+		case <-time.After(v.RetryAfter):
+			v = l.counter.Take(ctx, key, rate, 1)
+		}
+	}
+	if !v.Allowed {
+		return l.refuse(ctx, httpio.LimitAPI, v.RetryAfter, v.ResetAfter)
+	}
+	return nil
+}
+
+// refreshPatience is for how long a use of a refresh token may be held back.
+const refreshPatience = time.Second
+
 // Start takes from the buckets of something that will lie in the database, waiting
 // for a person, for as long as life: of the client that has proved itself (empty:
 // none has), else of the source, and of all together. So what is stored is bounded

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -78,6 +80,42 @@ func TestLimitPerActor(t *testing.T) {
 		if w := send(s, "GET", test.target, "", append(headers, "RemoteAddr: "+test.from)...); w.Code != test.status {
 			t.Errorf("%d: %s as %s from %s: %d, want %d", i, test.target, test.token, test.from, w.Code, test.status)
 		}
+	}
+}
+
+// TestRefreshesOfAFamily: a chain that goes too fast is slowed down, a flood is
+// refused, and neither is anything to another family.
+func TestRefreshesOfAFamily(t *testing.T) {
+	counter, err := ephemeral.Open(ephemeral.Options{Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLimits(settings(t, "RATE_LIMIT_API=300/minute"), counter, newMetrics("test"), time.Now)
+	ctx := httpio.WithExchange(t.Context(), &httpio.Exchange{Header: http.Header{}})
+	began := time.Now()
+	for i := range 305 {
+		if err := l.Refreshes(ctx, "chain"); err != nil {
+			t.Fatalf("use %d of a chain: %v", i, err)
+		}
+	}
+	if took := time.Since(began); took < 600*time.Millisecond {
+		t.Errorf("305 uses took %s: nothing held them back", took)
+	}
+	var refused atomic.Int32
+	var flood sync.WaitGroup
+	for range 100 {
+		flood.Go(func() {
+			if l.Refreshes(httpio.WithExchange(t.Context(), &httpio.Exchange{Header: http.Header{}}), "chain") != nil {
+				refused.Add(1)
+			}
+		})
+	}
+	flood.Wait()
+	if refused.Load() < 80 {
+		t.Errorf("%d of 100 at once were refused", refused.Load())
+	}
+	if err := l.Refreshes(ctx, "other"); err != nil {
+		t.Error(err)
 	}
 }
 

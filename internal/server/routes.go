@@ -33,7 +33,7 @@ func (s *Server) routes() []httpio.Route {
 		(&oauth.Slice{
 			Registration: s.registration, Documents: s.documents(),
 			Store: p.Store, Issuer: p.Issuer, Verifier: p.Verifier, Ring: p.Ring, Proofs: p.Proofs, Keys: oauth.NewKeySource(p.Fetch), TLS: s.tlsClients,
-			Allow: s.limits.AllowClient, Failed: s.clientFailed, Start: s.limits.Start, Named: s.limits.Named, Asked: s.limits.Asked, Poll: s.limits.Poll, Log: s.log,
+			Allow: s.limits.AllowClient, Failed: s.clientFailed, Start: s.limits.Start, Refreshes: s.limits.Refreshes, Named: s.limits.Named, Asked: s.limits.Asked, Poll: s.limits.Poll, Log: s.log,
 			AppName: c.AppName, Pages: below, RootPages: pages, Cookies: cookies, RegistrationOpen: c.Registration == "open",
 			SessionFrame: c.SessionIFrame,
 		}).Routes(),

@@ -87,6 +87,8 @@ type Refreshing struct {
 	// ID says what an ID token that comes of the grant says (OpenID Connect Core section
 	// 12.2), as in Request; nil: no ID token.
 	ID func(context.Context, keystone.Grant) (IDToken, error)
+	// Allow refuses where the family is used too often; nil: never.
+	Allow func(ctx context.Context, family string) error
 }
 
 // Refresh uses a refresh token for the client that presents it (RFC 6749 section
@@ -105,6 +107,12 @@ func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Clie
 	if !mayRefresh(c, g, SenderOf(ctx)) {
 		keystone.Fact(ctx, "why", "it is bound to another key than the one that was shown")
 		return Response{}, errRefresh
+	}
+	if r.Allow != nil {
+		keystone.Checking(ctx, "rate limit of the refresh token's family")
+		if err := r.Allow(ctx, g.ID); err != nil {
+			return Response{}, err
+		}
 	}
 	keystone.Checking(ctx, "scope and audience of the grant")
 	if len(r.Scopes) > 0 && !keystone.Subset(r.Scopes, g.Scopes) {
