@@ -128,7 +128,7 @@ func TestWideTexts(t *testing.T) {
 		`UPDATE t SET n = n + $1 WHERE id = $2 AND n = $1`: `WITH u AS (SELECT unnest($1::bigint[]) AS c1, unnest($2::text[]) AS c2, unnest($3::text[]) AS a1, unnest($4::bigint[]) AS a2), ` +
 			`hit AS (UPDATE t SET n = n + u.c1 FROM u WHERE id = u.c2 AND n = u.c1 RETURNING a1, a2) INSERT AUDIT SELECT a1, a2 FROM hit RETURNING id`,
 		`INSERT INTO t (n, id) VALUES ($1, $2)`: `WITH u AS (SELECT unnest($1::bigint[]) AS c1, unnest($2::text[]) AS c2, unnest($3::text[]) AS a1, unnest($4::bigint[]) AS a2), ` +
-			`hit AS (INSERT INTO t (n, id) SELECT u.c1, u.c2 FROM u) INSERT AUDIT SELECT a1, a2 FROM u RETURNING id`,
+			`hit AS (INSERT INTO t (n, id) SELECT u.c1, u.c2 FROM u) INSERT AUDIT SELECT a1, a2 FROM u`,
 		`INSERT INTO t (n, id) VALUES ($1, $2) ON CONFLICT (n) DO NOTHING`: `WITH u AS (SELECT unnest($1::bigint[]) AS c1, unnest($2::text[]) AS c2, unnest($3::text[]) AS a1, unnest($4::bigint[]) AS a2), ` +
 			`hit AS (INSERT INTO t (n, id) SELECT u.c1, u.c2 FROM u ON CONFLICT (n) DO NOTHING RETURNING n AS k) INSERT AUDIT SELECT a1, a2 FROM u JOIN hit ON hit.k = u.c1 RETURNING id`,
 	} {

@@ -73,6 +73,11 @@ func (w *hotWrite) isAlike(other *hotWrite) bool {
 		(w.also == nil) == (other.also == nil) && (w.also == nil || w.also.sql == other.also.sql)
 }
 
+// isSure reports whether w is a plain INSERT, which fails or is done.
+func (w *hotWrite) isSure() bool {
+	return w.alike && strings.HasPrefix(w.sql, "INSERT ") && !strings.Contains(w.sql, "ON CONFLICT")
+}
+
 func (w *hotWrite) additions() []addition {
 	var list []addition
 	if w.then != nil {

@@ -144,7 +144,7 @@ func (st step) read(results pgx.BatchResults) error {
 	if !st.wide {
 		return st.writes[0].readPostgres(results)
 	}
-	if st.writes[0].trail == nil {
+	if st.writes[0].isSure() {
 		_, err := results.Exec()
 		for _, w := range st.writes {
 			w.hit = err == nil

@@ -30,7 +30,7 @@ func (t *wideTexts) insert(sql string, args []any) string {
 }
 
 // audited is many of an UPDATE, or INSERT, and an audit row for each whose
-// condition held; it returns the ids of these. An UPDATE names its rows in one
+// condition held; it returns the ids of these, unless none can miss. An UPDATE names its rows in one
 // WHERE; the first column of an INSERT is its key.
 func (t *wideTexts) audited(w *hotWrite) string {
 	sql, also, key := w.sql, addition{}, "audited "+w.sql
@@ -55,7 +55,7 @@ func (t *wideTexts) audited(w *hotWrite) string {
 		case strings.Contains(sql, "ON CONFLICT"):
 			return with + selectValues(sql) + ` RETURNING ` + firstColumn(sql) + ` AS k) ` + into + `SELECT ` + row + ` FROM u JOIN hit ON hit.k = u.c1 RETURNING id`
 		}
-		return with + selectValues(sql) + `) ` + into + `SELECT ` + row + ` FROM u RETURNING id`
+		return with + selectValues(sql) + `) ` + into + `SELECT ` + row + ` FROM u` // it cannot miss: nothing to tell
 	})
 }
 
