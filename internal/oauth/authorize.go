@@ -191,8 +191,8 @@ func (s *Slice) sendCode(w http.ResponseWriter, r *http.Request, f keystone.Flow
 const maxQuery = 32 << 10
 
 // authorizeParams reads the parameters of an authorization request, each once, and one
-// without a value as if it had not been sent (RFC 6749 section 3.1; resource may
-// repeat, RFC 8707).
+// without a value as if it had not been sent (RFC 6749 section 3.1; resource and
+// audience may repeat, RFC 8707).
 func authorizeParams(r *http.Request) (url.Values, error) {
 	if r.Method == http.MethodPost {
 		return httpio.Form(r, httpio.MaxForm)
@@ -201,7 +201,7 @@ func authorizeParams(r *http.Request) (url.Values, error) {
 		return nil, errRequest
 	}
 	params, err := httpio.Query(r)
-	if err != nil || len(params["audience"]) > 1 {
+	if err != nil {
 		return nil, errRequest
 	}
 	return params, nil

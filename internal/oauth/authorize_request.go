@@ -89,9 +89,9 @@ func (s *Slice) fillRequest(ctx context.Context, c keystone.Client, req *keyston
 // in detail (RFC 9396), of requests in the browser and of those without one.
 func (s *Slice) fillReach(ctx context.Context, c keystone.Client, req *keystone.AuthRequest, params url.Values) (err error) {
 	keystone.Checking(ctx, "resource")
-	if resources := params["resource"]; len(resources) > 0 {
-		if req.Audiences, err = c.Audience(resources, s.Issuer.Options.Issuer); err != nil {
-			keystone.Fact(ctx, "resource asked for", strings.Join(resources, " "))
+	if asked := audiencesOf(params); len(asked) > 0 {
+		if req.Audiences, err = c.Audience(asked, s.Issuer.Options.Issuer); err != nil {
+			keystone.Fact(ctx, "resource asked for", strings.Join(asked, " "))
 			keystone.Fact(ctx, "audiences of the client", strings.Join(c.Audiences, " "))
 			return err
 		}

@@ -44,6 +44,7 @@ type backchannelForm struct {
 	Expiry         string   `json:"requested_expiry,omitempty" doc:"Seconds that the person should have: 30 to 600; 300 where it is left out."`
 	ACRValues      string   `json:"acr_values,omitempty"`
 	Resource       []string `json:"resource,omitempty" doc:"Whom the token is for (RFC 8707). May repeat."`
+	Audience       []string `json:"audience,omitempty" doc:"The same as resource."`
 	Details        string   `json:"authorization_details,omitempty" doc:"What exactly is asked for, as a JSON array (RFC 9396)."`
 	Request        string   `json:"request,omitempty" doc:"All of this but the client's credentials as a JWT that the client signed, with iss, aud, exp, iat, nbf and jti."`
 }

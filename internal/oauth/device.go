@@ -27,6 +27,7 @@ type deviceForm struct {
 	ClientSecret string   `json:"client_secret,omitempty"`
 	Scope        string   `json:"scope,omitempty" doc:"Scopes, separated by spaces."`
 	Resource     []string `json:"resource,omitempty" doc:"Whom the token is for (RFC 8707). May repeat."`
+	Audience     []string `json:"audience,omitempty" doc:"The same as resource."`
 	Details      string   `json:"authorization_details,omitempty" doc:"What exactly is asked for, as a JSON array (RFC 9396)."`
 }
 

@@ -23,7 +23,7 @@ var (
 	errObjectClient = keystone.Fail(keystone.Invalid, "The request object names another client than client_id, or none: client_id and iss are the client's id (RFC 9101 section 5).").WithCode("invalid_request_object")
 	errObjectAud    = keystone.Fail(keystone.Invalid, "The request object is not meant for this server: its aud is the issuer (RFC 9101 section 4).").WithCode("invalid_request_object")
 	errObjectTime   = keystone.Fail(keystone.Invalid, "The request object has no exp, has expired, is good for more than 60 minutes, or is of the future. Compare the clocks.").WithCode("invalid_request_object")
-	errObjectInside = keystone.Fail(keystone.Invalid, "A request object holds the parameters of a request, each as a string, number, boolean or object, resource also as a list, and neither request nor request_uri nor sub (RFC 9101 section 4).").WithCode("invalid_request_object")
+	errObjectInside = keystone.Fail(keystone.Invalid, "A request object holds the parameters of a request, each as a string, number, boolean or object, resource and audience also as lists, and neither request nor request_uri nor sub (RFC 9101 section 4).").WithCode("invalid_request_object")
 )
 
 // objectLife is the furthest exp of a request object, from now and from its nbf, and
@@ -193,7 +193,7 @@ func paramOf(name string, raw json.RawMessage) ([]string, error) {
 			return []string{string(raw)}, nil
 		}
 		var list []string
-		if name != "resource" || json.Unmarshal(raw, &list) != nil { // the one parameter that may repeat (RFC 8707)
+		if name != "resource" && name != "audience" || json.Unmarshal(raw, &list) != nil { // what may repeat (RFC 8707)
 			return nil, errObjectInside
 		}
 		return list, nil

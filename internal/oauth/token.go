@@ -16,10 +16,14 @@ type grantRequest struct {
 	form   url.Values // the parameters; the JSON faces write theirs as a form too
 }
 
-// audiences are those asked for: resource (RFC 8707) and audience (RFC 8693
-// section 2.1) mean the same here.
-func (r grantRequest) audiences() []string {
-	return slices.Concat(r.form["audience"], r.form["resource"])
+// audiences are those asked for.
+func (r grantRequest) audiences() []string { return audiencesOf(r.form) }
+
+// audiencesOf returns whom the tokens of a request are to be for, sorted, each once;
+// nil: nobody is named. resource (RFC 8707) and audience (RFC 8693 section 2.1) mean the
+// same here, wherever either may stand.
+func audiencesOf(params url.Values) []string {
+	return keystone.SortedSet(slices.Concat(params["audience"], params["resource"]))
 }
 
 // tokenForm documents the form of the token endpoint.
