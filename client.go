@@ -156,6 +156,16 @@ func (c Client) WithDefaults() Client {
 	return c
 }
 
+// WithScopes gives a new client of which nobody says what it may ask for (an empty list
+// says it) the scopes by which people sign in, as one that registers itself gets them. A
+// service has nobody to sign in.
+func (c Client) WithScopes() Client {
+	if c.Scopes == nil && c.Kind != ClientService {
+		c.Scopes = OpenIDScopeNames()
+	}
+	return c
+}
+
 const (
 	maxClientName   = 100
 	maxRedirectURIs = 50

@@ -26,7 +26,7 @@ var spoken = []string{
 
 // spokenBesides are single refusals of other files, by their variable.
 var spokenBesides = map[string][]string{
-	"internal/oauth/authorize_request.go": {"errRequest", "errUnknownClient", "errRedirectURI", "errResponseMode", "errHintUser"},
+	"internal/oauth/authorize_request.go": {"errRequest", "errUnknownClient", "errRedirectURI", "errResponseMode", "errHintUser", "errOpenIDNotForClient"},
 	"internal/oauth/par.go":               {"errRequestURI"},
 	"internal/store/flow.go":              {"ErrRequestSize"},
 	"internal/oauth/authorize.go":         {"errFlowGone"},

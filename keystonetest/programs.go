@@ -12,7 +12,7 @@ type Client struct {
 	Secret string // client_secret; empty for a public client
 }
 
-// CreateClient makes a client. What is left out is filled in: a name, the kind
+// CreateClient makes a client. What is left out (nil) is filled in: a name, the kind
 // service, the grants of its kind. Scopes must exist.
 func (s *Server) CreateClient(c keystone.Client) Client {
 	s.t.Helper()

@@ -45,7 +45,7 @@ func (f *clientFlags) add(c *cobra.Command) {
 	f.issuers.add(c)
 	f.clientSigningFlags.add(c)
 	f.about.add(c)
-	c.Flags().StringArrayVar(&f.scopes, "scope", nil, "a scope it may ask for (repeatable)")
+	c.Flags().StringArrayVar(&f.scopes, "scope", nil, "a scope it may ask for (repeatable; default of a new web, spa or native client: openid, profile, email and offline_access; an empty value: none)")
 	c.Flags().StringArrayVar(&f.audiences, "audience", nil, "a resource it may ask tokens for, besides Keystone itself (repeatable)")
 	c.Flags().StringArrayVar(&f.details, "authorization-details-type", nil, "a type of authorization details that it may ask people for (RFC 9396; repeatable)")
 	c.Flags().StringArrayVar(&f.introspects, "introspection-audience", nil, "a resource it stands for: it may introspect all tokens meant for it (repeatable)")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -157,6 +158,16 @@ func dayOfClients(m *machine) {
 		t.Fatalf("client create: %v", c)
 	}
 	web := m.object("client", "create", "--name", "Shop", "--kind", "spa", "--redirect-uri", "https://shop.example.com/cb", "--access-token-ttl", "5m")
+	if got := fmt.Sprint(web["scopes"]); got != "[email offline_access openid profile]" {
+		t.Errorf("scopes of a client for people of which nothing was said: %s", got)
+	}
+	for _, args := range [][]string{{"--kind", "spa", "--scope", ""}, {"--kind", "service"}} {
+		c := m.object(append([]string{"client", "create", "--name", "Bare"}, args...)...)
+		if len(c["scopes"].([]any)) != 0 {
+			t.Errorf("%v: %v", args, c["scopes"])
+		}
+		m.ok("client", "delete", c["client_id"].(string))
+	}
 	if _, has := web["client_secret"]; has || web["access_token_ttl_seconds"] != 300.0 {
 		t.Errorf("a public client: %v", web)
 	}

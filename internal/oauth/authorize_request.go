@@ -13,20 +13,21 @@ import (
 )
 
 var (
-	errRequest       = keystone.Fail(keystone.Invalid, "The authorization request is not well formed: send each parameter once, percent-encoded.")
-	errUnknownClient = keystone.Fail(keystone.Invalid, "This application is not known here, or is switched off. Tell whoever runs the application.").WithCode("invalid_client")
-	errRedirectURI   = keystone.Fail(keystone.Invalid, "The address to return to is missing or not registered for this application. It must be one of the registered ones, to the letter.")
-	errResponseMode  = keystone.Fail(keystone.Invalid, "The response_mode is query, fragment or form_post, each also with .jwt behind it, or jwt.")
-	errNoResponse    = keystone.Fail(keystone.Invalid, "Send response_type=code.")
-	errResponseType  = keystone.Fail(keystone.Invalid, "Only response_type=code is served: tokens never pass through the browser.").WithCode("unsupported_response_type")
-	errNotForClient  = keystone.Fail(keystone.Invalid, "This client may not use the authorization code grant.").WithCode("unauthorized_client")
-	errPKCE          = keystone.Fail(keystone.Invalid, "Send code_challenge with code_challenge_method=S256 (RFC 7636).")
-	errPrompt        = keystone.Fail(keystone.Invalid, "prompt is none alone, or of those that the metadata names in prompt_values_supported.")
-	errMaxAge        = keystone.Fail(keystone.Invalid, "max_age is a number of seconds.")
-	errClaims        = keystone.Fail(keystone.Invalid, "The claims parameter is not the JSON of OpenID Connect Core section 5.5.")
-	errHintUser      = keystone.Fail(keystone.Invalid, "The id_token_hint is not an ID token that was issued here to this client.")
-	errThumbprint    = keystone.Fail(keystone.Invalid, "dpop_jkt is the SHA-256 thumbprint of a key in base64url (RFC 9449 section 10).")
-	errTooLong       = keystone.Fail(keystone.Invalid, "state and nonce have at most 2,000 characters.")
+	errRequest            = keystone.Fail(keystone.Invalid, "The authorization request is not well formed: send each parameter once, percent-encoded.")
+	errUnknownClient      = keystone.Fail(keystone.Invalid, "This application is not known here, or is switched off. Tell whoever runs the application.").WithCode("invalid_client")
+	errRedirectURI        = keystone.Fail(keystone.Invalid, "The address to return to is missing or not registered for this application. It must be one of the registered ones, to the letter.")
+	errResponseMode       = keystone.Fail(keystone.Invalid, "The response_mode is query, fragment or form_post, each also with .jwt behind it, or jwt.")
+	errNoResponse         = keystone.Fail(keystone.Invalid, "Send response_type=code.")
+	errResponseType       = keystone.Fail(keystone.Invalid, "Only response_type=code is served: tokens never pass through the browser.").WithCode("unsupported_response_type")
+	errNotForClient       = keystone.Fail(keystone.Invalid, "This client may not use the authorization code grant.").WithCode("unauthorized_client")
+	errOpenIDNotForClient = keystone.Fail(keystone.Invalid, "This client is not registered for the scope openid: add openid to its scopes, or ask without it.").WithCode("invalid_scope")
+	errPKCE               = keystone.Fail(keystone.Invalid, "Send code_challenge with code_challenge_method=S256 (RFC 7636).")
+	errPrompt             = keystone.Fail(keystone.Invalid, "prompt is none alone, or of those that the metadata names in prompt_values_supported.")
+	errMaxAge             = keystone.Fail(keystone.Invalid, "max_age is a number of seconds.")
+	errClaims             = keystone.Fail(keystone.Invalid, "The claims parameter is not the JSON of OpenID Connect Core section 5.5.")
+	errHintUser           = keystone.Fail(keystone.Invalid, "The id_token_hint is not an ID token that was issued here to this client.")
+	errThumbprint         = keystone.Fail(keystone.Invalid, "dpop_jkt is the SHA-256 thumbprint of a key in base64url (RFC 9449 section 10).")
+	errTooLong            = keystone.Fail(keystone.Invalid, "state and nonce have at most 2,000 characters.")
 )
 
 // responseModes are the ways a code can travel (OAuth 2.0 Multiple Response
@@ -51,8 +52,7 @@ func (s *Slice) fillRequest(ctx context.Context, c keystone.Client, req *keyston
 	}
 	req.JKT = params.Get("dpop_jkt")
 	req.Nonce, req.LoginHint, req.UILocales = params.Get("nonce"), cut(params.Get("login_hint"), 254), cut(params.Get("ui_locales"), 100)
-	keystone.Checking(ctx, "scope")
-	asked, err := keystone.ParseScope(params.Get("scope"))
+	asked, err := askedScopes(ctx, c, params)
 	if err != nil {
 		return err
 	}
@@ -83,6 +83,19 @@ func (s *Slice) fillRequest(ctx context.Context, c keystone.Client, req *keyston
 	}
 	keystone.Checking(ctx, "id_token_hint")
 	return s.fillHint(ctx, c, req, params.Get("id_token_hint"))
+}
+
+// askedScopes reads the scopes of a request that a person will answer. What else is not
+// the client's may be left out; without openid it would not be the request that it is,
+// and its client would wait for an ID token (OpenID Connect Core section 3.1.2.1).
+func askedScopes(ctx context.Context, c keystone.Client, params url.Values) ([]string, error) {
+	keystone.Checking(ctx, "scope")
+	asked, err := keystone.ParseScope(params.Get("scope"))
+	if err == nil && slices.Contains(asked, keystone.ScopeOpenID) && !slices.Contains(c.Scopes, keystone.ScopeOpenID) {
+		keystone.Fact(ctx, "scope that the client may have", keystone.FormatScope(c.Scopes))
+		err = errOpenIDNotForClient
+	}
+	return asked, err
 }
 
 // fillReach reads whom the tokens are to be for (RFC 8707) and what they are to allow

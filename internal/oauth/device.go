@@ -93,9 +93,8 @@ func (s *Slice) addDevice(ctx context.Context, by keystone.Actor, code string, p
 // pendingRequest reads what a client asks for without a browser. What is not the
 // client's is refused, because nobody sees that it was left out.
 func (s *Slice) pendingRequest(ctx context.Context, c keystone.Client, form url.Values) (keystone.AuthRequest, error) {
-	keystone.Checking(ctx, "scope")
 	req := keystone.AuthRequest{ClientID: c.ID}
-	scopes, err := keystone.ParseScope(form.Get("scope"))
+	scopes, err := askedScopes(ctx, c, form)
 	if err != nil {
 		return req, err
 	}

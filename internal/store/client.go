@@ -49,12 +49,12 @@ func scanClient(scan func(...any) error) (c keystone.Client, err error) {
 	return c, err
 }
 
-// CreateClient writes a new client with the defaults of its kind. The actor
+// CreateClient writes a new client with the defaults of its kind, scopes too. The actor
 // must hold every scope that the client may ask for. A confidential client
 // gets its first secret, returned this once.
 func (s *Store) CreateClient(ctx context.Context, by keystone.Actor, c keystone.Client) (created keystone.Client, clientSecret string, err error) {
 	c.Registration = ""
-	return s.createClient(ctx, by, c, keystone.NewID(s.now()), secret.New(secret.ClientSecret))
+	return s.createClient(ctx, by, c.WithScopes(), keystone.NewID(s.now()), secret.New(secret.ClientSecret))
 }
 
 func (s *Store) createClient(ctx context.Context, by keystone.Actor, c keystone.Client, id, value string) (created keystone.Client, clientSecret string, err error) {
