@@ -66,6 +66,7 @@ func presented(r *http.Request) (token string, dpop bool, err error) {
 		return "", false, errNoToken
 	}
 	scheme, token, _ := strings.Cut(headers[0], " ")
+	token = strings.TrimLeft(token, " ") // RFC 9110 section 11.4
 	dpop = strings.EqualFold(scheme, "DPoP")
 	switch {
 	case len(headers) > 1:

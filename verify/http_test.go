@@ -38,7 +38,9 @@ func TestRequire(t *testing.T) {
 		{"DPoP", []string{"DPoP " + good}, "/", 401, `error="invalid_token"`},
 		{"no token", []string{"Bearer"}, "/", 400, `error="invalid_request"`},
 		{"empty token", []string{"Bearer "}, "/", 400, `error="invalid_request"`},
-		{"two spaces", []string{"Bearer  " + good}, "/", 400, `error="invalid_request"`},
+		{"two spaces", []string{"Bearer  " + good}, "/", 204, "-"}, // RFC 9110 section 11.4
+		{"a space inside", []string{"Bearer  x " + good}, "/", 400, `error="invalid_request"`},
+		{"spaces alone", []string{"Bearer   "}, "/", 400, `error="invalid_request"`},
 		{"two tokens in one", []string{"Bearer " + good + ", Bearer " + good}, "/", 400, `error="invalid_request"`},
 		{"two headers", []string{"Bearer " + good, "Bearer " + good}, "/", 400, `error="invalid_request"`},
 		{"two headers, one Basic", []string{"Basic YTpi", "Bearer " + good}, "/", 400, `error="invalid_request"`},

@@ -2,9 +2,11 @@ package oauth
 
 import (
 	"context"
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
@@ -114,7 +116,7 @@ func readCredentials(r *http.Request, form url.Values) (credentials, error) {
 	if len(headers) > 1 || c.hasSecret {
 		return c, errTwoMethods
 	}
-	user, pass, ok := r.BasicAuth()
+	user, pass, ok := basic(headers[0])
 	if !ok {
 		return c, errBasic
 	}
@@ -127,6 +129,16 @@ func readCredentials(r *http.Request, form url.Values) (credentials, error) {
 		return c, errTwoMethods
 	}
 	return credentials{id: id, secret: secret, hasSecret: true, inHeader: true}, nil
+}
+
+// basic reads the header of HTTP Basic (RFC 7617 section 2).
+func basic(header string) (user, pass string, ok bool) {
+	scheme, rest := schemeOf(header)
+	text, err := base64.StdEncoding.DecodeString(rest)
+	if err != nil || !strings.EqualFold(scheme, "Basic") {
+		return "", "", false
+	}
+	return strings.Cut(string(text), ":")
 }
 
 // authenticate proves the client, by the method that it is registered with and by

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -199,12 +200,36 @@ func (s *Slice) registrationToken(r *http.Request) (string, error) {
 	return p.Token, s.Allow(r.Context(), "", x.Actor.Source)
 }
 
-// registrationRefused puts a refusal into the codes of RFC 7591 section 3.2.2, and
-// counts a token that does not hold.
+// metadataNames are the names that a registration has for what is called otherwise
+// where it is checked; those of settings are in registrable.
+var metadataNames = map[string]string{"name": "client_name", "client_names": "client_name#TAG", "scopes": "scope", "grants": "grant_types"}
+
+// inMetadata names the fields of a refusal as the request does.
+func inMetadata(fields map[string]string) map[string]string {
+	named := make(map[string]string, len(fields))
+	for field, why := range fields {
+		name := cmp.Or(metadataNames[field], field)
+		for registered, setting := range registrable {
+			if setting == field {
+				name = registered
+			}
+		}
+		named[name] = why
+	}
+	return named
+}
+
+// registrationRefused puts a refusal into the codes of RFC 7591 section 3.2.2 and the
+// names of its metadata, and counts a token that does not hold.
 func (s *Slice) registrationRefused(r *http.Request, err error) error {
 	var e *keystone.Error
 	if !errors.As(err, &e) {
 		return err
+	}
+	if len(e.Fields) > 0 {
+		said := *e
+		said.Fields = inMetadata(e.Fields)
+		e, err = &said, &said
 	}
 	switch {
 	case e.Kind == keystone.Unauthenticated:

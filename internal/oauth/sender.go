@@ -20,11 +20,18 @@ func Shown(w http.ResponseWriter, r *http.Request) token.Shown {
 	}
 }
 
+// schemeOf parts an Authorization header into the scheme and what follows it after one
+// space or more (RFC 9110 section 11.4).
+func schemeOf(header string) (scheme, rest string) {
+	scheme, rest, _ = strings.Cut(header, " ")
+	return scheme, strings.TrimLeft(rest, " ")
+}
+
 // Presented returns the access token of an Authorization header with what the
-// request shows beside it: the scheme in any case, one space, then one word (RFC
-// 6750 section 2.1, RFC 9449 section 7.1, RFC 9110 section 11.4).
+// request shows beside it: the scheme in any case, then one word (RFC 6750 section
+// 2.1, RFC 9449 section 7.1).
 func Presented(w http.ResponseWriter, r *http.Request, header string) (p token.Presented, ok bool) {
-	scheme, raw, _ := strings.Cut(header, " ")
+	scheme, raw := schemeOf(header)
 	p.DPoP = strings.EqualFold(scheme, "DPoP")
 	if raw == "" || !p.DPoP && !strings.EqualFold(scheme, "Bearer") {
 		return p, false

@@ -62,10 +62,18 @@ func userClaims(u keystone.User, scopes, named []string) map[string]any {
 }
 
 var (
-	errUserinfoToken = keystone.Fail(keystone.Unauthenticated, "Send an access token with the scope openid.").WithCode("invalid_token")
+	errNoUserinfo    = keystone.Fail(keystone.Unauthenticated, "Send an access token with the scope openid: Authorization: Bearer ... (RFC 6750 section 2.1).").WithCode("invalid_token")
+	errUserinfoToken = keystone.Fail(keystone.Unauthenticated, "The access token is not valid (any more). Sign in or refresh to get another.").WithCode("invalid_token")
+	errNobodysToken  = keystone.Fail(keystone.Unauthenticated, "The access token is a client's own: nobody has signed in for it.").WithCode("invalid_token")
 	errOneToken      = keystone.Fail(keystone.Invalid, "Send the access token one way only: in the Authorization header, or as access_token of the form (RFC 6750 section 2).")
 	errUserinfoScope = keystone.Fail(keystone.Forbidden, "The access token lacks the scope openid.").WithCode("insufficient_scope")
 )
+
+// errForOthers answers a token that is not for here: whoever asks for one for an API
+// can have it for both.
+func (s *Slice) errForOthers() error {
+	return keystone.Fail(keystone.Unauthenticated, "The access token is for another audience: ask for resource="+s.Issuer.Options.Issuer+" too.").WithCode("invalid_token")
+}
 
 // userinfo serves GET and POST /oauth2/userinfo (OpenID Connect Core section
 // 5.3). The token comes in the header, or in the form of a POST (RFC 6750
@@ -147,17 +155,21 @@ func (s *Slice) userinfoCaller(w http.ResponseWriter, r *http.Request) (t token.
 	if Challenge(r.Context(), w.Header(), presented, err); w.Header().Get("WWW-Authenticate") != "" {
 		return t, err
 	}
-	if keystone.KindOf(err) == keystone.Unauthenticated || err == nil && (t.UserID() == "" || !slices.Contains(t.Audiences, s.Issuer.Options.Issuer)) {
-		httpio.Challenge(w.Header(), httpio.ExchangeOf(r.Context()).Challenges.BadToken())
-		if err == nil {
-			keystone.Fact(r.Context(), "audience of the token", strings.Join(t.Audiences, " "))
-			keystone.Fact(r.Context(), "user of the token", t.UserID())
-		}
-		return t, errUserinfoToken
-	}
-	if err == nil {
+	switch {
+	case keystone.KindOf(err) == keystone.Unauthenticated:
+		err = errUserinfoToken
+	case err != nil:
+		return t, err
+	case t.UserID() == "":
+		err = errNobodysToken
+	case !slices.Contains(t.Audiences, s.Issuer.Options.Issuer):
+		keystone.Fact(r.Context(), "audience of the token", strings.Join(t.Audiences, " "))
+		err = s.errForOthers()
+	default:
 		httpio.SetActor(r.Context(), t.Actor())
+		return t, nil
 	}
+	httpio.Challenge(w.Header(), httpio.ExchangeOf(r.Context()).Challenges.BadToken())
 	return t, err
 }
 
@@ -182,11 +194,11 @@ func userinfoToken(w http.ResponseWriter, r *http.Request) (token.Presented, err
 	case len(headers) == 1:
 		p, ok := Presented(w, r, headers[0])
 		if !ok {
-			return p, errUserinfoToken
+			return p, errNoUserinfo
 		}
 		return p, nil
 	case inForm != "":
 		return token.Presented{Token: inForm, Shown: token.Shown{X5T: thumbprint(r.Context())}}, nil
 	}
-	return token.Presented{}, errUserinfoToken
+	return token.Presented{}, errNoUserinfo
 }

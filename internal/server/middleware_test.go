@@ -341,7 +341,8 @@ func TestBearer(t *testing.T) {
 		"scheme in any case":  {headers: []string{"Authorization: bEARER user"}, status: 200},
 		"no space":            {headers: []string{"Authorization: Beareruser"}, status: 401},
 		"no token":            {headers: []string{"Authorization: Bearer "}, status: 401},
-		"two spaces":          {headers: []string{"Authorization: Bearer  user"}, status: 401},
+		"two spaces":          {headers: []string{"Authorization: Bearer  user"}, status: 200}, // RFC 9110 section 11.4
+		"a tab":               {headers: []string{"Authorization: Bearer \tuser"}, status: 401},
 		"two words":           {headers: []string{"Authorization: Bearer user user"}, status: 401},
 		"basic":               {headers: []string{"Authorization: Basic dXNlcjp1c2Vy"}, status: 401},
 		"DPoP":                {headers: []string{"Authorization: DPoP user"}, status: 401},
