@@ -119,6 +119,25 @@ func TestIDTokenOfRefreshForClient(t *testing.T) {
 			}
 		}
 
+		// What the client may not ask for any more is not said again.
+		if status := s.Call(http.MethodPatch, "/api/v1/admin/clients/"+pair.ID, s.Admin(), map[string]any{"scopes": []string{"openid", "offline_access"}}, nil); status != http.StatusOK {
+			t.Fatal(status)
+		}
+		s.Clock.Move(2 * time.Second)
+		_, next = refreshed(t, s, pair, next["refresh_token"])
+		if less := idClaims(t, next["id_token"]); less["email"] != nil || less["sub"] != first["sub"] {
+			t.Errorf("without the scope: %v", less)
+		}
+
+		// The JSON face gives the same.
+		spa := s.CreateClient(keystone.Client{Name: "Page", Kind: keystone.ClientSPA, RedirectURIs: []string{callback}})
+		b = signedIn(t, s, jane, spa)
+		_, tokens = redeem(t, s, spa, b.code(spa, "scope", "openid offline_access"))
+		s.Call(http.MethodPost, "/api/v1/auth/refresh", "", map[string]any{"refresh_token": tokens["refresh_token"], "client_id": spa.ID}, &next)
+		if diff := cmp.Diff(lasting(idClaims(t, tokens["id_token"])), lasting(idClaims(t, next["id_token"]))); diff != "" {
+			t.Errorf("JSON: %s", diff)
+		}
+
 		key, sig := newClientKey(t, "ES256", "enc"), newClientKey(t, "ES256", "sig")
 		hidden := signerClient(s, encryptionKeys(t, sig, key, "enc"), func(c *keystone.ClientSettings) { c.IDTokenEncAlg, c.IDTokenAlg = "ECDH-ES", "ES256" })
 		b = signedIn(t, s, jane, hidden)

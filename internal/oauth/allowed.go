@@ -107,11 +107,12 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 	}))
 }
 
-// idToken is what an ID token says of a person who has signed in like that. Where it
-// is to be encrypted to the client, there must be a key for it.
+// idToken is what an ID token says of a person who has signed in like that, by name as
+// far as the client may still ask for it. Where it is to be encrypted to the client,
+// there must be a key for it.
 func (s *Slice) idToken(ctx context.Context, c keystone.Client, userID string, in keystone.SignIn) (id token.IDToken, err error) {
 	id.SignIn = in
-	if len(in.Claims) > 0 {
+	if in.Claims = opened(in.Claims, c.Scopes); len(in.Claims) > 0 {
 		u, err := s.Store.UserState(ctx, userID)
 		if err != nil {
 			return id, err
