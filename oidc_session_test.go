@@ -104,7 +104,7 @@ func TestFlowIsTheBrowsers(t *testing.T) {
 	if b.page.status != http.StatusNotFound {
 		t.Errorf("a flow was answered half a minute later: %d", b.page.status)
 	}
-	for path, want := range map[string]int{"/consent": http.StatusMethodNotAllowed, "/login": http.StatusNotFound, "/login?flow=x": http.StatusNotFound} { // B11
+	for path, want := range map[string]int{"/consent?flow=x": http.StatusNotFound, "/register?flow=x": http.StatusNotFound, "/login?flow=x": http.StatusNotFound} { // B11
 		b.open(s.URL + path)
 		if b.page.status != want {
 			t.Errorf("GET %s: %d", path, b.page.status)

@@ -21,7 +21,7 @@ func TestBrowsersGetPages(t *testing.T) {
 		style        string
 	}{
 		{"GET", "/nope.html", 404, `href="static/`}, {"GET", "/nope/nope", 404, `href="../static/`}, {"GET", "/a/b/c", 404, `href="../../static/`}, {"DELETE", "/nope", 404, `href="static/`},
-		{"GET", "/consent", 405, `href="static/`}, {"PUT", "/login", 405, `href="static/`}, {"POST", "/oauth2/resume", 405, `href="../static/`},
+		{"DELETE", "/consent", 405, `href="static/`}, {"PUT", "/login", 405, `href="static/`}, {"POST", "/oauth2/resume", 405, `href="../static/`},
 	} {
 		got := as(s, "").with("Accept", browserAccepts).json(t, c.method, c.path, nil)
 		got.wantsErrorPage(t, c.status, c.method+" "+c.path)
@@ -40,7 +40,7 @@ func TestBrowsersGetPages(t *testing.T) {
 			t.Errorf("%s: %d %s", path, got.status, got.body)
 		}
 	}
-	german := as(s, "").with("Accept", browserAccepts).with("Accept-Language", "de").json(t, "GET", "/consent", nil)
+	german := as(s, "").with("Accept", browserAccepts).with("Accept-Language", "de").json(t, "DELETE", "/consent", nil)
 	if !strings.Contains(german.body, "Öffnen Sie die Anwendung") {
 		t.Errorf("%s", german.body)
 	}

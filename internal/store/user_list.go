@@ -70,9 +70,9 @@ func (s *Store) fillRoles(ctx context.Context, users []keystone.User) error {
 		return nil
 	}
 	index := make(map[string]int, len(users))
-	args := make([]any, len(users))
+	args := make([]any, 0, 2*len(users))
 	for i := range users {
-		index[users[i].ID], args[i] = i, users[i].ID
+		index[users[i].ID], args = i, append(args, users[i].ID)
 		users[i].Roles = []string{}
 	}
 	for n := len(args); n&(n-1) != 0; n++ { // few lengths are few statements, which are prepared once
