@@ -11,6 +11,7 @@ import (
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/store"
 )
 
 // health says whether the process lives and whether it should get requests.
@@ -38,6 +39,7 @@ var (
 	errDraining = keystone.Fail(keystone.Unavailable, "This node is shutting down. Send the request to another.")
 	errMigrate  = keystone.Fail(keystone.Unavailable, "The database is not migrated to this program's schema. Run `keystone migrate`.")
 	errDatabase = keystone.Fail(keystone.Unavailable, "The database does not answer.")
+	errReadOnly = keystone.Fail(keystone.Unavailable, "The database takes no writes.")
 )
 
 // ready returns why the node should not get requests, or nil.
@@ -70,6 +72,9 @@ func (h *health) look(ctx context.Context) (database bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
 	defer cancel()
 	if err := h.ping(ctx); err != nil {
+		if store.NoWrites(err) {
+			return false, errReadOnly.Because(err)
+		}
 		return false, errDatabase.Because(err)
 	}
 	if h.migrated.Load() {

@@ -44,8 +44,9 @@ type database interface {
 	begin(ctx context.Context) (transaction, error)
 	runGroup(ctx context.Context, group []*hotWrite) error
 	classify(err error) fault
-	findTable() string // a query for the name of table $1
-	clock() string     // a query for the server's time in microseconds; "" where there is no server
+	mayNotCreate(err error) error // what to do, where err says that no table may be made
+	findTable() string            // a query for the name of table $1
+	clock() string                // a query for the server's time in microseconds; "" where there is no server
 	migrations() fs.FS
 	migrationDB() *sql.DB
 	groupWriters() int
@@ -61,8 +62,12 @@ const (
 	faultOther     fault = iota
 	faultDuplicate       // a unique index refused the row
 	faultRetry           // serialization failure, deadlock, busy: run the transaction again
-	faultDown            // no connection, read-only, disk full: nothing was changed
+	faultDown            // no connection: nobody knows what was changed
+	faultFull            // the disk is full, or only reading is possible: nothing was changed
 )
+
+// ends reports a fault that no other attempt on the same database would mend.
+func (f fault) ends() bool { return f == faultDown || f == faultFull }
 
 // PoolStats counts connections, for metrics.
 type PoolStats struct {

@@ -50,7 +50,7 @@ func TestFullDatabase(t *testing.T) {
 				switch err := record(500); {
 				case err == nil:
 					written.Add(1)
-				case keystone.KindOf(err) == keystone.Unavailable:
+				case store.NoWrites(err):
 					refused.Add(1)
 				default:
 					t.Error("a full database answers", err)
@@ -67,7 +67,7 @@ func TestFullDatabase(t *testing.T) {
 	if err != nil || rows[0] != strconv.FormatInt(written.Load(), 10) {
 		t.Errorf("%v rows, %d acknowledged: %v", rows, written.Load(), err)
 	}
-	if _, err := s.CreateUser(ctx, by, keystone.User{Username: strings.Repeat("n", 50), Email: strings.Repeat("n", 60) + "@example.com", FirstName: strings.Repeat("f", 50), Enabled: true}, strings.Repeat("h", 4000)); keystone.KindOf(err) != keystone.Unavailable {
+	if _, err := s.CreateUser(ctx, by, keystone.User{Username: strings.Repeat("n", 50), Email: strings.Repeat("n", 60) + "@example.com", FirstName: strings.Repeat("f", 50), Enabled: true}, strings.Repeat("h", 4000)); !store.NoWrites(err) {
 		t.Error("a transaction on a full database:", err)
 	}
 	if list, err := s.Users(ctx, "", keystone.Page{}); err != nil || len(list.Items) != 1 {
@@ -111,6 +111,9 @@ func TestFaultsOfPostgres(t *testing.T) {
 		err := errors.Join(errors.New("write"), &pgconn.PgError{Code: code})
 		if got := keystone.KindOf(store.FaultOfPostgres(err)); got != want {
 			t.Errorf("%s is %v, want %v", code, got, want)
+		}
+		if got, want := store.NoWrites(store.FaultOfPostgres(err)), code == "53100" || code == "25006"; got != want {
+			t.Errorf("%s takes no writes: %t", code, got)
 		}
 	}
 }

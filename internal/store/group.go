@@ -239,7 +239,7 @@ func (g *groupWriter) commit(group []*hotWrite) {
 	g.observe(len(group))
 	slices.SortStableFunc(group, inOrder)
 	err := g.db.runGroup(ctx, group)
-	if err != nil && len(group) > 1 && g.db.classify(err) != faultDown {
+	if err != nil && len(group) > 1 && !g.db.classify(err).ends() {
 		for _, w := range group {
 			w.err = g.db.runGroup(ctx, []*hotWrite{w})
 			close(w.done)

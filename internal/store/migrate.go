@@ -157,7 +157,7 @@ func (s *Store) createLeases(ctx context.Context) error {
 			break
 		}
 	}
-	return s.fail("create leases", err)
+	return s.fail("create leases", s.db.mayNotCreate(err))
 }
 
 func (s *Store) provider() (*goose.Provider, error) {

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/exaring/otelpgx"
@@ -25,6 +26,7 @@ type postgres struct {
 	groups *pgxpool.Pool // of the group writers, see groupPool
 	wide   wideTexts
 	trips  trips
+	left   atomic.Int64 // when the pools were last emptied, see leave
 }
 
 // maxPool bounds the connections of one node, whatever the settings say.
@@ -40,6 +42,7 @@ func openPostgres(ctx context.Context, url string, o Options) (*postgres, error)
 	cfg.MinIdleConns = min(2, cfg.MaxConns)
 	cfg.MaxConnIdleTime = 5 * time.Minute
 	cfg.HealthCheckPeriod = 5 * time.Second
+	cfg.MaxConnLifetime, cfg.MaxConnLifetimeJitter = 30*time.Minute, 5*time.Minute // not all at once
 	if cfg.ConnConfig.ConnectTimeout == 0 {
 		cfg.ConnConfig.ConnectTimeout = 5 * time.Second
 	}
@@ -60,21 +63,23 @@ func openPostgres(ctx context.Context, url string, o Options) (*postgres, error)
 	if o.Trace {
 		cfg.ConnConfig.Tracer = otelpgx.NewTracer()
 	}
+	p := &postgres{}
+	p.followsWrites(cfg.ConnConfig, url)
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
 	if err := pool.Ping(ctx); err != nil {
 		pool.Close()
-		return nil, fmt.Errorf("PostgreSQL does not answer at %s:%d; check DATABASE_URL and that the server runs: %w",
-			cfg.ConnConfig.Host, cfg.ConnConfig.Port, err)
+		return nil, refusedAt(cfg.ConnConfig, err)
 	}
 	groups, err := groupPool(ctx, cfg, settings)
 	if err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	p := &postgres{pool: pool, groups: groups, trips: trips{pool: pool}}
+	p.pool, p.groups, p.trips.pool = pool, groups, pool
+	p.left.Store(time.Now().UnixNano()) // from here on there is something to leave
 	if err := p.refusePooler(ctx); err != nil {
 		p.close()
 		return nil, err
@@ -179,13 +184,18 @@ func postgresFault(err error) fault {
 			return faultDuplicate
 		case "40001", "40P01", "55P03", "23503": // 23503: a row that was read is gone by now; reading again says so
 			return faultRetry
-		case "25006", "53100", "53200", "53300", "57014", "57P01", "57P02", "57P03", "25P03", "25P04":
+		case readOnlySQL, "53100":
+			return faultFull
+		case "53200", "53300", "57014", "57P01", "57P02", "57P03", "25P03", "25P04":
 			return faultDown
 		}
 		if strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "58") || strings.HasPrefix(pg.Code, "53") {
 			return faultDown
 		}
 		return faultOther
+	}
+	if errors.Is(err, errReadOnly) || errors.Is(err, pgconn.ErrReadOnlyConnection) {
+		return faultFull
 	}
 	var connect *pgconn.ConnectError
 	var network net.Error
@@ -210,8 +220,6 @@ func (p *postgres) clock() string {
 }
 
 func (p *postgres) groupWriters() int { return postgresWriters }
-
-func (p *postgres) ping(ctx context.Context) error { return p.pool.Ping(ctx) }
 
 func (p *postgres) stats() PoolStats {
 	s, g := p.pool.Stat(), p.groups.Stat()

@@ -129,7 +129,7 @@ func (t *trips) run(ctx context.Context, list []*trip) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tripTimeout) // one caller's haste must not fail the others
 	defer cancel()
 	err := t.send(ctx, list)
-	if err != nil && len(list) > 1 && ctx.Err() == nil && postgresFault(err) != faultDown {
+	if err != nil && len(list) > 1 && ctx.Err() == nil && !postgresFault(err).ends() {
 		for i, r := range list {
 			r.err = t.send(ctx, list[i:i+1])
 		}

@@ -67,7 +67,7 @@ func openSQLite(ctx context.Context, path string) (*lite, error) {
 	if err := writer.PingContext(ctx); err != nil {
 		_ = writer.Close()
 		if isDamaged(err) {
-			return nil, fmt.Errorf("%s is damaged: %w. Stop the server and put a backup back, as docs/DEPLOYMENT.md says under Backup and restore", path, err)
+			return nil, fmt.Errorf("%s is damaged: %w. %s", path, err, damageAdvice)
 		}
 		return nil, fmt.Errorf("open the SQLite database: %w; it must be a file on a local disk that this user may write", err)
 	}
@@ -265,11 +265,15 @@ func (l *lite) classify(err error) fault {
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return faultRetry
-	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT:
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY:
+		return faultFull
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT:
 		return faultDown
 	}
 	return faultOther
 }
+
+const damageAdvice = "Stop the server and put a backup back, as docs/DEPLOYMENT.md says under Backup and restore"
 
 // isDamaged reports whether SQLite found its file broken.
 func isDamaged(err error) bool {
@@ -284,6 +288,8 @@ func (l *lite) migrations() fs.FS {
 func (l *lite) findTable() string {
 	return `SELECT name FROM sqlite_master WHERE type = 'table' AND name = $1`
 }
+
+func (l *lite) mayNotCreate(err error) error { return err }
 
 func (l *lite) clock() string { return "" }
 

@@ -83,6 +83,12 @@ func (s *Store) Close() {
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error { return s.fail("ping", s.db.ping(ctx)) }
 
+// NoWrites reports an error of a database that answers and takes no writes.
+func NoWrites(err error) bool {
+	var e *keystone.Error
+	return errors.As(err, &e) && e.Msg == errNoWrites.Msg
+}
+
 // Damage says what is wrong with the file of a SQLite database (PRAGMA quick_check),
 // or nothing. It reads all of it. PostgreSQL looks after its own.
 func (s *Store) Damage(ctx context.Context) (string, error) {
@@ -234,6 +240,7 @@ func (s *Store) texts(ctx context.Context, sql string, args ...any) ([]string, e
 // errors that callers turn into answers.
 var (
 	errUnavailable = keystone.Fail(keystone.Unavailable, "The database does not answer at the moment. Try again shortly: whether a change was made is not known.").After(time.Second)
+	errNoWrites    = keystone.Fail(keystone.Unavailable, "The database takes no writes: its disk is full, or it is read-only. Nothing was changed.").After(5 * time.Second)
 	errStale       = keystone.Fail(keystone.Stale, "This was changed since you read it. Read it again and repeat your change.")
 	errMoved       = keystone.Fail(keystone.Stale, "This is changed by too many at once. Read it again and repeat your change.") // InTx runs again
 	errForbidden   = keystone.Fail(keystone.Forbidden, "You may only grant, and only manage those who hold, what you hold yourself.")
@@ -261,6 +268,11 @@ func (s *Store) fail(call string, err error) error {
 		return keystone.Fail(keystone.Conflict, "This exists already.").Because(fmt.Errorf("store: %s: %w", call, err))
 	case faultRetry, faultDown:
 		return errUnavailable.Because(fmt.Errorf("store: %s: %w", call, err))
+	case faultFull:
+		return errNoWrites.Because(fmt.Errorf("store: %s: %w", call, err))
+	}
+	if isDamaged(err) {
+		return fmt.Errorf("store: %s: the database file is damaged: %w. %s", call, err, damageAdvice)
 	}
 	return fmt.Errorf("store: %s: %w", call, err)
 }

@@ -207,7 +207,8 @@ func Exec(t testing.TB, database, statements string) {
 }
 
 // ReadOnly makes a PostgreSQL database of a test refuse writes, as a standby does,
-// or take them again. Its connections are cut: those that come have the new state.
+// or take them again. Connections are cut when it begins, as a switch of servers does;
+// those that are there when it ends stay as they are.
 func ReadOnly(t testing.TB, database string, on bool) {
 	t.Helper()
 	u, err := url.Parse(database)
@@ -215,10 +216,11 @@ func ReadOnly(t testing.TB, database string, on bool) {
 		t.Fatal(err)
 	}
 	name, base := strings.TrimPrefix(u.Path, "/"), os.Getenv("TEST_POSTGRES_URL")
-	for _, sql := range []string{
-		fmt.Sprintf(`ALTER DATABASE %s SET default_transaction_read_only = %t`, name, on),
-		fmt.Sprintf(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s'`, name),
-	} {
+	statements := []string{fmt.Sprintf(`ALTER DATABASE %s SET default_transaction_read_only = %t`, name, on)}
+	if on {
+		statements = append(statements, fmt.Sprintf(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s'`, name))
+	}
+	for _, sql := range statements {
 		if err := run(base, sql); err != nil {
 			t.Fatal(err)
 		}
