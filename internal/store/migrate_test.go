@@ -41,6 +41,25 @@ func eachEmpty(t *testing.T, n int, f func(t *testing.T, nodes []*store.Store)) 
 	})
 }
 
+// TestMigrationsTakeTheirTime: the limit of a statement is none for the steps, whose
+// tables may be large.
+func TestMigrationsTakeTheirTime(t *testing.T) {
+	url := storetest.PostgresURL(t)
+	s := must[*store.Store](t)(store.Open(ctx, url, store.Options{Master: storetest.Master, PoolSize: 2}))
+	t.Cleanup(s.Close)
+	for _, sql := range []string{`DROP SCHEMA public CASCADE`, `CREATE SCHEMA public`, `CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+			IF EXISTS (SELECT 1 FROM pg_event_trigger_ddl_commands() WHERE object_identity = 'public.user_terms') THEN PERFORM pg_sleep(2); END IF; END $$`,
+		`CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION slow()`} {
+		_, err := s.Raw(ctx, sql)
+		ok(t, err)
+	}
+	hasty := must[*store.Store](t)(store.Open(ctx, url+map[bool]string{true: "&", false: "?"}[strings.Contains(url, "?")]+"statement_timeout=1500", store.Options{Master: storetest.Master, PoolSize: 2}))
+	t.Cleanup(hasty.Close)
+	if applied := must[[]store.Migration](t)(hasty.Migrate(ctx)); len(applied) < 15 {
+		t.Errorf("%+v", applied)
+	}
+}
+
 func TestMigrate(t *testing.T) {
 	eachEmpty(t, 1, func(t *testing.T, nodes []*store.Store) {
 		s := nodes[0]

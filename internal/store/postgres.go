@@ -208,7 +208,10 @@ func postgresFault(err error) fault {
 }
 
 func (p *postgres) migrations() fs.FS {
-	return dialectFS{"{{KEY}}": `TEXT COLLATE "C"`, "{{SERIAL}}": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"}
+	return dialectFS{
+		"{{KEY}}": `TEXT COLLATE "C"`, "{{SERIAL}}": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+		"-- +goose Up\n": "-- +goose Up\nSET LOCAL statement_timeout = 0;\n", // a step takes as long as its tables are large
+	}
 }
 
 func (p *postgres) findTable() string {

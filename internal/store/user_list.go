@@ -20,7 +20,7 @@ func (s *Store) Users(ctx context.Context, search string, p keystone.Page) (keys
 }
 
 func (s *Store) userPage(ctx context.Context, search string, p keystone.Page) (keystone.List[keystone.User], error) {
-	if search == "" {
+	if search = searchTerm(search); search == "" {
 		users, err := all(ctx, s, scanUser, `SELECT `+userColumns+` FROM users u WHERE u.id > $1 ORDER BY u.id LIMIT $2`, p.After, p.Size()+1)
 		if err != nil {
 			return keystone.List[keystone.User]{}, err
@@ -31,7 +31,7 @@ func (s *Store) userPage(ctx context.Context, search string, p keystone.Page) (k
 	if p.After != "" && !keystone.IsID(after) {
 		return keystone.List[keystone.User]{}, errCursor
 	}
-	low, high := prefixRange(searchTerm(search))
+	low, high := prefixRange(search)
 	if p.After == "" {
 		term = low // where the index range begins, not at the beginning of the index
 	}
@@ -45,7 +45,8 @@ func (s *Store) userPage(ctx context.Context, search string, p keystone.Page) (k
 		h.user, err = scanUser(func(dest ...any) error { return scan(append(dest, &h.term)...) })
 		return h, err
 	}, `SELECT `+userColumns+`, t.term FROM user_terms t JOIN users u ON u.id = t.user_id
-		WHERE t.term >= $1 AND t.term < $2 AND (t.term, t.user_id) > ($3, $4) AND (t.before < $1 OR t.before = '')
+		WHERE t.term >= $1 AND t.term < $2 AND (t.term, t.user_id) > ($3, $4)
+			AND (t.before < $1 OR t.before IS NULL AND NOT EXISTS (SELECT 1 FROM user_terms o WHERE o.user_id = t.user_id AND o.term >= $1 AND o.term < t.term))
 		ORDER BY t.term, t.user_id LIMIT $5`, low, high, term, after, p.Size()+1)
 	if err != nil {
 		return keystone.List[keystone.User]{}, err

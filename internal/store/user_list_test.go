@@ -99,6 +99,28 @@ func TestSearchUsers(t *testing.T) {
 	})
 }
 
+// TestSearchBesideTheReleaseBefore: whoever was written without what comes before a term
+// is found once all the same.
+func TestSearchBesideTheReleaseBefore(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, _ *storetest.Clock) {
+		for _, name := range []string{"jane", "janet"} {
+			_, err := s.CreateUser(ctx, operator, keystone.User{Username: name, Email: name + "@example.com", FirstName: "Jane", LastName: "Janes"}, "")
+			ok(t, err)
+		}
+		_, err := s.Raw(ctx, `UPDATE user_terms SET before = NULL WHERE user_id IN (SELECT id FROM users WHERE username = 'jane')`)
+		ok(t, err)
+		for _, search := range []string{"j", "jane", "jane j", "jane@"} {
+			want := 2
+			if search == "jane@" {
+				want = 1
+			}
+			if got := find(t, s, search, 1, nil); len(got) != want {
+				t.Errorf("%q finds %q", search, got)
+			}
+		}
+	})
+}
+
 // TestSearchFollowsChanges: what a user was called once finds them no more.
 func TestSearchFollowsChanges(t *testing.T) {
 	storetest.EachDB(t, func(t *testing.T, s *store.Store, _ *storetest.Clock) {
