@@ -382,8 +382,43 @@ func TestRegistrationTrail(t *testing.T) {
 	}
 	own.json(t, "GET", path, nil).wants(t, http.StatusOK, "looking")
 	trail := as(s, s.Admin()).json(t, "GET", "/api/v1/admin/audit?target="+reg.text("client_id"), nil)
-	if trail.wants(t, http.StatusOK, "the trail"); strings.Count(trail.body, `"shortened":`) != 5 || len(trail.body) > 5*20<<10 || !strings.Contains(trail.body, "and 35 more") {
+	if trail.wants(t, http.StatusOK, "the trail"); strings.Count(trail.body, `"shortened":`) != 5 || len(trail.body) > 5*20<<10 || !strings.Contains(trail.body, " more") {
 		t.Errorf("%d bytes, %d rows that are shortened", len(trail.body), strings.Count(trail.body, `"shortened":`))
+	}
+	// What an administrator does stands there whole.
+	all := append(uris(9), "https://last.example/cb")
+	as(s, s.Admin()).json(t, "PATCH", "/api/v1/admin/clients/"+reg.text("client_id"), m{"redirect_uris": all}).wants(t, http.StatusOK, "an administrator")
+	trail = as(s, s.Admin()).json(t, "GET", "/api/v1/admin/audit?limit=1&target="+reg.text("client_id"), nil)
+	for _, uri := range all {
+		if !strings.Contains(trail.body, uri) {
+			t.Errorf("%.40s is not in the trail", uri)
+		}
+	}
+}
+
+// TestRegistrationTrailNamesAll: however long what a client says of itself is, the trail
+// names everything that it changed.
+func TestRegistrationTrailNamesAll(t *testing.T) {
+	s := keystonetest.Start(t, registering("open"))
+	long := func(tag string, n int) (list []string) {
+		for i := range n {
+			list = append(list, fmt.Sprintf("https://%s%d.example/%s", tag, i, strings.Repeat("x", 1000)))
+		}
+		return list
+	}
+	first := long("a", 40)
+	reg := registers(t, s, "", "redirect_uris", first)
+	body := m{"client_id": reg.text("client_id"), "redirect_uris": append(first, "https://new.example/cb"), "post_logout_redirect_uris": long("p", 40), "client_uri": first[0], "scope": "openid email",
+		"policy_uri": first[1], "tos_uri": first[2], "logo_uri": first[3], "contacts": []string{"ops@example.com"}, "require_pushed_authorization_requests": true}
+	as(s, reg.text("registration_access_token")).json(t, "PUT", "/oauth2/register/"+reg.text("client_id"), body).wants(t, http.StatusOK, "change")
+	trail := as(s, s.Admin()).json(t, "GET", "/api/v1/admin/audit?limit=1&action=client.updated&target="+reg.text("client_id"), nil)
+	for _, want := range []string{`"shortened"`, "https://new.example/cb", "and 40 that stay", `"post_logout_redirect_uris"`, `"policy_uri"`, `"tos_uri"`, `"logo_uri"`, "ops@example.com", `"require_par":true`, `"scopes"`, `"before"`} {
+		if !strings.Contains(trail.body, want) {
+			t.Errorf("%s is not in the trail: %s", want, trail.body)
+		}
+	}
+	if len(trail.body) > 20<<10 {
+		t.Errorf("%d bytes", len(trail.body))
 	}
 }
 

@@ -7,8 +7,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,7 +24,11 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
 // transaction; there is no other way into the trail.
 func (s *Store) auditRow(by keystone.Actor, e keystone.AuditEvent) addition {
 	now := s.now()
-	detail := encodeDetail(e.Detail)
+	most := math.MaxInt
+	if by.Kind == keystone.ActorRegistration {
+		most = maxDetail
+	}
+	detail := encodeDetail(e.Detail, most)
 	client := by.ClientID
 	if by.Kind == keystone.ActorClient {
 		client = by.ID
@@ -36,8 +40,8 @@ func (s *Store) auditRow(by keystone.Actor, e keystone.AuditEvent) addition {
 }
 
 // encodeDetail is the stored form of a detail: keys sorted, so that the same
-// detail is always the same text.
-func encodeDetail(detail map[string]any) string {
+// detail is always the same text. One that is longer than most is shortened.
+func encodeDetail(detail map[string]any, most int) string {
 	if len(detail) == 0 {
 		return "{}"
 	}
@@ -49,7 +53,7 @@ func encodeDetail(detail map[string]any) string {
 		}
 	}
 	b, err := json.Marshal(detail)
-	if err == nil && len(b) > maxDetail {
+	if err == nil && len(b) > most {
 		b, err = json.Marshal(shortened(b))
 	}
 	if err != nil {
@@ -58,12 +62,12 @@ func encodeDetail(detail map[string]any) string {
 	return string(b)
 }
 
-// maxDetail bounds what an event says, in bytes: rows of the trail live long, and
-// some are of strangers who choose what is in them.
+// maxDetail bounds what an event of somebody who registered by themselves says, in bytes:
+// rows of the trail live long, and they choose what is in theirs.
 const maxDetail = 16 << 10
 
-// shortened is a detail without its long texts and lists. What was left out can be
-// recognized by its hash, by whoever has it.
+// shortened is a detail without its long texts and lists: of what was before and what is
+// after, lists show what differs, and every name is there.
 func shortened(detail []byte) map[string]any {
 	sum := sha256.Sum256(detail)
 	short := map[string]any{"shortened": map[string]any{"bytes": len(detail), "sha256": hex.EncodeToString(sum[:])}}
@@ -71,38 +75,61 @@ func shortened(detail []byte) map[string]any {
 	if err := json.Unmarshal(detail, &whole); err != nil {
 		return short
 	}
-	left := maxDetail / 2
-	for _, name := range slices.Sorted(maps.Keys(whole)) {
-		short[name] = shorter(whole[name], &left)
+	before, _ := whole["before"].(map[string]any)
+	after, _ := whole["after"].(map[string]any)
+	for name := range before {
+		was, _ := before[name].([]any)
+		is, both := after[name].([]any)
+		if was != nil && both {
+			before[name], after[name] = without(was, is), without(is, was)
+		}
+	}
+	for name, value := range whole {
+		short[name] = shorter(value, maxDetail/len(whole))
 	}
 	return short
 }
 
-// shorter cuts a value of JSON to what is left of a budget of bytes.
-func shorter(value any, left *int) any {
-	const text, list = 200, 10
+// without is what is in list and not in other.
+func without(list, other []any) []any {
+	left := []any{}
+	for _, v := range list {
+		if !slices.ContainsFunc(other, func(o any) bool { return reflect.DeepEqual(v, o) }) {
+			left = append(left, v)
+		}
+	}
+	if same := len(list) - len(left); same > 0 {
+		left = append(left, fmt.Sprintf("and %d that stay", same))
+	}
+	return left
+}
+
+// shorter cuts a value of JSON to about so many bytes. What belongs together shares them.
+func shorter(value any, most int) any {
 	switch v := value.(type) {
 	case string:
-		if v = clipped(v, min(text, max(*left, 0))); v != value {
-			v += "…"
+		if cut := clipped(v, max(most, 16)); cut != v {
+			return cut + "…"
 		}
-		*left -= len(v)
-		return v
 	case []any:
-		cut := make([]any, 0, list+1)
-		for _, one := range v[:min(len(v), list)] {
-			cut = append(cut, shorter(one, left))
-		}
-		if more := len(v) - len(cut); more > 0 {
-			cut = append(cut, fmt.Sprintf("and %d more", more))
+		cut := []any{}
+		for i, one := range v {
+			if most < 32 {
+				return append(cut, fmt.Sprintf("and %d more", len(v)-i))
+			}
+			one = shorter(one, min(most, 200))
+			if text, ok := one.(string); ok {
+				most -= len(text)
+			} else {
+				most -= 200
+			}
+			cut = append(cut, one)
 		}
 		return cut
 	case map[string]any:
-		cut := map[string]any{}
-		for _, name := range slices.Sorted(maps.Keys(v)) {
-			if *left -= len(name) + 8; *left > 0 {
-				cut[name] = shorter(v[name], left)
-			}
+		cut := make(map[string]any, len(v))
+		for name, one := range v {
+			cut[name] = shorter(one, most/len(v))
 		}
 		return cut
 	}

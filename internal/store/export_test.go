@@ -122,7 +122,7 @@ func WideText(sql string, args, trail []any, also string) string {
 }
 
 // DetailText is the stored form of a detail.
-func DetailText(detail map[string]any) string { return encodeDetail(detail) }
+func DetailText(detail map[string]any) string { return encodeDetail(detail, maxDetail) }
 
 // FaultOfPostgres is what the store makes of an error of PostgreSQL.
 func FaultOfPostgres(err error) error { return (&Store{db: &postgres{}}).fail("test", err) }
