@@ -108,12 +108,6 @@ func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Clie
 		keystone.Fact(ctx, "why", "it is bound to another key than the one that was shown")
 		return Response{}, errRefresh
 	}
-	if r.Allow != nil {
-		keystone.Checking(ctx, "rate limit of the refresh token's family")
-		if err := r.Allow(ctx, g.ID); err != nil {
-			return Response{}, err
-		}
-	}
 	keystone.Checking(ctx, "scope and audience of the grant")
 	if len(r.Scopes) > 0 && !keystone.Subset(r.Scopes, g.Scopes) {
 		keystone.Fact(ctx, "scope asked for", keystone.FormatScope(r.Scopes))
@@ -131,6 +125,10 @@ func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Clie
 	}
 	if len(details) == 0 {
 		details = g.Details
+	}
+	keystone.Checking(ctx, "rate limit of the refresh token's family")
+	if err := i.mayUse(ctx, r, g.ID, generation); err != nil {
+		return Response{}, err
 	}
 	u, err := i.store.UserState(ctx, g.UserID) // for the trail; whether they may is decided by the door
 	if err != nil && keystone.KindOf(err) != keystone.NotFound {
@@ -157,4 +155,24 @@ func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Clie
 			return Written{SessionID: g.SessionID, GrantID: g.ID, Refresh: i.refreshToken(g.ID, next)}, nil
 		},
 	})
+}
+
+// mayUse asks the limit of the family. It holds up nobody who shows a token that was used
+// before: that ends the family, and nothing may put it off.
+func (i *Issuer) mayUse(ctx context.Context, r Refreshing, family string, generation uint32) error {
+	if r.Allow == nil {
+		return nil
+	}
+	limited := r.Allow(ctx, family)
+	if limited == nil {
+		return nil
+	}
+	g, err := i.store.Grant(ctx, family)
+	if err != nil {
+		return err
+	}
+	if generation+1 < g.Generation || generation+1 == g.Generation && i.store.Now().Sub(g.RotatedAt) > i.Grace {
+		return nil
+	}
+	return limited
 }
