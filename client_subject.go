@@ -32,12 +32,12 @@ func (c Client) ownSector() bool {
 	if c.Registration == "" {
 		return false
 	}
-	return c.answeredElsewhere() || c.SectorURI == "" && len(c.RedirectURIs) > 0 && IsLoopbackHost(Hostname(c.RedirectURIs[0]))
+	return c.AnsweredElsewhere() || c.SectorURI == "" && len(c.RedirectURIs) > 0 && IsLoopbackHost(Hostname(c.RedirectURIs[0]))
 }
 
-// answeredElsewhere reports whether the client learns of people otherwise than at its
+// AnsweredElsewhere reports whether the client learns of people otherwise than at its
 // redirect URIs.
-func (c Client) answeredElsewhere() bool {
+func (c Client) AnsweredElsewhere() bool {
 	return slices.ContainsFunc(c.Grants, func(g string) bool {
 		return g != GrantAuthorizationCode && g != GrantRefreshToken && g != GrantClientCredentials
 	})
@@ -66,13 +66,7 @@ func (s ClientSettings) validateSubject(c Client, f fields) {
 	if c.FirstParty {
 		f["subject_type"] = "A first-party client manages accounts, and so knows the user's id."
 	}
-	if c.ownSector() {
-		if s.SectorURI != "" {
-			f["sector_identifier_uri"] = "A client that registered itself and gets answers elsewhere than at its redirect URIs (device, CIBA) is a sector of its own."
-		}
-		return
-	}
-	if s.SectorURI == "" && slices.ContainsFunc(c.RedirectURIs, func(uri string) bool { return Hostname(uri) == "" || Hostname(uri) != Hostname(c.RedirectURIs[0]) }) {
+	if !c.ownSector() && s.SectorURI == "" && slices.ContainsFunc(c.RedirectURIs, func(uri string) bool { return Hostname(uri) == "" || Hostname(uri) != Hostname(c.RedirectURIs[0]) }) {
 		f["sector_identifier_uri"] = "The redirect URIs are of several hosts, or of none: say which sector the client is of (OpenID Connect Core section 8.1)."
 	}
 }

@@ -162,6 +162,7 @@ func TestPairwiseSession(t *testing.T) {
 // TestPairwiseOfAnotherHost: who registers a client for somebody else's host, and gets its
 // answers by device, does not learn by which sub that host knows a user.
 func TestPairwiseOfAnotherHost(t *testing.T) {
+	site, ca := tlsSite(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`["` + callback + `"]`)) })
 	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		jane, good := s.CreateUser("jane"), pairwiseClient(s, callback, "")
 		b := signedIn(t, s, jane, good)
@@ -170,6 +171,10 @@ func TestPairwiseOfAnotherHost(t *testing.T) {
 		initial := initialToken(t, s, m{"uses": 9, "scopes": []string{"openid"}, "grants": []string{"authorization_code", keystone.GrantDeviceCode}}).text("registration_token")
 		tv := registers(t, s, initial, "subject_type", "pairwise", "grant_types", []string{"authorization_code", keystone.GrantDeviceCode}, "scope", "openid")
 		tv.wants(t, http.StatusCreated, "register")
+		of := registers(t, s, initial, "subject_type", "pairwise", "grant_types", []string{"authorization_code", keystone.GrantDeviceCode}, "scope", "openid", "sector_identifier_uri", site.URL+"/sector")
+		if of.status != http.StatusBadRequest || !strings.Contains(of.body, "sector of its own") {
+			t.Errorf("%d %s", of.status, of.body)
+		}
 		_, asked := postForm(t, s, "/oauth2/device_authorization", credentials(tv.client(), "scope", "openid"))
 		b.open(s.URL + "/device?user_code=" + asked["user_code"].(string))
 		b.submit(nil)
@@ -183,5 +188,5 @@ func TestPairwiseOfAnotherHost(t *testing.T) {
 		if sub := idClaims(t, tokens["id_token"])["sub"]; sub == known || sub == jane.ID || sub == "" {
 			t.Errorf("sub %v, at the host %v", sub, known)
 		}
-	}, registering("token"))
+	}, registering("token", "OUTBOUND_ALLOW", "127.0.0.1", "OUTBOUND_CA_FILE", ca))
 }

@@ -100,7 +100,11 @@ func (m clientMetadata) client(c keystone.Client) (keystone.Client, error) {
 	if c.SubjectType == keystone.SubjectPairwise {
 		c.AccessTokenFormat = keystone.FormatOpaque // a JWT would tell it the user's id
 	}
-	return c.WithDefaults(), nil
+	c = c.WithDefaults()
+	if c.SubjectType == keystone.SubjectPairwise && c.SectorURI != "" && c.AnsweredElsewhere() {
+		return c, errOwnSector
+	}
+	return c, nil
 }
 
 // names are those of client_name in other languages (RFC 7591 section 2.2).

@@ -10,6 +10,8 @@ import (
 
 var errSector = keystone.FailField("sector_identifier_uri", "What stands there must be a JSON list of addresses with every redirect URI in it, and be reached by https from here.").WithCode(codeMetadata)
 
+var errOwnSector = keystone.FailField("sector_identifier_uri", "A client that registered itself and gets answers elsewhere than at its redirect URIs (device, CIBA) is a sector of its own.").WithCode(codeMetadata)
+
 // checkSector asks the sector that a client says it is of whether that is so: the
 // list at its address must have every redirect URI of the client (OpenID Connect
 // Registration section 5). Else anybody could learn by which sub others know a
