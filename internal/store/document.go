@@ -50,7 +50,7 @@ func (s *Store) keepDocument(ctx context.Context, by keystone.Actor, id string, 
 		}
 		var taken keystone.Taken
 		if found {
-			if c, taken, err = tx.bound(ctx, before, c, o.Policy); err != nil {
+			if c, taken, err = tx.bound(ctx, before, c); err != nil {
 				return err
 			}
 		}
@@ -58,10 +58,12 @@ func (s *Store) keepDocument(ctx context.Context, by keystone.Actor, id string, 
 		case found && before.Kind == c.Kind:
 			if was, is := changes(describeClient(before), describeClient(c)); len(was)+len(is) == 0 {
 				kept = before
-				return nil
+				return tx.keepPolicy(ctx, id, o.Policy)
 			}
-			kept, _, err = tx.replaceRegistered(ctx, actor, before, c)
-			return err
+			if kept, _, err = tx.replaceRegistered(ctx, actor, before, c); err != nil {
+				return err
+			}
+			return tx.keepPolicy(ctx, id, o.Policy)
 		case found: // from a client that proves itself to one that does not, or back: nothing of the old one holds but what was taken from it
 			if err := tx.removeClient(ctx, actor, before); err != nil {
 				return err

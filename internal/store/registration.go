@@ -213,15 +213,12 @@ func (s *Store) ReplaceRegistration(ctx context.Context, by keystone.Actor, clie
 		r.Policy = before.Policy.With(before.Client)
 		if statement != "" {
 			r.Statement = statement
-			if _, err := tx.q.exec(ctx, `UPDATE registrations SET statement = $1 WHERE client_id = $2`, statement, clientID); err != nil {
-				return err
-			}
 		}
 		after, err := build(before.Client, r)
 		if err != nil {
 			return err
 		}
-		if after, _, err = tx.bound(ctx, before.Client, after, before.Policy); err != nil {
+		if after, _, err = tx.bound(ctx, before.Client, after); err != nil {
 			return err
 		}
 		if after.Kind != before.Client.Kind {
@@ -230,7 +227,10 @@ func (s *Store) ReplaceRegistration(ctx context.Context, by keystone.Actor, clie
 		if after.Scopes, err = tx.knownScopes(ctx, after.Scopes); err != nil {
 			return err
 		}
-		r.Client, r.Secret, err = tx.replaceRegistered(ctx, registrant(by, clientID, before.Client.Name, r.Policy), before.Client, after)
+		if r.Client, r.Secret, err = tx.replaceRegistered(ctx, registrant(by, clientID, before.Client.Name, r.Policy), before.Client, after); err != nil || statement == "" {
+			return err
+		}
+		_, err = tx.q.exec(ctx, `UPDATE registrations SET statement = $1 WHERE client_id = $2`, statement, clientID) // after the client's row, see keepPolicy
 		return err
 	})
 	return r, s.fail("replace registration", err)

@@ -12,10 +12,9 @@ import (
 // change by the client's own word passes bound.
 
 // bound is c, which a client's own word makes of before, with what an administrator gave it
-// beyond the policy that it came in by, and without what they took. From now on policy is
-// that. before is read first: what an administrator takes after this is a newer version,
-// which is then not overwritten.
-func (s *Store) bound(ctx context.Context, before, c keystone.Client, policy keystone.RegistrationPolicy) (keystone.Client, keystone.Taken, error) {
+// beyond the policy that it came in by, and without what they took. before is read first:
+// what an administrator takes after this is a newer version, which is then not overwritten.
+func (s *Store) bound(ctx context.Context, before, c keystone.Client) (keystone.Client, keystone.Taken, error) {
 	var text, takes string
 	if _, err := s.row(ctx, `SELECT policy, taken FROM registrations WHERE client_id = $1`, []any{before.ID}, &text, &takes); err != nil {
 		return c, keystone.Taken{}, err
@@ -28,17 +27,19 @@ func (s *Store) bound(ctx context.Context, before, c keystone.Client, policy key
 	if err := json.Unmarshal([]byte(text), &was); err != nil {
 		return c, taken, err
 	}
-	now, err := json.Marshal(policy)
-	if err != nil {
-		return c, taken, err
-	}
-	if string(now) != text {
-		if _, err := s.q.exec(ctx, `UPDATE registrations SET policy = $1 WHERE client_id = $2`, string(now), before.ID); err != nil {
-			return c, taken, err
-		}
-	}
 	c, err = taken.Hold(before, was.Keep(before, c))
 	return c, taken, err
+}
+
+// keepPolicy notes by which policy a client is what it is. It comes after the change of the
+// client: whoever locks both rows locks the client's first.
+func (s *Store) keepPolicy(ctx context.Context, clientID string, policy keystone.RegistrationPolicy) error {
+	now, err := json.Marshal(policy)
+	if err != nil {
+		return err
+	}
+	_, err = s.q.exec(ctx, `UPDATE registrations SET policy = $1 WHERE client_id = $2 AND policy <> $1`, string(now), clientID)
+	return err
 }
 
 // noteTaken writes what somebody else than the client took from it, or gave it again. A
