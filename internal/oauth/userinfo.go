@@ -112,7 +112,7 @@ func (s *Slice) userinfo(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if g.ClientID == t.ClientID { // a token that was exchanged has the grant of another client
-			named = g.Claims
+			named = opened(g.Claims, t.Client.Scopes) // of what was taken from the client since, no name is left
 		}
 	}
 	claims := userClaims(u, t.Scopes, named)
