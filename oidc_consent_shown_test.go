@@ -3,6 +3,7 @@ package keystone_test
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -73,4 +74,26 @@ func TestConsentIsToWhatWasShown(t *testing.T) {
 			}
 		}
 	}, site.settings("consent", map[string]string{"CLIENT_REGISTRATION": "open"}))
+}
+
+// TestConsentPageOfTheReleaseBefore: a page that does not say which client it showed is
+// good for a client that an administrator made, and for no other: behind a balancer, pages
+// and their answers meet nodes of two releases.
+func TestConsentPageOfTheReleaseBefore(t *testing.T) {
+	s := keystonetest.Start(t, registering("open"))
+	reg := registers(t, s, "")
+	for what, c := range map[string]struct {
+		app  keystonetest.Client
+		good bool
+	}{"an administrator's": {webClient(s), true}, "registered": {reg.client(), false}} {
+		b := newBrowser(t, s)
+		b.open(authorizeURL(s, c.app, "scope", "openid"))
+		b.signIn(s.CreateUser("jane-" + strings.ReplaceAll(what[:2], " ", "")))
+		b.at("consent-allow")
+		b.page.body = regexp.MustCompile(`<input type="hidden" name="client"[^>]*>`).ReplaceAllString(b.page.body, "")
+		b.submit(map[string]string{"decision": "allow"})
+		if gone := strings.HasPrefix(b.page.url.String(), callback); gone != c.good {
+			t.Errorf("%s: %s %d", what, b.page.url, b.page.status)
+		}
+	}
 }

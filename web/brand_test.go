@@ -202,6 +202,7 @@ func TestTemplateDir(t *testing.T) {
 		"another value":             {map[string]string{"fr.json": `{"flow.to": "vers {user}"}`}, "{client}"},
 		"a value that is missing":   {map[string]string{"fr.json": `{"flow.to": "là"}`}, "client"},
 		"another number":            {map[string]string{"fr.json": `{"Use at least # characters.": "Plus."}`}, "#"},
+		"a form without a field":    {map[string]string{"consent.html": `{{define "main"}}<form method="post"><input type="hidden" name="flow" value="{{.Data.Flow}}"></form>{{end}}`}, `does not send the field "account"`},
 		"an empty text":             {map[string]string{"fr.json": `{"flow.to": ""}`}, "flow.to"},
 		"a direction":               {map[string]string{"fr.json": `{"page.direction": "rtl\" onclick=\"x"}`}, "ltr or rtl"},
 	} {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"html/template"
@@ -9,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -48,11 +50,34 @@ func (p *Pages) readCustom(dir string) (map[string][]byte, error) {
 		case path.Ext(name) != ".json" && !slices.Contains(known, name):
 			return nil, fmt.Errorf("TEMPLATE_DIR: %q is no page: did you mean %s? A language is a file such as fr.json", name, nearest(name, known))
 		}
-		if custom[name], err = readBounded(root.FS(), name, maxCustom); err != nil {
+		if custom[name], err = readBounded(root.FS(), name, maxCustom); err == nil && path.Ext(name) == ".html" {
+			err = sendsAll(name, custom[name])
+		}
+		if err != nil {
 			return nil, fmt.Errorf("TEMPLATE_DIR: %w", err)
 		}
 	}
 	return custom, nil
+}
+
+// hidden is a field of a form that says what a page has shown.
+var hidden = regexp.MustCompile(`<input type="hidden" name="[a-z]+" value="\{\{[^}]+\}\}">`)
+
+// sendsAll reports what an operator's page does not send and ours does: an answer
+// without it counts for nothing, and the page would come again and again.
+func sendsAll(name string, body []byte) error {
+	ours, err := files.ReadFile("templates/" + name)
+	if err != nil {
+		return err
+	}
+	for _, field := range hidden.FindAll(ours, -1) {
+		said, _, _ := bytes.Cut(field, []byte(" value="))
+		_, said, _ = bytes.Cut(said, []byte("name="))
+		if !bytes.Contains(body, said) {
+			return fmt.Errorf("%s does not send the field %s: its form needs %s", name, said, field)
+		}
+	}
+	return nil
 }
 
 // readBounded reads a whole file of at most most bytes.

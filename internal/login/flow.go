@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/keystone-auth/keystone"
@@ -210,6 +211,12 @@ func (s *Slice) choose(w http.ResponseWriter, r *http.Request, v visit, account 
 	return seeOther(w, "login?flow="+v.flow.ID)
 }
 
+// sameClient reports whether a form is about the client as it is now. A page of the
+// release before does not say: an administrator's client does not change by itself.
+func sameClient(form url.Values, c keystone.Client) bool {
+	return form.Get("client") == c.Edition() || !form.Has("client") && c.Registration == ""
+}
+
 // decide serves POST /consent. What is allowed is what the page showed, and never
 // more than there is to give.
 func (s *Slice) decide(w http.ResponseWriter, r *http.Request) error {
@@ -226,7 +233,7 @@ func (s *Slice) decide(w http.ResponseWriter, r *http.Request) error {
 	}
 	// The answer counts for what the page showed. Where account, client or offer are others
 	// by now, the page is shown again.
-	if form.Get("account") != v.facts.Session.ID || form.Get("client") != v.client.Edition() || form.Get("scope") != keystone.FormatScope(v.facts.Offered) || form.Get("audience") != strings.Join(s.named(v), " ") {
+	if form.Get("account") != v.facts.Session.ID || !sameClient(form, v.client) || form.Get("scope") != keystone.FormatScope(v.facts.Offered) || form.Get("audience") != strings.Join(s.named(v), " ") {
 		return seeOther(w, "login?flow="+v.flow.ID)
 	}
 	v.flow.UserID, v.flow.SessionID = v.facts.Session.UserID, v.facts.Session.ID
