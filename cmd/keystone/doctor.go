@@ -32,7 +32,7 @@ var checkColumns = []column[checkView]{
 	{name: "says", cell: func(c checkView) string { return c.Says }},
 }
 
-// doctor collects what the checks came to. It changes nothing: a check must not
+// doctor collects what the checks came to. It leaves nothing behind: a check must not
 // make a key, a file or a table that was not there.
 type doctor struct {
 	cfg    *config.Config

@@ -2,29 +2,28 @@ package main
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"os"
 	"time"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/server"
 	"github.com/keystone-auth/keystone/internal/store"
+	"github.com/keystone-auth/keystone/internal/token"
 )
 
 // database checks the database, its schema, and that the master key is the one
 // it was made with.
 func (d *doctor) database(ctx context.Context) {
 	master, haveKey := d.masterKey()
-	if !d.cfg.Postgres() {
-		if _, err := os.Stat(d.cfg.SQLitePath()); errors.Is(err, fs.ErrNotExist) {
-			d.warn("database", "%s is not there yet: the first start makes it.", d.cfg.SQLitePath())
-			return
-		}
-	}
-	if !haveKey {
-		d.fail("database", "%v", server.ErrNoMasterKey)
+	begins, err := server.NewDatabase(d.cfg)
+	switch {
+	case err != nil:
+		d.fail("database", "%v", err)
 		return
+	case begins:
+		d.making("database", d.cfg.SQLitePath())
+		return
+	case !haveKey:
+		return // what is wrong with it is said already
 	}
 	s, err := store.Open(ctx, d.cfg.DatabaseURL.Reveal(), store.Options{Master: master, PoolSize: commandPool})
 	if err != nil {
@@ -43,6 +42,10 @@ func (d *doctor) database(ctx context.Context) {
 	}
 	d.databaseClock(ctx, db)
 	if !d.schema(ctx, db) {
+		return
+	}
+	if err := token.CheckMaster(ctx, db.Store, master); err != nil {
+		d.fail("master key", "%s", refusal(err))
 		return
 	}
 	d.signingKeys(ctx, db)

@@ -6,10 +6,12 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 	"runtime"
 	"time"
 
 	"github.com/keystone-auth/keystone/internal/secret"
+	"github.com/keystone-auth/keystone/internal/server"
 )
 
 // files checks who may read what nobody else should. Files with secrets in them are
@@ -45,10 +47,19 @@ func (d *doctor) masterKey() (secret.MasterKey, bool) {
 		d.ok("master key", "MASTER_KEY is set; its id is %s, which must be the same on every node.", key.ID())
 		return key, true
 	}
+	if d.cfg.Postgres() {
+		key, err := server.MasterKey(d.cfg)
+		d.fail("master key", "%v", err)
+		return key, false
+	}
 	key, err := secret.LoadOrCreateMasterKey(d.cfg.MasterKeyFile(), false)
+	begins, unknown := server.NewDatabase(d.cfg)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && unknown != nil: // the database check says why
+	case errors.Is(err, fs.ErrNotExist) && begins:
+		d.making("master key", d.cfg.MasterKeyFile())
 	case errors.Is(err, fs.ErrNotExist):
-		d.warn("master key", "%s is not there yet: the first start makes it.", d.cfg.MasterKeyFile())
+		d.fail("master key", "%v (%s is missing)", server.ErrNoMasterKey, d.cfg.MasterKeyFile())
 	case err != nil:
 		d.fail("master key", "%v", err)
 	default:
@@ -56,6 +67,28 @@ func (d *doctor) masterKey() (secret.MasterKey, bool) {
 		return key, true
 	}
 	return key, false
+}
+
+// making says that the first start makes a file, or that it cannot.
+func (d *doctor) making(check, path string) {
+	if err := writable(filepath.Dir(path)); err != nil {
+		d.fail(check, "%s is not there yet, and cannot be made: %v. Give its folder to the user of the service, or change DATA_DIR.", path, err)
+		return
+	}
+	d.warn(check, "%s is not there yet: the first start makes it.", path)
+}
+
+// writable tries whether a file can be made in a folder, or in the one in which the
+// folder would be made. What it makes is gone again.
+func writable(dir string) error {
+	for _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir); _, err = os.Stat(dir) {
+		dir = filepath.Dir(dir)
+	}
+	f, err := os.CreateTemp(dir, ".keystone-doctor-")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // disk checks the room that is left where SQLite writes.

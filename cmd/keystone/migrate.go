@@ -60,7 +60,7 @@ version before goes on working beside this one.`,
 			if err := d.checkKey(ctx); err != nil {
 				return err
 			}
-			applied, err := d.Migrate(ctx)
+			applied, err := d.migrate(ctx)
 			if err != nil {
 				return err
 			}

@@ -85,15 +85,26 @@ func (d database) ensureSchema(ctx context.Context, begins bool) error {
 	}
 	pending := pendingOf(steps)
 	switch {
-	case len(pending) == 0:
+	case len(pending) == 0 && !begins:
 		return token.CheckMaster(ctx, d.Store, d.master)
+	case len(pending) == 0:
+		return token.KeepMaster(ctx, d.Store, d.master)
 	case len(pending) == len(steps) && begins:
-		_, err := d.Migrate(ctx)
+		_, err := d.migrate(ctx)
 		return err
 	case len(pending) == len(steps):
 		return errors.New("This database has no tables of Keystone's. Is --config or DATABASE_URL missing? (keystone serve and keystone migrate make them.)")
 	}
 	return fmt.Errorf("the database is of an older version: %d of %d schema steps are missing. Run: keystone migrate", len(pending), len(steps))
+}
+
+// migrate applies what is missing, and notes whose database it is.
+func (d database) migrate(ctx context.Context) ([]store.Migration, error) {
+	applied, err := d.Migrate(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return applied, token.KeepMaster(ctx, d.Store, d.master)
 }
 
 // checkKey checks the master key where the schema has begun.

@@ -74,6 +74,9 @@ func TestMasterKeyIsMadeWithItsDatabase(t *testing.T) {
 		m.refused("There is a database, but no master key to it. Put the key back that it was made with.", args...)
 		m.noKey()
 	}
+	if r := m.run("", "doctor"); !strings.Contains(r.out, "no master key to it") || strings.Contains(r.out, "the first start makes it") {
+		t.Errorf("doctor: %+v", r)
+	}
 	if r := m.run("", "config", "check"); r.code != exitRefused || !strings.Contains(r.err+r.out, "no master key to it") {
 		t.Errorf("config check: %+v", r)
 	}
@@ -119,6 +122,7 @@ func TestDoctorFindsDamage(t *testing.T) {
 	if r := m.run("", "doctor"); r.code != exitRefused || !strings.Contains(r.out, "is damaged") || !strings.Contains(r.out, "put a backup back") {
 		t.Errorf("doctor: %+v", r)
 	}
+	m.onPort().refused("put a backup back", "serve")
 }
 
 // TestNewerSchema: what a newer program did to the schema is named, and one version

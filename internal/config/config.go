@@ -43,7 +43,7 @@ type Config struct {
 
 	DataDir             string `env:"DATA_DIR" group:"Storage" default:"./keystone-data" example:"/var/lib/keystone" help:"Folder for the SQLite database and the generated master key."`
 	DatabaseURL         Secret `env:"DATABASE_URL" auto:"SQLite, keystone.db in DATA_DIR" example:"postgres://keystone:PASSWORD@db.example.com/keystone?sslmode=verify-full" help:"A path or sqlite: is SQLite: sqlite:///./x.db is relative, sqlite:////var/lib/x.db absolute; sqlite+aiosqlite: and sqlite+pysqlite: are the same. postgres:, postgresql: and postgresql+asyncpg: are PostgreSQL."`
-	DatabasePoolSize    int    `env:"DATABASE_POOL_SIZE" default:"20" min:"1" max:"1000" example:"20" help:"Connections to PostgreSQL that are kept open."`
+	DatabasePoolSize    int    `env:"DATABASE_POOL_SIZE" default:"20" min:"1" max:"1000" example:"20" help:"Connections to PostgreSQL that are kept open; fewer than 4 count as 4."`
 	DatabaseMaxOverflow int    `env:"DATABASE_MAX_OVERFLOW" default:"0" min:"0" max:"1000" example:"10" help:"Connections beyond the pool size while it is busy."`
 	RedisURL            Secret `env:"REDIS_URL" auto:"none: limits are counted in memory, per node" example:"redis://cache.example.com:6379/0" help:"Redis or Valkey, shared by the nodes for rate limits. redis:, rediss: (TLS) or unix:."`
 	RedisPassword       Secret `env:"REDIS_PASSWORD" example:"PASSWORD" help:"Password for REDIS_URL, where it is not in it."`

@@ -55,7 +55,7 @@ func (l *loading) refuse(name, what string) {
 	if o, ok := l.origins[name]; ok {
 		p.Name, p.Where = o.name, o.where
 	}
-	if f.example != "" {
+	if f.example != "" && !(f.secret && strings.HasSuffix(p.Name, "_FILE")) { // beside a file it would be a second value, and of a key a new one
 		p.Example = name + "=" + f.example
 	}
 	l.problems = append(l.problems, p)

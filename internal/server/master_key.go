@@ -25,7 +25,7 @@ func MasterKey(c *config.Config) (secret.MasterKey, error) {
 		return key, nil
 	}
 	if c.Postgres() {
-		return secret.MasterKey{}, fmt.Errorf("MASTER_KEY is not set: with PostgreSQL every node needs the same one; make it with `openssl rand -base64 32`")
+		return secret.MasterKey{}, fmt.Errorf("MASTER_KEY is not set: with PostgreSQL every node needs the same one, that of the database; for a new database make it with `openssl rand -base64 32`")
 	}
 	begins, err := NewDatabase(c)
 	if err != nil {
@@ -48,8 +48,10 @@ func NewDatabase(c *config.Config) (bool, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return true, nil
+	case errors.Is(err, fs.ErrPermission):
+		return false, fmt.Errorf("This user may not look at the database: %w. Run it as the user of the service", err)
 	case err != nil:
-		return false, fmt.Errorf("DATABASE_URL: %w", err)
+		return false, fmt.Errorf("The database cannot be looked at: %w; check DATABASE_URL and DATA_DIR", err)
 	}
 	return info.Size() == 0, nil
 }

@@ -92,6 +92,9 @@ func (p *Parts) build(ctx context.Context, o Options) (err error) {
 	if p.Policy, err = Policy(c); err != nil {
 		return err
 	}
+	if err = token.KeepMaster(ctx, p.Store, p.Master); err != nil {
+		return err
+	}
 	if p.Ring, err = token.NewRing(ctx, token.RingOptions{
 		Store: p.Store, Master: p.Master, Algorithm: c.JWTAlgorithm, HMACKey: []byte(c.JWTSecretKey.Reveal()),
 		MaxAge: c.JWKSMaxAge, Rotate: c.KeyRotation,

@@ -166,17 +166,6 @@ func (r *Ring) open(k store.SealedKey) (crypto.Signer, error) {
 	return key, nil
 }
 
-// CheckMaster refuses a master key under which the signing keys of the database were
-// not sealed. One of them tells; a database without any tells nothing.
-func CheckMaster(ctx context.Context, s *store.Store, master secret.MasterKey) error {
-	keys, err := s.SigningKeys(ctx)
-	if err != nil || len(keys) == 0 {
-		return err
-	}
-	_, err = (&Ring{o: RingOptions{Master: master}}).open(keys[len(keys)-1])
-	return err
-}
-
 // encodeJWKS prepares the JWK set (RFC 7517): every key that verifies or soon
 // will.
 func (s *snapshot) encodeJWKS(now time.Time) error {
