@@ -76,7 +76,7 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 	}
 	by := httpio.Actor(ctx).AsUser(u.ID, u.Username, c.ID, what.SessionID)
 	signIn := keystone.SignIn{At: what.AuthTime, ACR: what.ACR, AMR: what.AMR, Claims: opened(what.Request.IDTokenClaims, what.Scopes)}
-	return s.encryptedID(ctx, c)(s.Issuer.Issue(ctx, by, token.Request{
+	t, err := s.Issuer.Issue(ctx, by, token.Request{
 		GrantType: a.grantType, Client: c, UserID: what.UserID, Within: keystone.Intersect(what.Scopes, what.Request.Scopes), Audiences: audiences, Details: details,
 		ID: func(ctx context.Context) (token.IDToken, error) {
 			id, err := s.idToken(ctx, c, u.ID, signIn)
@@ -104,7 +104,8 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 			}
 			return w, nil
 		},
-	}))
+	})
+	return s.encryptedID(ctx, c)(t, ofGrant(ctx, a.audiences, err))
 }
 
 // idToken is what an ID token says of a person who has signed in like that, by name as

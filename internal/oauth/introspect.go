@@ -162,7 +162,7 @@ func (s *Slice) inspect(ctx context.Context, c keystone.Client, raw string) (int
 	if strings.HasPrefix(raw, secret.RefreshToken) {
 		return s.inspectRefresh(ctx, c, raw)
 	}
-	t, err := s.Verifier.Inspect(ctx, raw)
+	t, err := s.Verifier.Introspect(ctx, raw)
 	if err != nil {
 		return introspection{}, err
 	}
