@@ -283,3 +283,199 @@ func TestExplainWhy(t *testing.T) {
 		t.Errorf("registration without its token: %s", raw)
 	}
 }
+
+// TestExplainToken: each access token that is refused says its own reason to who
+// explains it, and the answer says none.
+func TestExplainToken(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
+		s.CreateScope("orders:read")
+		of := func(name string) (keystonetest.User, keystonetest.Tokens) {
+			u := s.CreateUser(name)
+			return u, s.SignIn(u)
+		}
+		service := func(format string) (keystonetest.Client, string) {
+			c := s.CreateClient(keystone.Client{AccessTokenFormat: format, Scopes: []string{"orders:read"}, Audiences: []string{api1}})
+			return c, s.ServiceToken(c)
+		}
+		jane, signed := of("jane")
+		app := webClient(s)
+		_, oidc := redeem(t, s, app, signedIn(t, s, jane, app).code(app, "scope", "openid"))
+		foreign := keystonetest.Start(t)
+		moved := s.AddNode(func(n *keystonetest.Server) { n.Issuer = "http://localhost:1" })
+
+		out, gone, disabled := s.CreateUser("out"), s.CreateUser("gone"), s.CreateUser("off")
+		outTokens, goneTokens, disabledTokens := s.SignIn(out), s.SignIn(gone), s.SignIn(disabled)
+		admin := s.Admin()
+		must := func(status, want int) {
+			t.Helper()
+			if status != want {
+				t.Fatal("status", status)
+			}
+		}
+		must(s.Call(http.MethodDelete, "/api/v1/users/"+out.ID+"/sessions", admin, nil, nil), http.StatusNoContent)
+		must(s.Call(http.MethodDelete, "/api/v1/users/"+gone.ID, admin, nil, nil), http.StatusNoContent)
+		must(s.Call(http.MethodPatch, "/api/v1/users/"+disabled.ID, admin, map[string]any{"enabled": false}, nil), http.StatusOK)
+		_, reused := of("reused")
+		must(s.Call(http.MethodPost, "/api/v1/auth/revoke", "", map[string]any{"token": reused.RefreshToken}, nil), http.StatusOK)
+		_, revoked := of("revoked")
+		must(s.Call(http.MethodPost, "/api/v1/auth/revoke", "", map[string]any{"token": revoked.AccessToken}, nil), http.StatusOK)
+		opaque, opaqueToken := service(keystone.FormatOpaque)
+		must(s.Call(http.MethodPost, "/api/v1/auth/revoke", "", map[string]any{"token": opaqueToken, "client_id": opaque.ID, "client_secret": opaque.Secret}, nil), http.StatusOK)
+		off, offToken := service("")
+		again, againToken := service("")
+		deleted, deletedToken := service("")
+		must(s.Call(http.MethodPatch, "/api/v1/admin/clients/"+off.ID, admin, map[string]any{"enabled": false}, nil), http.StatusOK)
+		for _, enabled := range []bool{false, true} {
+			must(s.Call(http.MethodPatch, "/api/v1/admin/clients/"+again.ID, admin, map[string]any{"enabled": enabled}, nil), http.StatusOK)
+		}
+		must(s.Call(http.MethodDelete, "/api/v1/admin/clients/"+deleted.ID, admin, nil, nil), http.StatusNoContent)
+		other, _ := service("")
+		elsewhere := s.ServiceTokenFor(other, api1)
+
+		type refusal struct{ name, id, why string }
+		var list []refusal
+		const answer = "The access token is not valid (any more). Sign in or refresh to get another."
+		refused := func(name string, node *keystonetest.Server, token, why string) {
+			t.Helper()
+			resp := get(t, node, "/api/v1/users/me", token)
+			defer func() { _ = resp.Body.Close() }()
+			var body struct {
+				Description string `json:"error_description"`
+			}
+			if err := json.NewDecoder(resp.Body).Decode(&body); err != nil || resp.StatusCode != http.StatusUnauthorized || body.Description != answer {
+				t.Errorf("%s: %d %q %v", name, resp.StatusCode, body.Description, err)
+			}
+			list = append(list, refusal{name, resp.Header.Get("X-Request-Id"), why})
+		}
+		explained := func() {
+			t.Helper()
+			for _, r := range list {
+				got, raw := explain(t, s, s.Admin(), r.id)
+				if got.Refused != "access token" || got.Facts["why"] == "" || !strings.Contains(got.Facts["why"], r.why) {
+					t.Errorf("%s: want %q: %s", r.name, r.why, raw)
+				}
+				if strings.Contains(raw, "ks_") || strings.Contains(raw, "eyJ") {
+					t.Errorf("%s: something of value in %s", r.name, raw)
+				}
+			}
+			list = nil
+		}
+		good := signed.AccessToken
+		last := good[len(good)-10:]
+		refused("garbage", s, "xx", "it is no access token of this server")
+		refused("half of one", s, good[:len(good)/2], "")
+		refused("no such opaque one", s, secret.New(secret.AccessToken), "there is no such token")
+		refused("refresh token", s, signed.RefreshToken, "it is a refresh token")
+		refused("ID token", s, oidc["id_token"].(string), "an ID token")
+		refused("broken signature", s, strings.TrimSuffix(good, last)+strings.Repeat("A", len(last)), "its signature is not right")
+		refused("another server's", s, foreign.Admin(), "it is signed by no key of this server")
+		refused("another issuer's", moved, good, "it is another issuer's")
+		refused("another audience", s, elsewhere, "it is meant for others")
+		explained() // of one address only so many a second are kept
+		refused("session ended", s, outTokens.AccessToken, "its family of tokens was revoked: "+keystone.EndRevoked)
+		refused("refresh token revoked", s, reused.AccessToken, "its family of tokens was revoked: "+keystone.EndTokenRevoked)
+		refused("user deleted", s, goneTokens.AccessToken, "there is no such user any more")
+		refused("user disabled", s, disabledTokens.AccessToken, "the user is disabled")
+		refused("revoked", s, revoked.AccessToken, "it was revoked")
+		refused("opaque, revoked", s, opaqueToken, "it was revoked")
+		refused("client disabled", s, offToken, "the client is disabled")
+		refused("client disabled and enabled", s, againToken, "all tokens of the client")
+		refused("client deleted", s, deletedToken, "there is no such client any more")
+		explained()
+
+		k := newProofKey(t, s)
+		tv := k.post(s, tokenPath, credentials(other, "grant_type", keystone.GrantClientCredentials), k.proof(http.MethodPost, tokenPath))
+		bound, _ := tv.body["access_token"].(string)
+		atKey := func(name, why string, a answered) {
+			t.Helper()
+			if a.status != http.StatusUnauthorized {
+				t.Errorf("%s: %d %v", name, a.status, a.body)
+			}
+			list = append(list, refusal{name, a.header.Get("X-Request-Id"), why})
+		}
+		for _, path := range []string{"/api/v1/users/me", "/oauth2/userinfo"} {
+			atKey("bound under Bearer at "+path, "came as a bearer token", k.call(s, http.MethodGet, path, "Bearer", bound))
+			atKey("plain under DPoP at "+path, "bound to no DPoP key", k.uses(s, http.MethodGet, path, good))
+			atKey("another key at "+path, "bound to another DPoP key", newProofKey(t, s).uses(s, http.MethodGet, path, bound))
+		}
+		atKey("user disabled at userinfo", "the user is disabled", k.call(s, http.MethodGet, "/oauth2/userinfo", "Bearer", disabledTokens.AccessToken))
+
+		explained()
+		_, late := service(keystone.FormatOpaque)
+		s.Clock.Move(16 * time.Minute)
+		refused("expired", s, good, "it has expired")
+		refused("opaque, expired", s, late, "it has expired")
+		explained()
+		key := s.Admin()
+		var keys struct {
+			Items []struct{ KID, Alg, State string }
+		}
+		must(s.Call(http.MethodGet, "/api/v1/admin/keys", key, nil, &keys), http.StatusOK)
+		for _, k := range keys.Items {
+			if k.Alg == keystone.ES256 && k.State == string(keystone.KeyCurrent) {
+				must(s.Call(http.MethodDelete, "/api/v1/admin/keys/"+k.KID, s.Admin(), nil, nil), http.StatusNoContent)
+				break
+			}
+		}
+		s.Clock.Move(8 * time.Minute) // its half life: the next one is new
+		refused("key revoked", s, key, "the key that it is signed with is revoked")
+		explained()
+	})
+}
+
+// TestExplainLinks: a worn setup or reset link is a refusal with a reason, and no
+// fault of the server.
+func TestExplainLinks(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
+		open := func(path string, status int) string {
+			t.Helper()
+			resp := get(t, s, path, "")
+			_ = resp.Body.Close()
+			if resp.StatusCode != status {
+				t.Errorf("%s: %d, want %d", path, resp.StatusCode, status)
+			}
+			return resp.Header.Get("X-Request-Id")
+		}
+		setup := open("/setup?token=zz", http.StatusUnauthorized)
+		admin := s.Admin()
+		for _, test := range []struct{ id, code, by, fix string }{
+			{setup, "authentication_failed", "setup link", "keystone setup-link"},
+			{open("/setup?token=zz", http.StatusGone), "conflict", "setup link", "The setup is done"},
+			{open("/reset?token=zz", http.StatusUnauthorized), "authentication_failed", "reset link", "Ask whoever gave it to you"},
+		} {
+			if got, raw := explain(t, s, admin, test.id); got.Error != test.code || got.Refused != test.by || !strings.Contains(got.Fix, test.fix) {
+				t.Errorf("want %+v: %s", test, raw)
+			}
+		}
+		var none struct {
+			Description string `json:"error_description"`
+		}
+		if status := s.Call(http.MethodGet, "/api/v1/admin/traces/no-such-request", admin, nil, &none); status != http.StatusNotFound || !strings.Contains(none.Description, "Not kept are") {
+			t.Errorf("%d %q", status, none.Description)
+		}
+	})
+}
+
+// TestExplainAttempts: attempts count before their password is looked at, so the
+// refusal of one too many does not say that the others were wrong.
+func TestExplainAttempts(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
+		admin, jane := s.Admin(), s.CreateUser("jane")
+		for range 10 {
+			body := m{"username": jane.Username, "password": "wrong"}
+			a := as(s, "").json(t, "POST", "/api/v1/auth/login", body)
+			if a.status == http.StatusUnauthorized {
+				continue
+			}
+			a.wants(t, http.StatusTooManyRequests, "one too many")
+			if !strings.Contains(a.body, "failed, or run at once") {
+				t.Error(a.body)
+			}
+			if got, raw := explain(t, s, admin, a.header.Get("X-Request-Id")); got.Refused != "failed attempts" || !strings.Contains(got.Facts["why"], "before its password is looked at") {
+				t.Error(raw)
+			}
+			return
+		}
+		t.Error("nothing stopped them")
+	})
+}

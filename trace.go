@@ -84,3 +84,6 @@ func Fact(ctx context.Context, name, value string) {
 // Came returns the checks that the request came to, in order, and what they
 // compared.
 func (c *Checks) Came() ([]string, map[string]string) { return c.names[:c.n], c.facts }
+
+// ErrNoTrace answers whoever asks why a request was refused of which nothing is kept.
+var ErrNoTrace = Fail(NotFound, "There is no such refused request with this id in the last day. Not kept are refusals of addresses that no route has (404, 405), and those above what is kept of one address, 20 a second, and of all: the access log has every one.")

@@ -42,6 +42,9 @@ func explainCommand(a *app) *cobra.Command {
 	return &cobra.Command{Use: "explain REQUEST_ID", Short: "Say why a request was refused in the last day", Args: cobra.ExactArgs(1),
 		RunE: a.withStore(func(ctx context.Context, s *store.Store, args []string) error {
 			list, err := s.Traces(ctx, args[0])
+			if keystone.KindOf(err) == keystone.NotFound {
+				err = keystone.ErrNoTrace
+			}
 			if err != nil {
 				return err
 			}

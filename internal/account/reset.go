@@ -6,6 +6,7 @@ import (
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
+	"github.com/keystone-auth/keystone/internal/proof"
 	"github.com/keystone-auth/keystone/web"
 )
 
@@ -32,12 +33,13 @@ type resetForm struct {
 // scanners follow links (K4).
 func (s *Slice) resetPage(w http.ResponseWriter, r *http.Request) error {
 	token := r.URL.Query().Get("token")
+	keystone.Checking(r.Context(), "reset link")
 	good, err := s.Proof.ResetGood(r.Context(), token)
 	if err != nil {
 		return err
 	}
 	if !good {
-		return s.refuseReset(w, r)
+		return s.refuseReset(w, r, proof.ErrReset)
 	}
 	form := s.resetFields(token)
 	form.Fill("", nil)
@@ -54,8 +56,7 @@ func (s *Slice) reset(w http.ResponseWriter, r *http.Request) error {
 	err = s.Proof.Reset(r.Context(), httpio.Actor(r.Context()), token, values.Get("password"), s.Policy)
 	switch {
 	case keystone.KindOf(err) == keystone.Unauthenticated:
-		httpio.ExchangeOf(r.Context()).Err = err
-		return s.refuseReset(w, r)
+		return s.refuseReset(w, r, err)
 	case err != nil:
 		return s.again(w, r, "reset", s.resetFields(token), err)
 	}
@@ -65,7 +66,9 @@ func (s *Slice) reset(w http.ResponseWriter, r *http.Request) error {
 	}})
 }
 
-func (s *Slice) refuseReset(w http.ResponseWriter, r *http.Request) error {
+// refuseReset says so on a page; why is for the log and the trace.
+func (s *Slice) refuseReset(w http.ResponseWriter, r *http.Request, why error) error {
+	httpio.ExchangeOf(r.Context()).Err = why
 	return s.Pages.Render(w, r, http.StatusUnauthorized, "message", web.Page{Failed: true, Data: web.Message{
 		Title: "reset.bad_title",
 		Lines: []web.Text{web.Say("reset.bad"), web.Say("reset.bad_ask")},

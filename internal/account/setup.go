@@ -1,7 +1,6 @@
 package account
 
 import (
-	"errors"
 	"net/http"
 
 	"github.com/keystone-auth/keystone"
@@ -70,6 +69,7 @@ func (s *Slice) setup(w http.ResponseWriter, r *http.Request) error {
 // It asks in this order, because a link is used in the transaction that closes
 // the setup: whoever finds it used finds the setup closed.
 func (s *Slice) refuseSetup(w http.ResponseWriter, r *http.Request, token string) (done bool, err error) {
+	keystone.Checking(r.Context(), "setup link")
 	good, err := s.Store.SetupTokenGood(r.Context(), token)
 	if err != nil || good {
 		return false, err
@@ -78,13 +78,15 @@ func (s *Slice) refuseSetup(w http.ResponseWriter, r *http.Request, token string
 	if err != nil {
 		return false, err
 	}
-	httpio.ExchangeOf(r.Context()).Err = errSetupLink
+	x := httpio.ExchangeOf(r.Context())
 	if !needed {
+		x.Err = errSetupDone
 		return true, s.Pages.Render(w, r, http.StatusGone, "message", web.Page{Failed: true, Data: web.Message{
 			Title: "setup.closed_title",
 			Lines: []web.Text{web.Say("setup.closed"), web.Say("setup.closed_audit")},
 		}})
 	}
+	x.Err = errSetupLink
 	return true, s.Pages.Render(w, r, http.StatusUnauthorized, "message", web.Page{Failed: true, Data: web.Message{
 		Title:   "setup.bad_title",
 		Lines:   []web.Text{web.Say("setup.bad"), web.Say("setup.bad_command")},
@@ -92,7 +94,11 @@ func (s *Slice) refuseSetup(w http.ResponseWriter, r *http.Request, token string
 	}})
 }
 
-var errSetupLink = errors.New("setup link is not good")
+// What the log and the trace say; the pages say it in their own words.
+var (
+	errSetupLink = keystone.Fail(keystone.Unauthenticated, "The setup link does not work (any more). Make another one: keystone setup-link.")
+	errSetupDone = keystone.Fail(keystone.Conflict, "The setup is done: there is an administrator already. Sign in as one, or make one with keystone user create --role admin.")
+)
 
 func (s *Slice) setupFields(in setupForm) web.Form {
 	return web.Form{

@@ -45,6 +45,9 @@ type explainAnswer struct {
 // explain serves GET /api/v1/admin/traces/{request_id}.
 func (s *Slice) explain(ctx context.Context, in *explainRequest) (*explainAnswer, error) {
 	list, err := s.Store.Traces(ctx, in.RequestID)
+	if keystone.KindOf(err) == keystone.NotFound {
+		err = keystone.ErrNoTrace
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -46,11 +46,11 @@ func (c *Checker) Password(ctx context.Context, by keystone.Actor, name, browser
 	n := countersOf(login, name, by.Source)
 	counted, err := c.count(ctx, store.AttemptKey{Key: n.perName(name), Free: freeNamed})
 	if err != nil {
-		return Proof{}, err
+		return Proof{}, limited(ctx, err, hereTooMany)
 	}
 	crowd, err := c.countCrowd(ctx, by, n, digest(name), browser)
 	if err != nil {
-		return Proof{}, c.notMade(ctx, err, counted)
+		return Proof{}, limited(ctx, c.notMade(ctx, err, counted), crowdTooMany)
 	}
 	silent, err := c.Store.CountAttempt(ctx, store.AttemptKey{Key: n.perSource(), Free: freeSource})
 	if err != nil {
@@ -70,11 +70,11 @@ func (c *Checker) PasswordOf(ctx context.Context, by keystone.Actor, userID, pas
 	n := countersOf(login, userID, by.Source)
 	counted, err := c.count(ctx, store.AttemptKey{Key: n.perSource(), Free: freeNamed})
 	if err != nil {
-		return Proof{}, err
+		return Proof{}, limited(ctx, err, hereTooMany)
 	}
 	crowd, err := c.countCrowd(ctx, by, n, digest(login.Username), "")
 	if err != nil {
-		return Proof{}, c.notMade(ctx, err, counted)
+		return Proof{}, limited(ctx, c.notMade(ctx, err, counted), crowdTooMany)
 	}
 	return c.verify(ctx, by, attempt{login: login, counters: n, counted: []store.Attempt{counted, crowd}, purpose: "confirmation"}, password)
 }
@@ -130,7 +130,23 @@ func (c *Checker) notMade(ctx context.Context, err error, counted ...store.Attem
 	return err
 }
 
-var errWait = keystone.Fail(keystone.Limited, "There were too many failed attempts. Wait, then try again.")
+// errWait is true of attempts that failed and of right ones that run at the same time:
+// which they are is not known while they run.
+var errWait = keystone.Fail(keystone.Limited, "Too many attempts on this account failed, or run at once. Wait, then try again.")
+
+// What is counted, for whoever explains a refusal.
+const (
+	hereTooMany  = "attempts on this name from this network that failed, or still run: each counts before its password is looked at, and a right one ends the count"
+	crowdTooMany = "attempts on this account, or wrong passwords of the whole server, from everywhere: they refuse only where the account was not signed in before"
+)
+
+// limited notes what was too many, where that is why.
+func limited(ctx context.Context, err error, what string) error {
+	if keystone.KindOf(err) == keystone.Limited {
+		keystone.Fact(ctx, "why", what)
+	}
+	return err
+}
 
 // attempt is one password under examination.
 type attempt struct {

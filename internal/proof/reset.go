@@ -16,8 +16,8 @@ import (
 // resetLife is how long a reset link works.
 const resetLife = time.Hour
 
-// errReset answers every reset link that is not good, whatever the reason.
-var errReset = keystone.Fail(keystone.Unauthenticated, "This link was used, replaced or has expired. Ask whoever gave it to you for a new one.")
+// ErrReset answers every reset link that is not good, whatever the reason.
+var ErrReset = keystone.Fail(keystone.Unauthenticated, "This link was used, replaced or has expired. Ask whoever gave it to you for a new one.")
 
 // StartReset takes the user's password away, ends all their sessions and returns
 // the bearer value of a link under which they choose a new one. An
@@ -112,14 +112,14 @@ func (c *Checker) Reset(ctx context.Context, by keystone.Actor, value, newPasswo
 		}
 		rights, bound := strings.CutPrefix(payload, resetPayload(login)+" ")
 		if !ok || !login.Enabled || !bound {
-			return errReset
+			return ErrReset
 		}
 		state, err := tx.UserState(ctx, login.UserID)
 		if err != nil {
 			return err
 		}
 		if !coveredBy(rights, state.Scopes) {
-			return errReset
+			return ErrReset
 		}
 		u, err := tx.User(ctx, login.UserID)
 		if err != nil {
@@ -132,7 +132,7 @@ func (c *Checker) Reset(ctx context.Context, by keystone.Actor, value, newPasswo
 		owner.FirstParty = true
 		return tx.SetPassword(ctx, owner, login.UserID, hash, "")
 	})
-	if errors.Is(err, error(errReset)) {
+	if errors.Is(err, error(ErrReset)) {
 		return c.refuseReset(ctx, by, value)
 	}
 	return err
@@ -142,7 +142,7 @@ func (c *Checker) Reset(ctx context.Context, by keystone.Actor, value, newPasswo
 // could fill the trail.
 func (c *Checker) refuseReset(ctx context.Context, by keystone.Actor, value string) error {
 	if !secret.WellFormed(secret.OneTime, value) || c.Denied == nil {
-		return errReset
+		return ErrReset
 	}
 	switch known, err := c.Store.KnownOnce(ctx, store.SingleUseReset, value); {
 	case err != nil:
@@ -150,5 +150,5 @@ func (c *Checker) refuseReset(ctx context.Context, by keystone.Actor, value stri
 	case known:
 		c.Denied(ctx, by, "reset_link")
 	}
-	return errReset
+	return ErrReset
 }

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -22,19 +23,87 @@ type Inspection struct {
 // refused with one and the same error. What it reads is at most a second old. A
 // JWT may have expired by the leeway; see Living.
 func (v *Verifier) Inspect(ctx context.Context, raw string) (Inspection, error) {
-	c, stored, err := v.claims(ctx, raw)
+	t, active, err := v.inspect(ctx, raw)
+	if err == nil && !active {
+		err = v.ended(ctx, t.Claims)
+	}
 	if err != nil {
 		return Inspection{}, err
+	}
+	return t, nil
+}
+
+// Introspect is Inspect for whoever is only told that a token is not active (RFC 7662
+// section 2.2): nothing is read to find out what ended it.
+func (v *Verifier) Introspect(ctx context.Context, raw string) (Inspection, error) {
+	t, active, err := v.inspect(ctx, raw)
+	if err == nil && !active {
+		err = errToken
+	}
+	if err != nil {
+		return Inspection{}, err
+	}
+	return t, nil
+}
+
+func (v *Verifier) inspect(ctx context.Context, raw string) (t Inspection, active bool, err error) {
+	c, stored, err := v.claims(ctx, raw)
+	if err != nil {
+		return Inspection{}, false, err
 	}
 	state, err := v.store.TokenState(ctx, store.TokenRef{JTI: c.JTI, UserID: c.UserID(), ClientID: c.ClientID, GrantID: c.GrantID, Stored: stored})
 	if err != nil {
-		return Inspection{}, err
+		return Inspection{}, false, err
 	}
 	if !state.Active {
-		return Inspection{}, errToken
+		return Inspection{Claims: c}, false, nil
 	}
 	c.Scopes = keystone.Intersect(c.Scopes, state.Scopes)
-	return Inspection{Claims: c, Name: state.Name, Client: state.Client}, nil
+	return Inspection{Claims: c, Name: state.Name, Client: state.Client}, true, nil
+}
+
+// ended refuses a token that was good, and notes what ended it. It is asked once the
+// token is refused, so it costs whoever has a good one nothing; where it cannot be
+// told, the refusal stays the same.
+func (v *Verifier) ended(ctx context.Context, c Claims) error {
+	about(ctx, c)
+	return refuse(ctx, v.whatEnded(ctx, c))
+}
+
+// whatEnded asks in the order of store.TokenState.
+func (v *Verifier) whatEnded(ctx context.Context, c Claims) string {
+	const unknown = "it has ended"
+	if id := c.UserID(); id != "" {
+		switch u, err := v.store.UserState(ctx, id); {
+		case keystone.KindOf(err) == keystone.NotFound:
+			return "there is no such user any more"
+		case err != nil:
+			return unknown
+		case !u.Enabled:
+			return "the user is disabled"
+		}
+		switch g, err := v.store.Grant(ctx, c.GrantID); {
+		case keystone.KindOf(err) == keystone.NotFound:
+			return "its family of tokens is not kept any more: its session ended long ago"
+		case err != nil:
+			return unknown
+		case !g.RevokedAt.IsZero():
+			return "its family of tokens was revoked: " + g.Reason
+		case !v.store.Now().Before(g.EndsAt):
+			return "its family of tokens has reached its end, which is that of the session at the latest"
+		}
+	}
+	switch client, err := v.store.CachedClient(ctx, c.ClientID); {
+	case keystone.KindOf(err) == keystone.NotFound:
+		return "there is no such client any more"
+	case err != nil:
+		return unknown
+	case !client.Enabled:
+		return "the client is disabled"
+	case client.Ended(c.JTI):
+		return "all tokens of the client that were issued until then were revoked"
+	}
+	return "it was revoked"
 }
 
 // Living reports whether the token has not reached its exp: what others are told
@@ -55,17 +124,17 @@ func (v *Verifier) claims(ctx context.Context, raw string) (Claims, *store.Acces
 		return c, nil, err
 	}
 	if !secret.WellFormed(secret.AccessToken, raw) {
-		return Claims{}, nil, errToken
+		return Claims{}, nil, refuse(ctx, notAccess(raw))
 	}
 	t, err := v.store.AccessTokenByHash(ctx, secret.Hash(raw))
 	if keystone.KindOf(err) == keystone.NotFound {
-		return Claims{}, nil, errToken
+		return Claims{}, nil, refuse(ctx, "there is no such token, or not any more: they are kept until they expire")
 	}
 	if err != nil {
 		return Claims{}, nil, err
 	}
 	if !v.store.Now().Before(t.ExpiresAt) {
-		return Claims{}, nil, errToken
+		return Claims{}, nil, expired(ctx, Claims{Subject: cmp.Or(t.UserID, t.ClientID), ClientID: t.ClientID, ExpiresAt: t.ExpiresAt})
 	}
 	act, err := parseAct(t.Act)
 	if err != nil {
@@ -75,10 +144,7 @@ func (v *Verifier) claims(ctx context.Context, raw string) (Claims, *store.Acces
 	if err != nil {
 		return Claims{}, nil, err
 	}
-	c := Claims{Issuer: v.issuer, Audiences: t.Audiences, Subject: t.UserID, ClientID: t.ClientID, Scopes: t.Scopes,
+	c := Claims{Issuer: v.issuer, Audiences: t.Audiences, Subject: cmp.Or(t.UserID, t.ClientID), ClientID: t.ClientID, Scopes: t.Scopes,
 		SessionID: t.SessionID, GrantID: t.GrantID, JTI: t.JTI, IssuedAt: t.IssuedAt, ExpiresAt: t.ExpiresAt, Bound: t.Bound, Act: act, Details: details}
-	if c.Subject == "" {
-		c.Subject = c.ClientID
-	}
 	return c, &t, nil
 }

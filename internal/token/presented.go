@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/keystone-auth/keystone"
 )
@@ -39,8 +40,10 @@ func (v *Verifier) InspectPresented(ctx context.Context, p Presented) (Inspectio
 func (v *Verifier) held(ctx context.Context, t Inspection, p Presented) error {
 	switch {
 	case !p.DPoP && t.Bound.JKT != "":
+		keystone.Fact(ctx, "why", "it is bound to a DPoP key and came as a bearer token")
 		return ErrBound
 	case p.DPoP && t.Bound.JKT == "":
+		keystone.Fact(ctx, "why", "it is bound to no DPoP key and came with a proof of one")
 		return errNotBound
 	case p.DPoP && len(p.Proofs) == 0:
 		return unauthenticated(errProofCount)
@@ -54,9 +57,26 @@ func (v *Verifier) held(ctx context.Context, t Inspection, p Presented) error {
 		return unauthenticated(err)
 	}
 	if !t.Bound.HeldBy(s.Confirmation) {
+		if shown := s.Confirmation; t.Bound.JKT != "" && t.Bound.JKT != shown.JKT {
+			differ(ctx, "DPoP key", t.Bound.JKT, shown.JKT)
+		} else {
+			differ(ctx, "TLS client certificate", t.Bound.X5T, shown.X5T)
+		}
 		return errNotHeld
 	}
 	return unauthenticated(v.proofs.Spend(ctx, s))
+}
+
+// differ notes that a token is bound to another key than the one that was shown. The
+// thumbprints are those of public keys.
+func differ(ctx context.Context, what, bound, shown string) {
+	why := "it is bound to another " + what + " than the one that was shown"
+	if shown == "" {
+		why = "it is bound to a " + what + ", and none was shown"
+	}
+	keystone.Fact(ctx, "why", why)
+	keystone.Fact(ctx, "thumbprint that it is bound to", bound)
+	keystone.Fact(ctx, "thumbprint that was shown", shown)
 }
 
 // unauthenticated makes a refusal of a proof one of the token that it came with
@@ -79,7 +99,9 @@ func (v *Verifier) AuthenticatePresented(ctx context.Context, p Presented) (keys
 		return keystone.Actor{}, err
 	}
 	if !slices.Contains(t.Audiences, v.issuer) {
-		return keystone.Actor{}, errToken
+		about(ctx, t.Claims)
+		keystone.Fact(ctx, "audience of the token", strings.Join(t.Audiences, " "))
+		return keystone.Actor{}, refuse(ctx, "it is meant for others: this server is not in its audience")
 	}
 	return t.Actor(), nil
 }

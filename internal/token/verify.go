@@ -16,6 +16,13 @@ import (
 // (RFC 6750 section 3.1).
 var errToken = keystone.Fail(keystone.Unauthenticated, "The access token is not valid (any more). Sign in or refresh to get another.")
 
+// refuse refuses a token and notes the reason for whoever explains the refusal later:
+// the answer never says it.
+func refuse(ctx context.Context, why string) error {
+	keystone.Fact(ctx, "why", why)
+	return errToken
+}
+
 const (
 	leeway     = 10 * time.Second // for the clock of the node that issued a token
 	maxToken   = 16 << 10
@@ -47,13 +54,13 @@ func NewVerifier(s *store.Store, ring *Ring, issuer string, proofs *Proofs) *Ver
 // every time.
 func (v *Verifier) parse(ctx context.Context, raw string) (Claims, error) {
 	if len(raw) > maxToken {
-		return Claims{}, errToken
+		return Claims{}, refuse(ctx, "it is longer than any token of this server")
 	}
 	hash := string(secret.Hash(raw))
 	found, ok := v.known.GetIfPresent(hash)
 	if ok {
 		if _, _, valid, err := v.ring.verifyKey(ctx, found.kid); err != nil || !valid {
-			return Claims{}, refused(err)
+			return Claims{}, v.badKey(ctx, found.kid, err)
 		}
 	} else {
 		var err error
@@ -64,17 +71,37 @@ func (v *Verifier) parse(ctx context.Context, raw string) (Claims, error) {
 	}
 	now := v.store.Now()
 	c := found.claims
-	if !now.Before(c.ExpiresAt.Add(leeway)) || now.Before(c.IssuedAt.Add(-leeway)) {
-		return Claims{}, errToken
+	if !now.Before(c.ExpiresAt.Add(leeway)) {
+		return Claims{}, expired(ctx, c)
+	}
+	if now.Before(c.IssuedAt.Add(-leeway)) {
+		return Claims{}, refuse(ctx, "it was issued in the future: the clocks of the nodes differ")
 	}
 	return c, nil
 }
 
-func refused(err error) error {
+func expired(ctx context.Context, c Claims) error {
+	about(ctx, c)
+	keystone.Fact(ctx, "expired at", c.ExpiresAt.Format(time.RFC3339))
+	return refuse(ctx, "it has expired")
+}
+
+// about notes whose a token is that was ours.
+func about(ctx context.Context, c Claims) {
+	keystone.Fact(ctx, "subject of the token", c.Subject)
+	keystone.Fact(ctx, "client of the token", c.ClientID)
+}
+
+// badKey refuses a token whose key does not verify; err is why that cannot be told.
+func (v *Verifier) badKey(ctx context.Context, kid string, err error) error {
 	if err != nil {
 		return err
 	}
-	return errToken
+	why := "it is signed by no key of this server: it is another issuer's, or made up"
+	if _, _, state, err := v.ring.published(ctx, kid); err == nil && state != "" {
+		why = "the key that it is signed with is " + string(state)
+	}
+	return refuse(ctx, why)
 }
 
 // check does what parse remembers: form, type, algorithm and signature (RFC 9068
@@ -82,7 +109,7 @@ func refused(err error) error {
 func (v *Verifier) check(ctx context.Context, raw string) (found verified, err error) {
 	parts := strings.SplitN(raw, ".", 4)
 	if len(parts) != 3 {
-		return found, errToken
+		return found, refuse(ctx, notAccess(raw))
 	}
 	var header struct {
 		Alg  string          `json:"alg"`
@@ -92,42 +119,62 @@ func (v *Verifier) check(ctx context.Context, raw string) (found verified, err e
 	}
 	rawHeader, err := b64.DecodeString(parts[0])
 	if err != nil || json.Unmarshal(rawHeader, &header) != nil || header.Crit != nil {
-		return found, errToken
+		return found, refuse(ctx, "it is no JWT, or one that demands what this server does not know (crit)")
 	}
 	typ := strings.ToLower(header.Typ)
 	if strings.TrimPrefix(typ, "application/") != typeAccess {
-		return found, errToken
+		return found, refuse(ctx, "it is a JWT, but no access token (typ at+jwt): an ID token, for one")
 	}
 	alg, key, valid, err := v.ring.verifyKey(ctx, header.Kid)
-	if err != nil || !valid || header.Alg != alg {
-		return found, refused(err)
+	if err != nil || !valid {
+		return found, v.badKey(ctx, header.Kid, err)
+	}
+	if header.Alg != alg {
+		return found, refuse(ctx, "its alg is not that of the key")
 	}
 	sig, err := b64.DecodeString(parts[2])
 	if err != nil || b64.EncodedLen(len(sig)) != len(parts[2]) { // it skips line breaks: one token has one spelling
-		return found, errToken
+		return found, refuse(ctx, badSignature)
 	}
 	if !verifySignature(alg, key, []byte(raw[:len(parts[0])+1+len(parts[1])]), sig) {
-		return found, errToken
+		return found, refuse(ctx, badSignature)
 	}
 	payload, err := b64.DecodeString(parts[1])
 	var c claimsJSON
 	if err != nil || json.Unmarshal(payload, &c) != nil {
-		return found, errToken
+		return found, refuse(ctx, badClaims)
 	}
-	if c.Issuer != v.issuer || c.Subject == "" || c.ClientID == "" || c.JTI == "" || len(c.Audiences) == 0 {
-		return found, errToken
+	if c.Issuer != v.issuer {
+		keystone.Fact(ctx, "issuer of the token", c.Issuer)
+		return found, refuse(ctx, "it is another issuer's: ISSUER was different when it was issued")
+	}
+	if c.Subject == "" || c.ClientID == "" || c.JTI == "" || len(c.Audiences) == 0 {
+		return found, refuse(ctx, badClaims)
 	}
 	if c.Issued <= 0 || c.Expires <= c.Issued || c.NotBefore > c.Issued { // ours are good from the moment they are issued
-		return found, errToken
+		return found, refuse(ctx, badClaims)
 	}
 	var bound keystone.Confirmation
 	if c.Bound != nil {
 		if bound = (keystone.Confirmation{JKT: c.Bound.JKT, X5T: c.Bound.X5T}); bound.IsZero() {
-			return found, errToken // bound to something that is not known here
+			return found, refuse(ctx, "it is bound to something that this server does not know")
 		}
 	}
 	return verified{kid: header.Kid, claims: Claims{
 		Issuer: c.Issuer, Audiences: c.Audiences, Subject: c.Subject, ClientID: c.ClientID, Scopes: keystone.SortedSet(c.Scopes),
 		SessionID: c.SessionID, GrantID: c.GrantID, JTI: c.JTI, IssuedAt: time.Unix(c.Issued, 0).UTC(), ExpiresAt: time.Unix(c.Expires, 0).UTC(), Bound: bound, Act: c.Act, Details: c.Details,
 	}}, nil
+}
+
+const (
+	badSignature = "its signature is not right: it was changed, or is not all there"
+	badClaims    = "its claims are not those of an access token of this server"
+)
+
+// notAccess says what a token is that has not the form of an access token.
+func notAccess(raw string) string {
+	if strings.HasPrefix(raw, secret.RefreshToken) {
+		return "it is a refresh token: the access token is the other one"
+	}
+	return "it is no access token of this server, or not all of one"
 }
