@@ -128,6 +128,10 @@ func TestIDTokenOfRefreshForClient(t *testing.T) {
 		if less := idClaims(t, next["id_token"]); less["email"] != nil || less["sub"] != first["sub"] {
 			t.Errorf("without the scope: %v", less)
 		}
+		clear(info)
+		if s.Call(http.MethodGet, "/oauth2/userinfo", next["access_token"].(string), nil, &info); info["sub"] != first["sub"] || len(info) != 1 {
+			t.Errorf("userinfo without the scope: %v", info)
+		}
 
 		// The JSON face gives the same.
 		spa := s.CreateClient(keystone.Client{Name: "Page", Kind: keystone.ClientSPA, RedirectURIs: []string{callback}})

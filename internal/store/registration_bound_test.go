@@ -26,7 +26,7 @@ func TestTakenAtTheSameMoment(t *testing.T) {
 		for range 20 {
 			reg := must[store.Registration](t)(here.RegisterClient(ctx, operator, "", strangers, "", build))
 			again := func(s *store.Store) error {
-				_, err := s.ReplaceRegistration(ctx, operator, reg.Client.ID, reg.Token, "", func(c keystone.Client, r store.Registration) (keystone.Client, error) {
+				_, err := s.ReplaceRegistration(ctx, operator, reg.Client.ID, reg.Token, "a statement", func(c keystone.Client, r store.Registration) (keystone.Client, error) {
 					c.Scopes, c.Name = []string{"openid", "pay"}, c.Name+"."
 					return r.Policy.Apply(c)
 				})
@@ -47,6 +47,9 @@ func TestTakenAtTheSameMoment(t *testing.T) {
 			if c := must[keystone.Client](t)(here.Client(ctx, reg.Client.ID)); !slices.Equal(c.Scopes, []string{"openid"}) {
 				t.Fatalf("%v: %v", errs[1], c.Scopes)
 			}
+		}
+		if stuck, err := here.RawTexts(ctx, `SELECT CAST(deadlocks AS TEXT) FROM pg_stat_database WHERE datname = current_database()`); err == nil && stuck[0] != "0" {
+			t.Errorf("%s times, each waited for the other", stuck[0])
 		}
 		// A client that an administrator narrowed is looked at, and so neither gives way nor goes.
 		untouched := must[store.Registration](t)(here.RegisterClient(ctx, operator, "", strangers, "", build))
