@@ -84,7 +84,7 @@ func TestAttackG7_NearMissesAreAlike(t *testing.T) {
 // shown before anything else, uses it for nothing else, and looks at every living
 // secret whichever was right.
 func TestAttackG7_SecretsMeetAsHashes(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "internal/store/client.go", nil, parser.SkipObjectResolution)
+	file, err := parser.ParseFile(token.NewFileSet(), "internal/store/client_read.go", nil, parser.SkipObjectResolution)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestAttackG7_SecretsMeetAsHashes(t *testing.T) {
 		}
 	}
 	if !found {
-		t.Error("ProveClient is not in internal/store/client.go any more: this test has to follow it")
+		t.Error("ProveClient is not in internal/store/client_read.go any more: this test has to follow it")
 	}
 }
 
@@ -135,9 +135,9 @@ func TestAttackG7_NoComparisonThatStops(t *testing.T) {
 		"cmd/keystone/import_client.go:writeClient":   "the operator's own file, with what was made of it",
 		"internal/account/password.go:changePassword": "two fields of one request",
 		"internal/password/hasher.go:Verify":          "what was typed with its own normal form",
-		"internal/store/audit_seal.go:verifyChain":    "what lies in the database, read by an operator: nobody guesses",
-		"internal/store/audit_seal.go:verifyRows":     "the same",
-		"internal/store/audit_seal.go:PruneAudit":     "the same",
+		"internal/store/audit_verify.go:verifyChain":  "what lies in the database, read by an operator: nobody guesses",
+		"internal/store/audit_verify.go:verifyRows":   "the same",
+		"internal/store/audit_prune.go:PruneAudit":    "the same",
 	}
 	seen := map[string]bool{}
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {

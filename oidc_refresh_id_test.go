@@ -63,7 +63,7 @@ func TestIDTokenOfRefresh(t *testing.T) {
 							t.Errorf("%s: %s", test.name, diff)
 						}
 						now := float64(s.Clock.Now().Unix())
-						if id["iat"] != now || id["exp"].(float64) <= now || id["at_hash"] != halfHash(answer["access_token"]) || id["nonce"] != nil || id["c_hash"] != nil {
+						if id["iat"].(float64) > now || id["iat"].(float64) < now-30 || id["exp"].(float64) <= now || id["at_hash"] != halfHash(answer["access_token"]) || id["nonce"] != nil || id["c_hash"] != nil {
 							t.Errorf("%s: %v", test.name, id)
 						}
 					}

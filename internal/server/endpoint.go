@@ -103,13 +103,13 @@ func (e *endpoint) admit(rec *recorder, r *http.Request) error {
 	return e.allow(rec, r)
 }
 
-// goesThere reports whether a browser is on its way to show what it asks for. A page
-// that is only loaded by another one shows nobody anything, but would take from the
-// limits of everybody at that address. Programs, and old browsers, do not say (Fetch
-// Metadata, W3C).
+// goesThere reports whether a browser is on its way to show what it asks for (Fetch
+// Metadata, W3C). A page that another site's only loads shows nobody anything, but would
+// take from the limits of everybody at that address. Programs and old browsers do not say
+// what site asks; Node.js says a mode, as if it were one.
 func goesThere(r *http.Request) bool {
-	mode := r.Header.Get("Sec-Fetch-Mode")
-	return mode == "" || mode == "navigate"
+	site, mode := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Mode")
+	return mode == "" || mode == "navigate" || site != "cross-site" && site != "same-site"
 }
 
 // authenticate puts the actor of the bearer token into the exchange.

@@ -62,23 +62,25 @@ func TestSecurityHeaders(t *testing.T) {
 // TestPagesAreGoneTo: what another site's page loads as an image or by a script is no
 // visit of a person, and takes from nobody's limit.
 func TestPagesAreGoneTo(t *testing.T) {
-	s, _ := boot(t, with("RATE_LIMIT_PAGE=3/minute"))
+	s, _ := boot(t, with("RATE_LIMIT_PAGE=4/minute"))
 	for i, test := range []struct {
-		mode   string
-		status int
+		mode, site string
+		status     int
 	}{
-		{"no-cors", 403}, {"cors", 403}, {"same-origin", 403}, {"websocket", 403}, {"no-cors", 403},
-		{"navigate", 200}, {"navigate", 200}, {"", 200}, {"navigate", 429},
+		{"no-cors", "cross-site", 403}, {"cors", "cross-site", 403}, {"websocket", "same-site", 403}, {"no-cors", "cross-site", 403}, {"no-cors", "same-site", 403},
+		{"navigate", "cross-site", 200}, {"cors", "", 200}, {"", "", 200}, {"cors", "same-origin", 200}, {"navigate", "none", 429},
 	} {
 		var headers []string
-		if test.mode != "" {
-			headers = []string{"Sec-Fetch-Mode: " + test.mode, "Sec-Fetch-Site: cross-site"}
+		for name, value := range map[string]string{"Sec-Fetch-Mode": test.mode, "Sec-Fetch-Site": test.site} {
+			if value != "" {
+				headers = append(headers, name+": "+value)
+			}
 		}
 		if w := send(s, "GET", "/device", "", headers...); w.Code != test.status {
-			t.Errorf("%d: %q: %d, want %d", i, test.mode, w.Code, test.status)
+			t.Errorf("%d: %+v: %d", i, test, w.Code)
 		}
 	}
-	if w := send(s, "GET", "/health", "", "Sec-Fetch-Mode: cors"); w.Code != 200 {
+	if w := send(s, "GET", "/health", "", "Sec-Fetch-Mode: cors", "Sec-Fetch-Site: cross-site"); w.Code != 200 {
 		t.Errorf("what is no page: %d", w.Code)
 	}
 }
