@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
@@ -85,6 +86,9 @@ func writable(dir string) error {
 		dir = filepath.Dir(dir)
 	}
 	f, err := os.CreateTemp(dir, ".keystone-doctor-")
+	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
+		return fmt.Errorf("%s: %w", dir, failed.Err) // the file's name tells nobody anything
+	}
 	if err != nil {
 		return err
 	}

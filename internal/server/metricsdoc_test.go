@@ -30,7 +30,7 @@ set. Every label has a closed list of values: no caller can make time series. Th
 | ` + "`keystone_outbox_oldest_seconds > 600`" + `, ` + "`keystone_outbox_given_up > 0`" + ` | a client does not take its logout tokens: ` + "`keystone outbox list`" + ` |
 | ` + "`increase(keystone_job_runs_total{result=\"failed\"}[15m]) > 0`" + ` | a background job fails: sweeping, sealing, key rotation |
 | ` + "`keystone_ready == 0`" + ` for minutes | the node wants no requests: ` + "`/ready`" + ` says why |
-| ` + "`keystone_database_up == 0`" + ` | the database does not answer this node; it serves again by itself when it does |
+| ` + "`keystone_database_up == 0`" + ` | the database does not answer this node, or is read-only (a standby); it serves again by itself when it does, or a primary is reached |
 | ` + "`keystone_redis_up == 0`" + ` | each node counts its rate limits alone until Redis is back |
 | ` + "`keystone_tls_certificate_expires_timestamp_seconds - time() < 14 * 86400`" + ` | the certificate was not renewed; a new one in ` + "`TLS_CERT_FILE`" + ` is taken up by itself |
 | ` + "`keystone_signing_key_age_seconds`" + ` far above ` + "`KEY_ROTATION_DAYS`" + ` | keys are not rotated: ` + "`keystone_job_runs_total{job=\"key-rotation\"}`" + ` and the log say why |
