@@ -279,7 +279,7 @@ func TestAttackX8_DatabaseThatOnlyReads(t *testing.T) {
 	if got := reads["introspect"](); got.fields["active"] != true {
 		t.Errorf("the token is %s", got.body)
 	}
-	if got := changes["sign-in"](); !strings.Contains(string(got.body), "The database takes no writes") {
+	if got := changes["sign-in"](); !strings.Contains(got.body, "The database takes no writes") {
 		t.Errorf("it says %s", got.body)
 	}
 	recovers(t, "not ready", func() bool { return s.Call("GET", "/ready", "", nil, nil) == 503 })

@@ -82,7 +82,7 @@ func TestDoctorOfTheKeyFile(t *testing.T) {
 	m := newMachine(t, "")
 	m.ok("migrate")
 	for name, spoil := range map[string]func() error{
-		"may be read by others": func() error { return os.Chmod(m.keyFile(), 0o644) }, //nolint:gosec // that is what is tried
+		"may be read by others": func() error { return os.Chmod(m.keyFile(), 0o644) },
 		"is empty":              func() error { return os.Truncate(m.keyFile(), 0) },
 	} {
 		own, err := os.ReadFile(m.keyFile())

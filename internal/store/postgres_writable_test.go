@@ -73,7 +73,7 @@ func eventually(t *testing.T, what string, do func() error) {
 // TestSeveralHosts: of several servers the one that takes writes is used, wherever it
 // stands in the list.
 func TestSeveralHosts(t *testing.T) {
-	standby, primary := storetest.PostgresURL(t), ""
+	standby := storetest.PostgresURL(t)
 	u, err := url.Parse(standby)
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +83,7 @@ func TestSeveralHosts(t *testing.T) {
 		t.Errorf("none takes writes: %v", err)
 	}
 	storetest.ReadOnly(t, standby, false)
-	primary = hosts(u, "127.0.0.1:1", u.Host)
+	primary := hosts(u, "127.0.0.1:1", u.Host)
 	for _, address := range []string{primary, primary + "&target_session_attrs=read-write"} {
 		if !strings.Contains(address, "?") {
 			address = strings.Replace(address, "&", "?", 1)
