@@ -332,6 +332,7 @@ func TestAttackQ_Bombs(t *testing.T) {
 			}
 			as(s, admin).json(t, "GET", list+join+"limit=1&limit=2", nil).wants(t, 400, "%s: twice", list)
 		}
+		as(s, admin).json(t, "GET", "/api/v1/admin/audit?action=user.create", nil).wants(t, 400, "an action that there is not")
 		for _, q := range []string{"from=0001-01-01T00:00:00Z", "from=9999-12-31T23:59:59Z", "to=0000-01-01T00:00:00Z", "from=x", "action=%25", "action=.", "actor=%00", "target=" + strings.Repeat("a", 10000)} {
 			if got := as(s, admin).json(t, "GET", "/api/v1/admin/audit?"+q, nil); got.status >= 500 {
 				t.Errorf("audit?%.50s answered %d %s", q, got.status, got.body)

@@ -49,7 +49,7 @@ const (
 	ActScopeCreated        = "scope.created"                // A scope was made.
 	ActScopeUpdated        = "scope.updated"                // The description of a scope was changed.
 	ActScopeDeleted        = "scope.deleted"                // A scope was deleted.
-	ActClientCreated       = "client.created"               // A client was made, or registered itself.
+	ActClientCreated       = "client.created"               // A client was made, or registered itself; what a stranger says of itself is shortened in the detail.
 	ActClientUpdated       = "client.updated"               // Settings of a client were changed; switching it on and off too.
 	ActClientDeleted       = "client.deleted"               // A client was deleted.
 	ActClientSecretAdded   = "client.secret_added"          // A client got a secret.

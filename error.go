@@ -21,7 +21,7 @@ const (
 	Conflict             // exists already, or the state forbids it: 409
 	Stale                // changed since it was read (If-Match): 412
 	Limited              // too many: 429
-	Unavailable          // try again later, nothing was changed: 503
+	Unavailable          // try again later; Msg says whether something may have been changed: 503
 )
 
 // Error is a refusal that a caller may be told about. Msg is a fixed text that

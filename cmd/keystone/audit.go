@@ -68,6 +68,9 @@ func auditList(a *app) *cobra.Command {
 	var p paging
 	c := &cobra.Command{Use: "list", Short: "List the trail, newest first", Args: cobra.NoArgs,
 		RunE: a.withStore(func(ctx context.Context, s *store.Store, _ []string) error {
+			if err := keystone.CheckAuditAction(f.Action); err != nil {
+				return err
+			}
 			page, err := p.page()
 			if err != nil {
 				return err

@@ -269,6 +269,7 @@ func dayOfAudit(m *machine) {
 	if rows := m.items("audit", "list", "--to", "2020-01-01"); len(rows) != 0 {
 		t.Errorf("audit before there was Keystone: %v", rows)
 	}
+	m.refused("is it user.created?", "audit", "list", "--action", "user.create")
 	m.usage("--from is not a time", "audit", "list", "--from", "yesterday")
 	if r := m.object("audit", "verify"); r["ok"] != true || r["unsealed"].(float64) < 10 {
 		t.Errorf("audit verify: %v", r)

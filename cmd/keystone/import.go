@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"reflect"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -127,23 +130,71 @@ func (a *app) readImport(name string) (file importFile, err error) {
 	if len(b) > maxImport {
 		return file, errors.New("the file is larger than 1 MiB: divide it")
 	}
-	if err := strictJSON(b, &file); err != nil {
-		return file, fmt.Errorf("%s: %w", name, err)
+	if name == "-" {
+		name = "standard input"
+	}
+	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")) // the byte order mark of some editors
+	if at, err := readJSON(b, &file); err != nil {
+		return file, fmt.Errorf("%s, line %d: %w", name, 1+bytes.Count(b[:min(at, int64(len(b)))], []byte("\n")), err)
 	}
 	return file, nil
 }
 
 // strictJSON reads one document without unknown names over what is in v.
 func strictJSON(b []byte, v any) error {
+	_, err := readJSON(b, v)
+	return err
+}
+
+// readJSON is strictJSON that also says where it stopped.
+func readJSON(b []byte, v any) (at int64, err error) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		return err
+		return jsonInWords(err, d.InputOffset())
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return errors.New("something follows the JSON document")
+		return d.InputOffset(), errors.New("something follows the JSON document")
 	}
-	return nil
+	return 0, nil
+}
+
+// jsonInWords says what is wrong for people who do not read Go, and where.
+func jsonInWords(err error, at int64) (int64, error) {
+	var form *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.EOF):
+		return 0, errors.New("there is nothing in it: a JSON object is needed")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return math.MaxInt64, errors.New("it ends too early: a bracket or a quotation mark is not closed")
+	case errors.As(err, &form):
+		return form.Offset, fmt.Errorf("this is no JSON: %w", form)
+	case errors.As(err, &kind):
+		what := "the document"
+		if kind.Field != "" {
+			what = kind.Field
+		}
+		return kind.Offset, fmt.Errorf("%s must be %s, and is %s", what, kindInWords(kind.Type.Kind()), kind.Value)
+	}
+	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return at, fmt.Errorf("there is no field %s", field)
+	}
+	return at, err
+}
+
+func kindInWords(k reflect.Kind) string {
+	switch k {
+	case reflect.Struct, reflect.Map:
+		return "an object ({…})"
+	case reflect.Slice, reflect.Array:
+		return "a list ([…])"
+	case reflect.String:
+		return "a text"
+	case reflect.Bool:
+		return "true or false"
+	}
+	return "a number"
 }
 
 // write brings the database to what the file says, in the order in which entries
@@ -171,8 +222,8 @@ func (f importFile) write(ctx context.Context, tx *store.Store, people []person)
 	}
 	for i, raw := range f.Clients {
 		name, one, err := writeClient(ctx, tx, raw)
-		if name == "" {
-			name = fmt.Sprintf("number %d", i+1)
+		if name == "" && err != nil {
+			return nil, fmt.Errorf("client number %d: %w", i+1, err)
 		}
 		if err := add("client", name, one, err); err != nil {
 			return nil, err

@@ -63,7 +63,7 @@ func (f importClient) put(c *keystone.Client) {
 func writeClient(ctx context.Context, tx *store.Store, raw json.RawMessage) (name string, one imported, err error) {
 	fresh := fileOf(keystone.Client{Enabled: true, RotateRefreshTokens: true})
 	if err := strictJSON(raw, &fresh); err != nil {
-		return "", one, err
+		return fresh.Name, one, err
 	}
 	before, found, err := findClient(ctx, tx, fresh)
 	if err != nil {

@@ -112,7 +112,13 @@ func TestImportRefuses(t *testing.T) {
 		{"unknown field", client(`"redirect_uri": "https://shop.example.com/cb"`), "redirect_uri"},
 		{"unknown part", `{"groups": []}`, "groups"},
 		{"two documents", `{} {}`, "follows"},
-		{"not JSON", `{`, "EOF"},
+		{"half of it", "{\n", "line 2: it ends too early"},
+		{"nothing", "", "there is nothing in it"},
+		{"no JSON", "{\n\"users\": [,]}", "line 2: this is no JSON"},
+		{"a list", `[]`, "the document must be an object"},
+		{"another type", "{\n\"users\": [{\"username\": \"eve\", \"enabled\": \"yes\"}]}", "must be true or false, and is string"},
+		{"another type of a client", `{"clients": [{"name": 1}]}`, "client number 1: name must be a text"},
+		{"misspelt of a named client", client(`"kinds": 1`), `client "Shop": there is no field "kinds"`},
 		{"short secret", client(`"client_secret": "Zk3vJq8Yt1Lw6Rb0Xc5Hn2Ms9Pd4Gf7"`), "32 to 200 random"},
 		{"dull secret", client(`"client_secret": "secretsecretsecretsecretsecretsecret"`), "32 to 200 random"},
 		{"words as secret", client(`"client_secret": "The quick brown fox jumps over the lazy dog"`), "32 to 200 random"},
@@ -130,6 +136,8 @@ func TestImportRefuses(t *testing.T) {
 			at.refused(test.want, "import", at.file("refused.json", test.file))
 		})
 	}
+	m.ok("import", "--yes", m.file("marked.json", "\xef\xbb\xbf{}"))
+	m.refusedWith("standard input, line 1: there is nothing", "", "import", "-")
 	m.refused("no such file", "import", filepath.Join(m.dir, "nosuch.json"))
 	m.refusedWith("1 MiB", strings.Repeat(" ", 1<<20)+"{}", "import", "-")
 	if clients := m.items("client", "list"); len(clients) != 1 {

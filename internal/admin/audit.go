@@ -55,6 +55,9 @@ func (s *Slice) listAudit(ctx context.Context, in *listAuditRequest) (*listAudit
 	if err != nil {
 		return nil, err
 	}
+	if err := keystone.CheckAuditAction(in.Action); err != nil {
+		return nil, err
+	}
 	list, err := s.Store.AuditEvents(ctx, keystone.AuditFilter{From: in.From, To: in.To, Actor: in.Actor, Action: in.Action, Target: in.Target}, p)
 	if err != nil {
 		return nil, err

@@ -108,7 +108,7 @@ Made from the routes and the OpenAPI document (always at ` + "`/openapi.json`" +
 | unsupported_media_type | 415 | |
 | rate_limited | 429 | wait as Retry-After says |
 | internal_error | 500 | report the request_id |
-| temporarily_unavailable | 503 | nothing was changed; wait as Retry-After says |
+| temporarily_unavailable | 503 | wait as Retry-After says; error_description says whether something may have been changed |
 
 The ` + "`/oauth2/*`" + ` endpoints use the codes of RFC 6749 in the same body: invalid_client, invalid_grant, invalid_scope, invalid_target, unauthorized_client, unsupported_grant_type, and to polls those of RFC 8628: authorization_pending, slow_down, expired_token, access_denied.
 `
