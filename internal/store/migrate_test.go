@@ -48,12 +48,12 @@ func TestMigrationsTakeTheirTime(t *testing.T) {
 	s := must[*store.Store](t)(store.Open(ctx, url, store.Options{Master: storetest.Master, PoolSize: 2}))
 	t.Cleanup(s.Close)
 	for _, sql := range []string{`DROP SCHEMA public CASCADE`, `CREATE SCHEMA public`, `CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
-			IF EXISTS (SELECT 1 FROM pg_event_trigger_ddl_commands() WHERE object_identity = 'public.user_terms') THEN PERFORM pg_sleep(2); END IF; END $$`,
+			IF EXISTS (SELECT 1 FROM pg_event_trigger_ddl_commands() WHERE object_identity = 'public.user_terms') THEN PERFORM pg_sleep(4); END IF; END $$`,
 		`CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION slow()`} {
 		_, err := s.Raw(ctx, sql)
 		ok(t, err)
 	}
-	hasty := must[*store.Store](t)(store.Open(ctx, url+map[bool]string{true: "&", false: "?"}[strings.Contains(url, "?")]+"statement_timeout=1500", store.Options{Master: storetest.Master, PoolSize: 2}))
+	hasty := must[*store.Store](t)(store.Open(ctx, url+map[bool]string{true: "&", false: "?"}[strings.Contains(url, "?")]+"statement_timeout=3000", store.Options{Master: storetest.Master, PoolSize: 2}))
 	t.Cleanup(hasty.Close)
 	if applied := must[[]store.Migration](t)(hasty.Migrate(ctx)); len(applied) < 15 {
 		t.Errorf("%+v", applied)
