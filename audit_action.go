@@ -27,7 +27,7 @@ func CheckAuditAction(name string) error {
 	for _, known := range AuditActions {
 		prefix, _, _ := strings.Cut(known, ".")
 		for _, known := range []string{known, prefix + "."} {
-			if n := edits(name, known); n < fewest {
+			if n := Edits(name, known); n < fewest {
 				best, fewest = known, n
 			}
 		}
@@ -39,8 +39,8 @@ func CheckAuditAction(name string) error {
 	return FailField("action", why)
 }
 
-// edits is how many insertions, removals and changes make b of a.
-func edits(a, b string) int {
+// Edits is how many insertions, removals and changes make b of a.
+func Edits(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/keystone-auth/keystone"
 )
 
 // maxCustom bounds one file of TEMPLATE_DIR.
@@ -182,30 +184,9 @@ func nearest(name string, known []string) (best string) {
 	slices.Sort(known)
 	least := -1
 	for _, k := range known {
-		if d := distance(name, k); least < 0 || d < least {
+		if d := keystone.Edits(name, k); least < 0 || d < least {
 			best, least = k, d
 		}
 	}
 	return best
-}
-
-// distance counts the insertions, removals and changes that turn a into b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := before
-			if a[i] != b[j] {
-				change++
-			}
-			before = row[j+1]
-			row[j+1] = min(change, row[j]+1, before+1)
-		}
-	}
-	return row[len(b)]
 }
