@@ -20,7 +20,8 @@ type allowed struct {
 	details   string   // those of the authorization details that are asked for now (RFC 9396 section 6); empty: all
 	gone      error    // the answer where it does not hold any more
 	// redeem uses it and begins its grant, in one transaction; false: it was used.
-	redeem func(context.Context, keystone.Actor, keystone.Grant) (bool, error)
+	// meanwhile is for the store, which may do it while the database writes.
+	redeem func(ctx context.Context, by keystone.Actor, g keystone.Grant, meanwhile func()) (bool, error)
 	// again returns the answer where it was used before.
 	again func(context.Context, keystone.Actor) error
 }
@@ -83,6 +84,7 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 			id.Code, id.Nonce = a.code, what.Request.Nonce
 			return id, err
 		},
+		Ahead: token.Written{SessionID: what.SessionID, GrantID: what.GrantID},
 		Write: func(ctx context.Context, d token.Decision) (token.Written, error) {
 			family, refresh := s.Issuer.CodeFamily(d, what, c.ID, st.Session.ExpiresAt)
 			family.Details = what.Request.Details
@@ -90,7 +92,7 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 			if mayRefresh(c, d.Scopes) && slices.Contains(d.Scopes, keystone.ScopeOpenID) {
 				family.SignIn = signIn
 			}
-			ok, err := a.redeem(ctx, by, family)
+			ok, err := a.redeem(ctx, by, family, d.Meanwhile)
 			if err != nil {
 				return token.Written{}, err
 			}

@@ -32,8 +32,8 @@ func (s *Slice) authorizationCode(ctx context.Context, r grantRequest) (token.Re
 	}
 	return s.giveTokens(ctx, c, allowed{
 		grantType: keystone.GrantAuthorizationCode, what: code, code: presented, audiences: r.audiences(), details: r.form.Get("authorization_details"), gone: errCode,
-		redeem: func(ctx context.Context, by keystone.Actor, family keystone.Grant) (bool, error) {
-			return s.Store.RedeemCode(ctx, by, presented, family, c.FirstParty)
+		redeem: func(ctx context.Context, by keystone.Actor, family keystone.Grant, meanwhile func()) (bool, error) {
+			return s.Store.RedeemCode(ctx, by, presented, family, c.FirstParty, meanwhile)
 		},
 		again: func(ctx context.Context, by keystone.Actor) error { return s.codeReused(ctx, by, code) },
 	})

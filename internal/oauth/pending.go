@@ -74,7 +74,7 @@ func (s *Slice) poll(ctx context.Context, r grantRequest, q poll) (token.Respons
 	}
 	return s.giveTokens(ctx, r.client, allowed{
 		grantType: q.grantType, what: p.Approval, audiences: r.audiences(), details: r.form.Get("authorization_details"), gone: errPollCode,
-		redeem: func(ctx context.Context, by keystone.Actor, family keystone.Grant) (bool, error) {
+		redeem: func(ctx context.Context, by keystone.Actor, family keystone.Grant, _ func()) (bool, error) {
 			return s.Store.RedeemPending(ctx, by, q.code, family, r.client.FirstParty)
 		},
 		again: func(context.Context, keystone.Actor) error { return errPollCode },

@@ -171,7 +171,7 @@ func TestManyCodesAtOnce(t *testing.T) {
 		wins := make([]atomic.Int32, len(values))
 		for _, err := range together(4*len(values), func(n int) error {
 			i := n % len(values)
-			won, err := nodes[n%2].RedeemCode(ctx, operator, values[i], grants[i], false)
+			won, err := nodes[n%2].RedeemCode(ctx, operator, values[i], grants[i], false, nil)
 			if won {
 				wins[i].Add(1)
 			}

@@ -103,7 +103,7 @@ func TestRedeemBesideTheEnd(t *testing.T) {
 			}
 			var wg sync.WaitGroup
 			wg.Go(func() {
-				if _, err := s.RedeemCode(ctx, operator, value, g, false); err != nil {
+				if _, err := s.RedeemCode(ctx, operator, value, g, false, nil); err != nil {
 					t.Error(err)
 				}
 			})
@@ -125,7 +125,7 @@ func TestRedeemBesideTheEnd(t *testing.T) {
 			if st := must[store.TokenState](t)(s.TokenState(ctx, store.TokenRef{JTI: "x", UserID: u.ID, ClientID: app.ID, GrantID: g.ID})); st.Active {
 				t.Errorf("round %d: the grant outlived the end", round)
 			}
-			if ok, err := s.RedeemCode(ctx, operator, value, g, false); err != nil || ok && round%3 != 2 {
+			if ok, err := s.RedeemCode(ctx, operator, value, g, false, nil); err != nil || ok && round%3 != 2 {
 				t.Errorf("round %d: redeemed afterwards: %t %v", round, ok, err)
 			}
 		}

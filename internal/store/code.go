@@ -85,8 +85,9 @@ func (s *Store) BurnCode(ctx context.Context, by keystone.Actor, value string, c
 // RedeemCode uses a code and begins its grant, in one transaction: of any number
 // of simultaneous uses, on any nodes, one gets true. The session that the code
 // was issued under must still be alive, and the consent there, unless trusted;
-// else the code is used up and there is no grant.
-func (s *Store) RedeemCode(ctx context.Context, by keystone.Actor, value string, g keystone.Grant, trusted bool) (bool, error) {
+// else the code is used up and there is no grant. While the database writes, the caller
+// does meanwhile (nil: nothing), at most once.
+func (s *Store) RedeemCode(ctx context.Context, by keystone.Actor, value string, g keystone.Grant, trusted bool, meanwhile func()) (bool, error) {
 	hash := secret.Hash(value)
 	w := &hotWrite{
 		alike: true,
@@ -94,6 +95,8 @@ func (s *Store) RedeemCode(ctx context.Context, by keystone.Actor, value string,
 		sql:   useOnce,
 		args:  []any{micros(s.now()), SingleUseCode, hash},
 		also:  beginGrant(g, trusted),
+
+		meanwhile: meanwhile,
 	}
 	w.trail = s.auditRow(by, keystone.AuditEvent{Action: keystone.ActCodeRedeemed, TargetKind: "grant", TargetID: g.ID, Detail: redeemed(g)}).args
 	hit, err := s.hot(ctx, w)

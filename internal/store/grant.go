@@ -115,6 +115,8 @@ type Rotation struct {
 	TTL    time.Duration // of the new refresh token
 	Grace  time.Duration // how long the token before the newest still answers with the newest
 	Rotate bool          // false: the token stays as it is (sender-constrained clients)
+
+	Meanwhile func() // what the caller does while the database writes, at most once; nil: nothing
 }
 
 // errDeadGrant answers every refresh token that is not good, whatever the
@@ -140,7 +142,8 @@ func (s *Store) Rotate(ctx context.Context, by keystone.Actor, id string, presen
 		sql: `UPDATE grants SET generation = generation + $1, rotated_at = $2,
 			expires_at = CASE WHEN ends_at < $3 THEN ends_at ELSE $3 END
 			WHERE id = $4 AND generation = $5 AND revoked_at = 0 AND expires_at > $2 AND ends_at + 0 > $2 AND rotated_at > $6`,
-		args: []any{step, micros(now), micros(now.Add(r.TTL)), id, int64(presented), used},
+		args:      []any{step, micros(now), micros(now.Add(r.TTL)), id, int64(presented), used},
+		meanwhile: r.Meanwhile,
 	}
 	w.trail = s.auditRow(by, keystone.AuditEvent{Action: keystone.ActTokenRefreshed, TargetKind: "grant", TargetID: id}).args
 	hit, err := s.hot(ctx, w)

@@ -34,6 +34,10 @@ type hotWrite struct {
 	// SELECT $1, … WHERE, whose first column is the key. The write hit where both did.
 	also *addition
 
+	// meanwhile is what the caller has to do besides; it runs once the write waits for its
+	// group. nil: nothing. In an open transaction it does not run.
+	meanwhile func()
+
 	err  error
 	done chan struct{}
 }
@@ -181,10 +185,17 @@ func (g *groupWriter) submit(ctx context.Context, w *hotWrite) error {
 	}
 	select {
 	case g.queue <- w:
-		g.mu.RUnlock()
-	case <-ctx.Done():
-		g.mu.RUnlock()
-		return errUnavailable.Because(ctx.Err())
+	default: // full
+		select {
+		case g.queue <- w:
+		case <-ctx.Done(): // asked only here, for it starts a timer
+			g.mu.RUnlock()
+			return errUnavailable.Because(ctx.Err())
+		}
+	}
+	g.mu.RUnlock()
+	if w.meanwhile != nil {
+		w.meanwhile()
 	}
 	<-w.done // never given up half way: the answer says what happened
 	return nil

@@ -145,9 +145,10 @@ func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Clie
 	}
 	return i.Issue(ctx, by, Request{
 		GrantType: keystone.GrantRefreshToken, Client: c, UserID: g.UserID, Within: within, Scopes: r.Scopes, Audiences: audiences, Details: details, ID: id,
-		Write: func(ctx context.Context, _ Decision) (Written, error) {
+		Ahead: Written{SessionID: g.SessionID, GrantID: g.ID},
+		Write: func(ctx context.Context, d Decision) (Written, error) {
 			next, err := i.store.Rotate(ctx, by, g.ID, generation, store.Rotation{
-				TTL: i.RefreshTTL, Grace: i.Grace, Rotate: c.Rotates(),
+				TTL: i.RefreshTTL, Grace: i.Grace, Rotate: c.Rotates(), Meanwhile: d.Meanwhile,
 			})
 			if err != nil {
 				return Written{}, err

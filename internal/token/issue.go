@@ -62,6 +62,9 @@ type Request struct {
 	// or rotates the refresh token. It runs after every check, so that a refusal
 	// leaves all as it was. A user's token always has one.
 	Write func(context.Context, Decision) (Written, error)
+	// Ahead is what Write will return, where that is known but for the refresh token:
+	// the tokens are then signed while the database writes, see Decision.Meanwhile.
+	Ahead Written
 	// ID says what an ID token says besides who; nil: no ID token. It is asked only
 	// where openid is among the decided scopes, and before anything is written.
 	ID func(context.Context) (IDToken, error)
@@ -75,6 +78,10 @@ type Decision struct {
 	Details   keystone.Details
 	Bound     keystone.Confirmation // what the access token is bound to
 	Family    keystone.Confirmation // what the refresh tokens are bound to
+
+	// Meanwhile is for Write to hand to the store: it signs while the database writes.
+	// nil, or never called: the tokens are signed afterwards.
+	Meanwhile func()
 }
 
 // Written names the state that the token hangs on.
@@ -139,16 +146,35 @@ func (i *Issuer) issue(ctx context.Context, by keystone.Actor, r Request) (Respo
 		return Response{}, err
 	}
 	var w Written
+	var ready signed
 	if r.Write != nil {
 		keystone.Checking(ctx, "state of the grant")
+		if r.Ahead.GrantID != "" && r.Client.AccessTokenFormat != keystone.FormatOpaque { // those are stored, after what they hang on
+			decided := d
+			d.Meanwhile = func() {
+				ready.of = r.Ahead
+				ready.resp, ready.err = i.mint(ctx, by, r, decided, r.Ahead, id)
+			}
+		}
 		if w, err = r.Write(ctx, d); err != nil {
-			return Response{}, err
+			return Response{}, err // what was signed meanwhile has not left
 		}
 	}
 	if r.UserID != "" && w.GrantID == "" {
 		return Response{}, errUserGone // nothing would end such a token
 	}
+	if w.GrantID != "" && w.GrantID == ready.of.GrantID && w.SessionID == ready.of.SessionID {
+		ready.resp.RefreshToken = w.Refresh
+		return ready.resp, ready.err
+	}
 	return i.mint(ctx, by, r, d, w, id)
+}
+
+// signed is what was signed before it was known whether it may leave.
+type signed struct {
+	of   Written
+	resp Response
+	err  error
 }
 
 // decide is every check there is.

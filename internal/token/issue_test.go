@@ -227,3 +227,56 @@ func TestInJSON(t *testing.T) {
 		t.Error("another error was changed")
 	}
 }
+
+// TestSignedAhead: what is signed while the database writes leaves only with what was
+// written, and only if that is what was said ahead.
+func TestSignedAhead(t *testing.T) {
+	n := alone(t, keystone.ES256)
+	spa, _, err := n.store.CreateClient(ctx, operator, keystone.Client{Name: "app", Kind: keystone.ClientSPA, Enabled: true, Scopes: []string{keystone.UsersRead}})
+	ok(t, err)
+	opaque := spa
+	opaque.AccessTokenFormat = keystone.FormatOpaque
+	jane := n.person(t, "jane")
+	ahead, other := Written{SessionID: "s", GrantID: "g"}, Written{SessionID: "s", GrantID: "h"}
+	for _, test := range []struct {
+		name   string
+		client keystone.Client
+		ahead  Written
+		during bool // Write lets it be signed
+		wrote  Written
+		err    error
+		grant  string // of the token that leaves; empty: none does
+	}{
+		{"signed meanwhile", spa, ahead, true, ahead, nil, "g"},
+		{"signed afterwards", spa, ahead, false, ahead, nil, "g"},
+		{"nothing known ahead", spa, Written{}, true, ahead, nil, "g"},
+		{"something else was written", spa, ahead, true, other, nil, "h"},
+		{"nothing was written", spa, ahead, true, Written{}, nil, ""},
+		{"refused", spa, ahead, true, Written{}, errRefresh, ""},
+		{"stored tokens wait", opaque, ahead, true, ahead, nil, "g"},
+	} {
+		signed := false
+		r, err := n.issuer.Issue(ctx, keystone.Anonymous(), Request{GrantType: keystone.GrantRefreshToken, Client: test.client, UserID: jane.ID, Ahead: test.ahead,
+			Write: func(_ context.Context, d Decision) (Written, error) {
+				if test.during && d.Meanwhile != nil {
+					d.Meanwhile()
+					signed = true
+				}
+				test.wrote.Refresh = "next"
+				return test.wrote, test.err
+			}})
+		if want := test.during && test.ahead.GrantID != "" && test.client.AccessTokenFormat != keystone.FormatOpaque; signed != want {
+			t.Errorf("%s: signed ahead: %v", test.name, signed)
+		}
+		if test.grant == "" {
+			if err == nil || r.AccessToken != "" || r.RefreshToken != "" || r.IDToken != "" {
+				t.Errorf("%s: a token left: %+v, %v", test.name, r, err)
+			}
+			continue
+		}
+		ok(t, err)
+		if got, err := n.verifier.Claims(ctx, r.AccessToken); err != nil || got.GrantID != test.grant || r.RefreshToken != "next" {
+			t.Errorf("%s: %+v, %v", test.name, got, err)
+		}
+	}
+}
