@@ -115,7 +115,7 @@ func checkExchange(r grantRequest) error {
 }
 
 // exchanged says what is true now of a token that was presented.
-func (s *Slice) exchanged(ctx context.Context, raw string, refused error) (token.Inspection, error) {
+func (s *Slice) exchanged(ctx context.Context, raw string, refused error) (*token.Inspection, error) {
 	t, err := s.Verifier.Inspect(ctx, raw)
 	switch keystone.KindOf(err) {
 	case keystone.Unauthenticated, keystone.NotFound, keystone.Invalid:
@@ -128,7 +128,7 @@ func (s *Slice) exchanged(ctx context.Context, raw string, refused error) (token
 
 // actor returns who acts in the new token, before those who did in the old one
 // (RFC 8693 section 4.1). Impersonation adds nobody and forgets nobody.
-func (s *Slice) actor(ctx context.Context, r grantRequest, subject token.Inspection, rule keystone.ExchangeRule) (*token.Act, error) {
+func (s *Slice) actor(ctx context.Context, r grantRequest, subject *token.Inspection, rule keystone.ExchangeRule) (*token.Act, error) {
 	if rule.Mode == keystone.ExchangeImpersonation {
 		return subject.Act, nil
 	}
@@ -154,7 +154,7 @@ func (s *Slice) actor(ctx context.Context, r grantRequest, subject token.Inspect
 // exchangeAudiences returns whom the new token is for: what is asked for, within
 // the rule; else all that the rule, or the old token, and the client allow.
 // Never Keystone itself unless one of them names it.
-func (s *Slice) exchangeAudiences(r grantRequest, subject token.Inspection, rule keystone.ExchangeRule) ([]string, error) {
+func (s *Slice) exchangeAudiences(r grantRequest, subject *token.Inspection, rule keystone.ExchangeRule) ([]string, error) {
 	reach := rule.Audiences
 	if len(reach) == 0 {
 		reach = subject.Audiences

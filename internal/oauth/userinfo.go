@@ -116,13 +116,13 @@ func (s *Slice) userinfo(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	claims := userClaims(u, t.Scopes, named)
-	claims["sub"] = s.Ring.Subject(t.Client, t.Subject)
+	claims["sub"] = s.Ring.Subject(*t.Client, t.Subject)
 	if t.Client.UserinfoAlg != "" || t.Client.UserinfoEncAlg != "" {
-		signed, err := s.Issuer.Userinfo(r.Context(), t.Client, claims)
+		signed, err := s.Issuer.Userinfo(r.Context(), *t.Client, claims)
 		if err != nil {
 			return err
 		}
-		if signed, err = s.encrypted(r.Context(), t.Client, t.Client.UserinfoEncAlg, t.Client.UserinfoEnc, signed); err != nil {
+		if signed, err = s.encrypted(r.Context(), *t.Client, t.Client.UserinfoEncAlg, t.Client.UserinfoEnc, signed); err != nil {
 			return err
 		}
 		httpio.WriteRaw(w, http.StatusOK, "application/jwt", []byte(signed))
@@ -144,7 +144,7 @@ func interaction(w http.ResponseWriter, r *http.Request) {
 
 // userinfoCaller returns what is true of the token of the request, and makes its
 // user the actor.
-func (s *Slice) userinfoCaller(w http.ResponseWriter, r *http.Request) (t token.Inspection, err error) {
+func (s *Slice) userinfoCaller(w http.ResponseWriter, r *http.Request) (t *token.Inspection, err error) {
 	keystone.Checking(r.Context(), "one access token")
 	presented, err := userinfoToken(w, r)
 	if err != nil {

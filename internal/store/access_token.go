@@ -79,7 +79,7 @@ func (s *Store) RevokeAccessToken(ctx context.Context, by keystone.Actor, jti, c
 	s.cache.revoked.Invalidate(jti) // a read under way is older than this
 	if err == nil {
 		s.afterCommit(func() {
-			s.cache.revoked.Set(jti, true)
+			s.cache.revoked.Set(jti, read[bool]{true, time.Now()})
 			s.cache.revoked.SetExpiresAfter(jti, 2*staleness) // longer than a stored token that was read before
 		})
 	}

@@ -23,25 +23,35 @@ const cacheEntries = 100_000
 // caches is the read-through cache of the hot paths. A local write drops what
 // it changed after its commit.
 type caches struct {
-	clients cache.Cache[string, clientRow]
-	users   cache.Cache[string, userRow]
-	roles   cache.Cache[string, roleFacts]
-	alive   cache.Cache[string, bool]
-	revoked cache.Cache[string, bool]
-	opaque  cache.Cache[string, AccessToken]
-	grants  cache.Cache[string, keystone.Grant]
-	pending cache.Cache[string, Pending]
-	origins cache.Cache[string, map[string]bool] // one entry
-	drops   atomic.Uint64                        // grants that local writes have dropped, see keepToken
+	clients reads[clientRow]
+	users   reads[userRow]
+	roles   reads[roleFacts]
+	alive   reads[bool]
+	revoked reads[bool]
+	opaque  reads[AccessToken]
+	grants  reads[keystone.Grant]
+	pending reads[Pending]
+	origins reads[map[string]bool] // one entry
+	drops   *atomic.Uint64         // what local writes have dropped of what a token hangs on
+}
+
+// reads keeps what was read, and when.
+type reads[V any] = cache.Cache[string, read[V]]
+
+type read[V any] struct {
+	value V
+	begun time.Time // before it was read
 }
 
 func newCaches() *caches {
+	drops := new(atomic.Uint64)
 	return &caches{
-		clients: newCache[clientRow](staleness),
-		users:   newCache[userRow](staleness),
-		roles:   newCache[roleFacts](staleness),
-		alive:   newCache[bool](staleness),
-		revoked: newCache[bool](staleness),
+		drops:   drops,
+		clients: counted[read[clientRow]]{newCache[clientRow](staleness), drops},
+		users:   counted[read[userRow]]{newCache[userRow](staleness), drops},
+		roles:   counted[read[roleFacts]]{newCache[roleFacts](staleness), drops},
+		alive:   counted[read[bool]]{newCache[bool](staleness), drops},
+		revoked: counted[read[bool]]{newCache[bool](staleness), drops},
 		opaque:  newCache[AccessToken](staleness),
 		pending: newCache[Pending](staleness),
 		origins: newCache[map[string]bool](staleness),
@@ -51,48 +61,81 @@ func newCaches() *caches {
 	}
 }
 
-func newCache[V any](age time.Duration) cache.Cache[string, V] {
-	return cache.Aged[string, V](cacheEntries, age)
+func newCache[V any](age time.Duration) reads[V] {
+	return cache.Aged[string, read[V]](cacheEntries, age)
+}
+
+// counted counts what is dropped, before and after: whoever has read the entry before
+// it went sees another count once it has gone, and whoever keeps a reading of before
+// the drop sees another one as soon as it can be gone.
+type counted[V any] struct {
+	cache.Cache[string, V]
+	drops *atomic.Uint64
+}
+
+func (c counted[V]) Set(key string, value V) {
+	c.counting(func() { c.Cache.Set(key, value) })
+}
+
+func (c counted[V]) Invalidate(key string) {
+	c.counting(func() { c.Cache.Invalidate(key) })
+}
+
+func (c counted[V]) InvalidateAll() { c.counting(c.Cache.InvalidateAll) }
+
+func (c counted[V]) counting(change func()) {
+	c.drops.Add(1)
+	change()
+	c.drops.Add(1)
 }
 
 // cached reads through: concurrent misses of one key share one load. A load that
 // reports absent is not kept, so that unknown keys cannot fill the cache.
 // Inside a transaction it always reads the database.
-func cached[V any](ctx context.Context, s *Store, c cache.Cache[string, V], key string, load func(context.Context) (V, error)) (V, error) {
+func cached[V any](ctx context.Context, s *Store, c reads[V], key string, load func(context.Context) (V, error)) (V, error) {
+	return cachedOf(ctx, s, c, key, nil, load)
+}
+
+// cachedOf is cached for a token (may be nil), which learns how old what it hangs on
+// may be.
+func cachedOf[V any](ctx context.Context, s *Store, c reads[V], key string, t *TokenRef, load func(context.Context) (V, error)) (V, error) {
 	if s.tx != nil {
+		t.hangsOn(time.Time{})
 		return load(ctx)
 	}
-	if v, ok := c.GetIfPresent(key); ok {
-		return v, nil
+	if r, ok := c.GetIfPresent(key); ok {
+		t.hangsOn(r.begun)
+		return r.value, nil
 	}
 	slow := false
-	v, err := c.Get(ctx, key, func(ctx context.Context) (V, error) {
+	r, err := c.Get(ctx, key, func(ctx context.Context) (r read[V], err error) {
 		// One caller's haste must not fail the others who share the load.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		begun := time.Now()
-		v, err := load(ctx)
-		slow = time.Since(begun) > readSlack
-		return v, err
+		r.begun = time.Now()
+		r.value, err = load(ctx)
+		slow = time.Since(r.begun) > readSlack
+		return r, err
 	})
 	if slow {
 		c.Invalidate(key)
 	}
-	return v, err
+	t.hangsOn(r.begun)
+	return r.value, err
 }
 
 // keepToken keeps what was read of a token along with its user, after drops
 // local drops. A grant that does not live and a token that is revoked are not
 // kept, as in cached; a drop since the reading takes away what it may have
 // outlived.
-func (c *caches) keepToken(t TokenRef, revoked, alive bool, drops uint64) {
+func (c *caches) keepToken(t TokenRef, revoked, alive bool, begun time.Time, drops uint64) {
 	if !revoked && t.Stored == nil {
-		c.revoked.SetIfAbsent(t.JTI, false) // this node may know better
+		c.revoked.SetIfAbsent(t.JTI, read[bool]{false, begun}) // this node may know better
 	}
 	if !alive {
 		return
 	}
-	c.alive.SetIfAbsent(t.GrantID, true)
+	c.alive.SetIfAbsent(t.GrantID, read[bool]{true, begun})
 	if c.drops.Load() != drops {
 		c.alive.Invalidate(t.GrantID)
 	}
@@ -104,10 +147,8 @@ func (c *caches) dropClient(id string) {
 	c.origins.Invalidate(allOrigins)
 }
 
-// dropGrant forgets a grant. The count goes first: whoever keeps an older
-// reading after it sees that.
+// dropGrant forgets a grant.
 func (c *caches) dropGrant(id string) {
-	c.drops.Add(1)
 	c.alive.Invalidate(id)
 	c.grants.Invalidate(id)
 }

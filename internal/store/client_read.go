@@ -50,17 +50,18 @@ func scanClient(scan func(...any) error) (c keystone.Client, err error) {
 // Client returns one client by id.
 func (s *Store) Client(ctx context.Context, id string) (keystone.Client, error) {
 	row, err := s.readClient(ctx, keystone.ClientIDOfPath(id))
-	if err == nil {
-		var used int64
-		_, err = s.row(ctx, `SELECT `+lastUsed+` FROM clients c WHERE c.id = $1`, []any{row.client.ID}, &used)
-		row.client.LastUsed = moment(used)
+	if err != nil {
+		return keystone.Client{}, s.fail("read client", err)
 	}
-	return row.client, s.fail("read client", err)
+	var used int64
+	_, err = s.row(ctx, `SELECT `+lastUsed+` FROM clients c WHERE c.id = $1`, []any{row.client.ID}, &used)
+	row.client.LastUsed = moment(used)
+	return *row.client, s.fail("read client", err)
 }
 
-// clientRow is a client together with what proves it.
+// clientRow is a client together with what proves it. Nobody changes it: tokens share it.
 type clientRow struct {
-	client  keystone.Client
+	client  *keystone.Client
 	secrets []clientSecret
 }
 
@@ -82,8 +83,8 @@ func (s *Store) readClient(ctx context.Context, id string) (row clientRow, err e
 	if len(list) == 0 {
 		return row, notFound("client")
 	}
-	row.client = list[0]
-	if row.client.Scopes, err = s.clientScopes(ctx, row.client); err != nil {
+	row.client = &list[0]
+	if row.client.Scopes, err = s.clientScopes(ctx, list[0]); err != nil {
 		return row, err
 	}
 	row.secrets, err = all(ctx, s, func(scan func(...any) error) (cs clientSecret, err error) {
@@ -108,8 +109,11 @@ func (s *Store) clientScopes(ctx context.Context, c keystone.Client) ([]string, 
 
 // CachedClient returns a client for the token path, at most a second old.
 func (s *Store) CachedClient(ctx context.Context, id string) (keystone.Client, error) {
-	row, err := s.cachedClient(ctx, id)
-	return row.client, err
+	row, err := s.cachedClient(ctx, id, nil)
+	if err != nil {
+		return keystone.Client{}, err
+	}
+	return *row.client, nil
 }
 
 // ProveClient returns the client when the secret is one of its living ones.
@@ -117,7 +121,7 @@ func (s *Store) CachedClient(ctx context.Context, id string) (keystone.Client, e
 // comparison takes the same time. ok is false for a wrong secret, an unknown
 // client and a client without secrets alike.
 func (s *Store) ProveClient(ctx context.Context, id, presented string) (c keystone.Client, ok bool, err error) {
-	row, err := s.cachedClient(ctx, id)
+	row, err := s.cachedClient(ctx, id, nil)
 	if keystone.KindOf(err) == keystone.NotFound {
 		return c, false, nil
 	}
@@ -130,14 +134,14 @@ func (s *Store) ProveClient(ctx context.Context, id, presented string) (c keysto
 			ok = true
 		}
 	}
-	return row.client, ok, nil
+	return *row.client, ok, nil
 }
 
-func (s *Store) cachedClient(ctx context.Context, id string) (clientRow, error) {
+func (s *Store) cachedClient(ctx context.Context, id string, t *TokenRef) (clientRow, error) {
 	if !keystone.IsClientID(id) {
 		return clientRow{}, notFound("client")
 	}
-	row, err := cached(ctx, s, s.cache.clients, id, func(ctx context.Context) (clientRow, error) { return s.readClient(ctx, id) })
+	row, err := cachedOf(ctx, s, s.cache.clients, id, t, func(ctx context.Context) (clientRow, error) { return s.readClient(ctx, id) })
 	return row, s.fail("read client", err)
 }
 

@@ -170,7 +170,7 @@ func (s *Store) dropUnfitSecrets(ctx context.Context, before, after keystone.Cli
 // AssertionSecrets returns the living secrets of a client whose method is
 // client_secret_jwt, as keys of an HMAC. Others have none.
 func (s *Store) AssertionSecrets(ctx context.Context, clientID string) (keys [][]byte, err error) {
-	row, err := s.cachedClient(ctx, clientID)
+	row, err := s.cachedClient(ctx, clientID, nil)
 	if err != nil || row.client.AuthMethod != keystone.AuthSecretJWT {
 		return nil, err
 	}

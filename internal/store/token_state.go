@@ -15,14 +15,32 @@ type TokenRef struct {
 	ClientID string
 	GrantID  string
 	Stored   *AccessToken // where the token was found, if it is opaque; nil: nothing is known of it yet
+
+	oldest time.Time // when the oldest of what it hangs on began to be read
+}
+
+// hangsOn notes that the token (may be nil) hangs on what began to be read then.
+func (t *TokenRef) hangsOn(begun time.Time) {
+	if t != nil && begun.Before(t.oldest) {
+		t.oldest = begun
+	}
 }
 
 // TokenState is what is true now about a token that was once true.
 type TokenState struct {
 	Active bool
-	Name   string   // username, or the client's name
-	Scopes []string // what its client may have now and, of a user's token, the user's roles carry now; sorted
-	Client keystone.Client
+	Name   string           // username, or the client's name
+	Scopes []string         // what its client may have now and, of a user's token, the user's roles carry now; sorted
+	Client *keystone.Client // of an active one; shared, so nobody changes it
+
+	read  time.Time // when the oldest of it began to be read
+	drops uint64    // what had been dropped before
+}
+
+// StillSo reports whether what was true of an active token is now: nothing that tokens
+// hang on was changed here since, and what others may have changed is not a second old.
+func (s *Store) StillSo(st TokenState) bool {
+	return st.Active && s.tx == nil && st.drops == s.cache.drops.Load() && time.Since(st.read) < staleness
 }
 
 // UserState is what the token path knows about a user.
@@ -38,22 +56,28 @@ type UserState struct {
 func (s *Store) TokenState(ctx context.Context, t TokenRef) (TokenState, error) {
 	var u UserState
 	var err error
+	drops := s.cache.drops.Load()
+	t.oldest = time.Now()
 	if t.UserID != "" { // first: it may bring what follows
 		if u, err = s.userState(ctx, t.UserID, &t); err != nil || !u.Enabled {
 			return TokenState{}, absent(err)
 		}
-		if alive, err := s.grantAlive(ctx, t.GrantID); err != nil || !alive {
+		if alive, err := s.grantAlive(ctx, &t); err != nil || !alive {
 			return TokenState{}, s.fail("read token state", err)
 		}
 	}
-	if revoked, err := s.revoked(ctx, t); err != nil || revoked {
+	if revoked, err := s.revoked(ctx, &t); err != nil || revoked {
 		return TokenState{}, s.fail("read token state", err)
 	}
-	c, err := s.CachedClient(ctx, t.ClientID)
-	if err != nil || !c.Enabled || c.Ended(t.JTI) {
+	row, err := s.cachedClient(ctx, t.ClientID, &t)
+	if err != nil {
 		return TokenState{}, absent(err)
 	}
-	st := TokenState{Active: true, Name: c.Name, Scopes: c.Scopes, Client: c}
+	c := row.client
+	if !c.Enabled || c.Ended(t.JTI) {
+		return TokenState{}, nil
+	}
+	st := TokenState{Active: true, Name: c.Name, Scopes: c.Scopes, Client: c, read: t.oldest, drops: drops}
 	if t.UserID != "" {
 		st.Name, st.Scopes = u.Username, u.Scopes
 		if !c.BuiltIn { // Keystone's own client may ask for everything
@@ -74,21 +98,22 @@ func absent(err error) error {
 // revoked reports whether the token was revoked before its time. What was read
 // with a stored token is as good as what would be read now, but for what this
 // node has revoked since.
-func (s *Store) revoked(ctx context.Context, t TokenRef) (bool, error) {
+func (s *Store) revoked(ctx context.Context, t *TokenRef) (bool, error) {
 	if t.Stored != nil {
+		t.hangsOn(time.Time{}) // it was read with the token, whenever that was
 		since, _ := s.cache.revoked.GetIfPresent(t.JTI)
-		return t.Stored.Revoked || since, nil
+		return t.Stored.Revoked || since.value, nil
 	}
-	return cached(ctx, s, s.cache.revoked, t.JTI, func(ctx context.Context) (bool, error) {
+	return cachedOf(ctx, s, s.cache.revoked, t.JTI, t, func(ctx context.Context) (bool, error) {
 		var one int
 		return s.hotReads().row(ctx, `SELECT 1 FROM revoked_tokens WHERE jti = $1`, []any{t.JTI}, &one)
 	})
 }
 
-func (s *Store) grantAlive(ctx context.Context, id string) (bool, error) {
-	return cached(ctx, s, s.cache.alive, id, func(ctx context.Context) (bool, error) {
+func (s *Store) grantAlive(ctx context.Context, t *TokenRef) (bool, error) {
+	return cachedOf(ctx, s, s.cache.alive, t.GrantID, t, func(ctx context.Context) (bool, error) {
 		var one int
-		return s.hotReads().row(ctx, `SELECT 1 FROM grants WHERE id = $1 AND revoked_at = 0 AND ends_at + 0 > $2`, []any{id, micros(s.now())}, &one)
+		return s.hotReads().row(ctx, `SELECT 1 FROM grants WHERE id = $1 AND revoked_at = 0 AND ends_at + 0 > $2`, []any{t.GrantID, micros(s.now())}, &one)
 	})
 }
 
@@ -109,11 +134,11 @@ func (s *Store) userState(ctx context.Context, id string, t *TokenRef) (UserStat
 	if !keystone.IsID(id) {
 		return UserState{}, notFound("user")
 	}
-	row, err := cached(ctx, s, s.cache.users, id, func(ctx context.Context) (userRow, error) { return s.readUserRow(ctx, id, t) })
+	row, err := cachedOf(ctx, s, s.cache.users, id, t, func(ctx context.Context) (userRow, error) { return s.readUserRow(ctx, id, t) })
 	if err != nil {
 		return UserState{}, s.fail("read user state", err)
 	}
-	st, err := s.withRoles(ctx, row)
+	st, err := s.withRoles(ctx, row, t)
 	return st, s.fail("read user state", err)
 }
 
@@ -145,7 +170,7 @@ func (s *Store) readUserRow(ctx context.Context, id string, t *TokenRef) (row us
 		return row, notFound("user")
 	}
 	if t != nil && s.tx == nil && time.Since(begun) <= readSlack {
-		s.cache.keepToken(*t, revoked, alive, drops)
+		s.cache.keepToken(*t, revoked, alive, begun, drops)
 	}
 	return userRow{list[0], unwords(roles)}, nil
 }
@@ -157,14 +182,14 @@ type roleFacts struct {
 }
 
 // withRoles adds what the user's roles say now, each at most a second old.
-func (s *Store) withRoles(ctx context.Context, row userRow) (UserState, error) {
+func (s *Store) withRoles(ctx context.Context, row userRow, t *TokenRef) (UserState, error) {
 	st := UserState{User: row.user}
 	if len(row.roles) == 0 {
 		st.Scopes = keystone.OpenIDScopeNames()
 		return st, nil
 	}
 	for _, id := range row.roles {
-		r, err := cached(ctx, s, s.cache.roles, id, func(ctx context.Context) (roleFacts, error) { return s.readRoleFacts(ctx, id) })
+		r, err := cachedOf(ctx, s, s.cache.roles, id, t, func(ctx context.Context) (roleFacts, error) { return s.readRoleFacts(ctx, id) })
 		if keystone.KindOf(err) == keystone.NotFound {
 			continue // deleted since
 		}

@@ -170,29 +170,38 @@ func TestRevocationReach(t *testing.T) {
 				refs[i] = store.TokenRef{JTI: x.jti, ClientID: x.client.ID}
 			}
 		}
+		before := make([][2]store.TokenState, len(ends)) // as whoever was told remembers it
 		for i, test := range ends {
-			for _, node := range nodes {
+			for n, node := range nodes {
 				want := withOpenID(fmt.Sprint("scope:r", i))
 				if test.service {
 					want = []string{keystone.UsersRead}
 				}
-				if st := must[store.TokenState](t)(node.TokenState(ctx, refs[i])); !st.Active || !slices.Equal(st.Scopes, want) {
+				st := must[store.TokenState](t)(node.TokenState(ctx, refs[i]))
+				if before[i][n] = st; !st.Active || !slices.Equal(st.Scopes, want) {
 					t.Fatalf("%s: before, it is %+v", test.name, st)
 				}
 			}
 		}
 		ended := make([]time.Time, len(ends))
 		for i, test := range ends {
+			before[i][0] = must[store.TokenState](t)(here.TokenState(ctx, refs[i])) // another end has come between
+			if !here.StillSo(before[i][0]) {
+				t.Errorf("%s: what has just been read is not so any more", test.name)
+			}
 			if err := test.end(here, subjects[i]); err != nil {
 				t.Fatalf("%s: %v", test.name, err)
 			}
 			ended[i] = time.Now()
+			if here.StillSo(before[i][0]) {
+				t.Errorf("%s: on this node what was true of it still counts", test.name)
+			}
 			if st := must[store.TokenState](t)(here.TokenState(ctx, refs[i])); !test.holds(st) {
 				t.Errorf("%s: on this node it holds late: %+v", test.name, st)
 			}
 		}
 		for i, test := range ends {
-			for !test.holds(must[store.TokenState](t)(there.TokenState(ctx, refs[i]))) {
+			for there.StillSo(before[i][1]) || !test.holds(must[store.TokenState](t)(there.TokenState(ctx, refs[i]))) {
 				if time.Since(ended[i]) > 1200*time.Millisecond {
 					t.Errorf("%s: on another node it does not hold after a second", test.name)
 					break

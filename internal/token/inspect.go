@@ -10,11 +10,12 @@ import (
 	"github.com/keystone-auth/keystone/internal/store"
 )
 
-// Inspection is what is true now of an access token that was presented.
+// Inspection is what is true now of an access token that was presented. Those who
+// present the same token share it: nobody changes it.
 type Inspection struct {
 	Claims
 	Name   string // username, or the client's name
-	Client keystone.Client
+	Client *keystone.Client
 }
 
 // Inspect returns the claims of a living access token, JWT or opaque, its scopes
@@ -22,44 +23,46 @@ type Inspection struct {
 // foreign, expired, revoked, or whose user, client or session is gone, is
 // refused with one and the same error. What it reads is at most a second old. A
 // JWT may have expired by the leeway; see Living.
-func (v *Verifier) Inspect(ctx context.Context, raw string) (Inspection, error) {
-	t, active, err := v.inspect(ctx, raw)
-	if err == nil && !active {
-		err = v.ended(ctx, t.Claims)
+func (v *Verifier) Inspect(ctx context.Context, raw string) (*Inspection, error) {
+	t, ended, err := v.inspect(ctx, raw)
+	if ended != nil {
+		return nil, v.ended(ctx, *ended)
 	}
-	if err != nil {
-		return Inspection{}, err
-	}
-	return t, nil
+	return t, err
 }
 
 // Introspect is Inspect for whoever is only told that a token is not active (RFC 7662
 // section 2.2): nothing is read to find out what ended it.
-func (v *Verifier) Introspect(ctx context.Context, raw string) (Inspection, error) {
-	t, active, err := v.inspect(ctx, raw)
-	if err == nil && !active {
-		err = errToken
+func (v *Verifier) Introspect(ctx context.Context, raw string) (*Inspection, error) {
+	t, ended, err := v.inspect(ctx, raw)
+	if ended != nil {
+		return nil, errToken
 	}
-	if err != nil {
-		return Inspection{}, err
-	}
-	return t, nil
+	return t, err
 }
 
-func (v *Verifier) inspect(ctx context.Context, raw string) (t Inspection, active bool, err error) {
+// inspect returns what is true of a token, or of one that does not hold any more what it
+// states. While nothing has changed, a JWT that is used again has only its signature's
+// key and its times looked at.
+func (v *Verifier) inspect(ctx context.Context, raw string) (t *Inspection, ended *Claims, err error) {
 	c, stored, err := v.claims(ctx, raw)
 	if err != nil {
-		return Inspection{}, false, err
+		return nil, nil, err
 	}
-	state, err := v.store.TokenState(ctx, store.TokenRef{JTI: c.JTI, UserID: c.UserID(), ClientID: c.ClientID, GrantID: c.GrantID, Stored: stored})
+	if last := c.last.Load(); last != nil && v.store.StillSo(last.state) {
+		return &last.Inspection, nil, nil
+	}
+	state, err := v.store.TokenState(ctx, store.TokenRef{JTI: c.claims.JTI, UserID: c.claims.UserID(), ClientID: c.claims.ClientID, GrantID: c.claims.GrantID, Stored: stored})
 	if err != nil {
-		return Inspection{}, false, err
+		return nil, nil, err
 	}
 	if !state.Active {
-		return Inspection{Claims: c}, false, nil
+		return nil, &c.claims, nil
 	}
-	c.Scopes = keystone.Intersect(c.Scopes, state.Scopes)
-	return Inspection{Claims: c, Name: state.Name, Client: state.Client}, true, nil
+	now := &found{Inspection{Claims: c.claims, Name: state.Name, Client: state.Client}, state}
+	now.Scopes = keystone.Intersect(c.claims.Scopes, state.Scopes)
+	c.last.Store(now)
+	return &now.Inspection, nil, nil
 }
 
 // ended refuses a token that was good, and notes what ended it. It is asked once the
@@ -114,37 +117,40 @@ func (v *Verifier) Living(c Claims) bool { return v.store.Now().Before(c.Expires
 // without asking whether it still holds.
 func (v *Verifier) Claims(ctx context.Context, raw string) (Claims, error) {
 	c, _, err := v.claims(ctx, raw)
-	return c, err
+	if err != nil {
+		return Claims{}, err
+	}
+	return c.claims, nil
 }
 
 // claims is Claims, and of an opaque token what is stored of it.
-func (v *Verifier) claims(ctx context.Context, raw string) (Claims, *store.AccessToken, error) {
+func (v *Verifier) claims(ctx context.Context, raw string) (*verified, *store.AccessToken, error) {
 	if !strings.HasPrefix(raw, secret.AccessToken) {
 		c, err := v.parse(ctx, raw)
 		return c, nil, err
 	}
 	if !secret.WellFormed(secret.AccessToken, raw) {
-		return Claims{}, nil, refuse(ctx, notAccess(raw))
+		return nil, nil, refuse(ctx, notAccess(raw))
 	}
 	t, err := v.store.AccessTokenByHash(ctx, secret.Hash(raw))
 	if keystone.KindOf(err) == keystone.NotFound {
-		return Claims{}, nil, refuse(ctx, "there is no such token, or not any more: they are kept until they expire")
+		return nil, nil, refuse(ctx, "there is no such token, or not any more: they are kept until they expire")
 	}
 	if err != nil {
-		return Claims{}, nil, err
+		return nil, nil, err
 	}
 	if !v.store.Now().Before(t.ExpiresAt) {
-		return Claims{}, nil, expired(ctx, Claims{Subject: cmp.Or(t.UserID, t.ClientID), ClientID: t.ClientID, ExpiresAt: t.ExpiresAt})
+		return nil, nil, expired(ctx, Claims{Subject: cmp.Or(t.UserID, t.ClientID), ClientID: t.ClientID, ExpiresAt: t.ExpiresAt})
 	}
 	act, err := parseAct(t.Act)
 	if err != nil {
-		return Claims{}, nil, err
+		return nil, nil, err
 	}
 	details, err := keystone.DetailsOf(t.Details)
 	if err != nil {
-		return Claims{}, nil, err
+		return nil, nil, err
 	}
-	c := Claims{Issuer: v.issuer, Audiences: t.Audiences, Subject: cmp.Or(t.UserID, t.ClientID), ClientID: t.ClientID, Scopes: t.Scopes,
-		SessionID: t.SessionID, GrantID: t.GrantID, JTI: t.JTI, IssuedAt: t.IssuedAt, ExpiresAt: t.ExpiresAt, Bound: t.Bound, Act: act, Details: details}
+	c := &verified{claims: Claims{Issuer: v.issuer, Audiences: t.Audiences, Subject: cmp.Or(t.UserID, t.ClientID), ClientID: t.ClientID, Scopes: t.Scopes,
+		SessionID: t.SessionID, GrantID: t.GrantID, JTI: t.JTI, IssuedAt: t.IssuedAt, ExpiresAt: t.ExpiresAt, Bound: t.Bound, Act: act, Details: details}}
 	return c, &t, nil
 }

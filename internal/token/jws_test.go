@@ -113,7 +113,7 @@ func (n *node) goodClaims() map[string]any {
 func TestWeVerifyOthers(t *testing.T) {
 	for _, alg := range every {
 		n := alone(t, alg)
-		got, err := n.verifier.parse(ctx, n.josed(t, n.goodClaims(), nil))
+		got, err := n.verifier.Claims(ctx, n.josed(t, n.goodClaims(), nil))
 		if err != nil {
 			t.Errorf("%s: %v", alg, err)
 			continue

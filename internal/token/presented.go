@@ -25,7 +25,7 @@ var (
 
 // InspectPresented is Inspect of a token that is used here: it is refused unless
 // whoever sends it has shown the key that it is bound to.
-func (v *Verifier) InspectPresented(ctx context.Context, p Presented) (Inspection, error) {
+func (v *Verifier) InspectPresented(ctx context.Context, p Presented) (*Inspection, error) {
 	t, err := v.Inspect(ctx, p.Token)
 	if err != nil {
 		return t, err
@@ -37,7 +37,7 @@ func (v *Verifier) InspectPresented(ctx context.Context, p Presented) (Inspectio
 }
 
 // held checks the sender of a token (RFC 9449 section 7, RFC 8705 section 3).
-func (v *Verifier) held(ctx context.Context, t Inspection, p Presented) error {
+func (v *Verifier) held(ctx context.Context, t *Inspection, p Presented) error {
 	switch {
 	case !p.DPoP && t.Bound.JKT != "":
 		keystone.Fact(ctx, "why", "it is bound to a DPoP key and came as a bearer token")
@@ -107,7 +107,7 @@ func (v *Verifier) AuthenticatePresented(ctx context.Context, p Presented) (keys
 }
 
 // Actor is who acts with the token.
-func (t Inspection) Actor() keystone.Actor {
+func (t *Inspection) Actor() keystone.Actor {
 	a := keystone.Actor{Kind: keystone.ActorUser, ID: t.Subject, Name: t.Name, ClientID: t.ClientID, SessionID: t.SessionID, Scopes: t.Scopes, FirstParty: t.Client.FirstParty}
 	if t.UserID() == "" {
 		a.Kind, a.ClientID, a.FirstParty = keystone.ActorClient, "", false

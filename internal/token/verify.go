@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -36,48 +37,54 @@ type Verifier struct {
 	store  *store.Store
 	issuer string
 	proofs *Proofs
-	known  cache.Cache[string, verified] // JWTs whose signature was checked, by hash
+	known  cache.Cache[string, *verified] // JWTs whose signature was checked, by hash
 }
 
 type verified struct {
 	claims Claims
 	kid    string
+	last   atomic.Pointer[found] // what was true when it was last used
+}
+
+// found is what was true of a token, and what that hung on.
+type found struct {
+	Inspection
+	state store.TokenState
 }
 
 // NewVerifier returns a verifier of the issuer's own access tokens.
 func NewVerifier(s *store.Store, ring *Ring, issuer string, proofs *Proofs) *Verifier {
-	return &Verifier{ring: ring, store: s, issuer: issuer, proofs: proofs, known: cache.Aged[string, verified](knownMost, knownAtAge)}
+	return &Verifier{ring: ring, store: s, issuer: issuer, proofs: proofs, known: cache.Aged[string, *verified](knownMost, knownAtAge)}
 }
 
-// parse checks a JWT access token and returns its claims. A signature is checked
+// parse checks a JWT access token and returns what it states. A signature is checked
 // once and remembered by the token's hash; key, times and issuer are checked
 // every time.
-func (v *Verifier) parse(ctx context.Context, raw string) (Claims, error) {
+func (v *Verifier) parse(ctx context.Context, raw string) (*verified, error) {
 	if len(raw) > maxToken {
-		return Claims{}, refuse(ctx, "it is longer than any token of this server")
+		return nil, refuse(ctx, "it is longer than any token of this server")
 	}
 	hash := string(secret.Hash(raw))
-	found, ok := v.known.GetIfPresent(hash)
+	t, ok := v.known.GetIfPresent(hash)
 	if ok {
-		if _, _, valid, err := v.ring.verifyKey(ctx, found.kid); err != nil || !valid {
-			return Claims{}, v.badKey(ctx, found.kid, err)
+		if _, _, valid, err := v.ring.verifyKey(ctx, t.kid); err != nil || !valid {
+			return nil, v.badKey(ctx, t.kid, err)
 		}
 	} else {
 		var err error
-		if found, err = v.check(ctx, raw); err != nil {
-			return Claims{}, err
+		if t, err = v.check(ctx, raw); err != nil {
+			return nil, err
 		}
-		v.known.Set(hash, found)
+		v.known.Set(hash, t)
 	}
 	now := v.store.Now()
-	c := found.claims
-	if !now.Before(c.ExpiresAt.Add(leeway)) {
-		return Claims{}, expired(ctx, c)
+	if !now.Before(t.claims.ExpiresAt.Add(leeway)) {
+		return nil, expired(ctx, t.claims)
 	}
-	if now.Before(c.IssuedAt.Add(-leeway)) {
-		return Claims{}, refuse(ctx, "it was issued in the future: the clocks of the nodes differ")
+	if now.Before(t.claims.IssuedAt.Add(-leeway)) {
+		return nil, refuse(ctx, "it was issued in the future: the clocks of the nodes differ")
 	}
-	return c, nil
+	return t, nil
 }
 
 func expired(ctx context.Context, c Claims) error {
@@ -106,10 +113,10 @@ func (v *Verifier) badKey(ctx context.Context, kid string, err error) error {
 
 // check does what parse remembers: form, type, algorithm and signature (RFC 9068
 // section 4, RFC 8725). Keys named in the header are never looked at.
-func (v *Verifier) check(ctx context.Context, raw string) (found verified, err error) {
+func (v *Verifier) check(ctx context.Context, raw string) (*verified, error) {
 	parts := strings.SplitN(raw, ".", 4)
 	if len(parts) != 3 {
-		return found, refuse(ctx, notAccess(raw))
+		return nil, refuse(ctx, notAccess(raw))
 	}
 	var header struct {
 		Alg  string          `json:"alg"`
@@ -119,48 +126,48 @@ func (v *Verifier) check(ctx context.Context, raw string) (found verified, err e
 	}
 	rawHeader, err := b64.DecodeString(parts[0])
 	if err != nil || json.Unmarshal(rawHeader, &header) != nil || header.Crit != nil {
-		return found, refuse(ctx, "it is no JWT, or one that demands what this server does not know (crit)")
+		return nil, refuse(ctx, "it is no JWT, or one that demands what this server does not know (crit)")
 	}
 	typ := strings.ToLower(header.Typ)
 	if strings.TrimPrefix(typ, "application/") != typeAccess {
-		return found, refuse(ctx, "it is a JWT, but no access token (typ at+jwt): an ID token, for one")
+		return nil, refuse(ctx, "it is a JWT, but no access token (typ at+jwt): an ID token, for one")
 	}
 	alg, key, valid, err := v.ring.verifyKey(ctx, header.Kid)
 	if err != nil || !valid {
-		return found, v.badKey(ctx, header.Kid, err)
+		return nil, v.badKey(ctx, header.Kid, err)
 	}
 	if header.Alg != alg {
-		return found, refuse(ctx, "its alg is not that of the key")
+		return nil, refuse(ctx, "its alg is not that of the key")
 	}
 	sig, err := b64.DecodeString(parts[2])
 	if err != nil || b64.EncodedLen(len(sig)) != len(parts[2]) { // it skips line breaks: one token has one spelling
-		return found, refuse(ctx, badSignature)
+		return nil, refuse(ctx, badSignature)
 	}
 	if !verifySignature(alg, key, []byte(raw[:len(parts[0])+1+len(parts[1])]), sig) {
-		return found, refuse(ctx, badSignature)
+		return nil, refuse(ctx, badSignature)
 	}
 	payload, err := b64.DecodeString(parts[1])
 	var c claimsJSON
 	if err != nil || json.Unmarshal(payload, &c) != nil {
-		return found, refuse(ctx, badClaims)
+		return nil, refuse(ctx, badClaims)
 	}
 	if c.Issuer != v.issuer {
 		keystone.Fact(ctx, "issuer of the token", c.Issuer)
-		return found, refuse(ctx, "it is another issuer's: ISSUER was different when it was issued")
+		return nil, refuse(ctx, "it is another issuer's: ISSUER was different when it was issued")
 	}
 	if c.Subject == "" || c.ClientID == "" || c.JTI == "" || len(c.Audiences) == 0 {
-		return found, refuse(ctx, badClaims)
+		return nil, refuse(ctx, badClaims)
 	}
 	if c.Issued <= 0 || c.Expires <= c.Issued || c.NotBefore > c.Issued { // ours are good from the moment they are issued
-		return found, refuse(ctx, badClaims)
+		return nil, refuse(ctx, badClaims)
 	}
 	var bound keystone.Confirmation
 	if c.Bound != nil {
 		if bound = (keystone.Confirmation{JKT: c.Bound.JKT, X5T: c.Bound.X5T}); bound.IsZero() {
-			return found, refuse(ctx, "it is bound to something that this server does not know")
+			return nil, refuse(ctx, "it is bound to something that this server does not know")
 		}
 	}
-	return verified{kid: header.Kid, claims: Claims{
+	return &verified{kid: header.Kid, claims: Claims{
 		Issuer: c.Issuer, Audiences: c.Audiences, Subject: c.Subject, ClientID: c.ClientID, Scopes: keystone.SortedSet(c.Scopes),
 		SessionID: c.SessionID, GrantID: c.GrantID, JTI: c.JTI, IssuedAt: time.Unix(c.Issued, 0).UTC(), ExpiresAt: time.Unix(c.Expires, 0).UTC(), Bound: bound, Act: c.Act, Details: c.Details,
 	}}, nil
