@@ -25,7 +25,7 @@ const (
 )
 
 // AssertionIssuer returns what the client may do with assertions of an issuer.
-func (s ClientSettings) AssertionIssuer(issuer string) (AssertionIssuer, bool) {
+func (s *ClientSettings) AssertionIssuer(issuer string) (AssertionIssuer, bool) {
 	for _, a := range s.JWTBearer {
 		if a.Issuer == issuer {
 			return a, true
@@ -47,7 +47,7 @@ func (a AssertionIssuer) User(subject string) (id string, ok bool) {
 	return "", false
 }
 
-func (s ClientSettings) validateJWTBearer(c Client, f fields) {
+func (s *ClientSettings) validateJWTBearer(c *Client, f fields) {
 	const field = "jwt_bearer"
 	switch {
 	case len(s.JWTBearer) > maxAssertionIssuers:

@@ -58,14 +58,14 @@ type Client struct {
 
 // Stranger reports whether nobody here, nor anybody who is trusted here, has looked at
 // the client: its addresses may be anybody's (RFC 9700 section 4.11.2).
-func (c Client) Stranger() bool { return c.Registration == RegistrationDocument || c.Unvouched }
+func (c *Client) Stranger() bool { return c.Registration == RegistrationDocument || c.Unvouched }
 
 // AlwaysAsks reports whether people are asked at each request of the client, whatever
 // they allowed before. They allowed it where they were told that the answer goes: a
 // stranger whose answers can go elsewhere too would take the next one there unseen. And
 // any program on their device can call itself by the name of a public client that
 // answers reach there (RFC 8252 section 8.6).
-func (c Client) AlwaysAsks() bool {
+func (c *Client) AlwaysAsks() bool {
 	if !c.Stranger() {
 		return false
 	}
@@ -81,7 +81,7 @@ func (c Client) AlwaysAsks() bool {
 
 // Edition names the client as it is now: what people answer counts for the client that they
 // were shown. One that was made anew under the same id is another.
-func (c Client) Edition() string {
+func (c *Client) Edition() string {
 	return strconv.FormatInt(c.CreatedAt.UnixMicro(), 36) + "." + strconv.FormatInt(c.Version, 36)
 }
 
@@ -90,13 +90,13 @@ func (c Client) Edition() string {
 const FirstPartyClientID = "keystone"
 
 // Confidential reports whether the client keeps a secret (RFC 6749 section 2.1).
-func (c Client) Confidential() bool { return c.Kind == ClientService || c.Kind == ClientWeb }
+func (c *Client) Confidential() bool { return c.Kind == ClientService || c.Kind == ClientWeb }
 
 // TokenID returns the id of an access token that is issued to the client now. It
 // lies behind the moment until which the client's tokens were ended, which is some
 // seconds ahead: who has not heard of that yet, or has a clock that is ahead, issues ids
 // before it.
-func (c Client) TokenID(now time.Time) string {
+func (c *Client) TokenID(now time.Time) string {
 	if first := c.TokensValidAfter.Add(time.Millisecond); now.Before(first) {
 		now = first
 	}
@@ -105,7 +105,7 @@ func (c Client) TokenID(now time.Time) string {
 
 // Ended reports whether all tokens of the client were ended since the one with
 // the id was issued.
-func (c Client) Ended(tokenID string) bool {
+func (c *Client) Ended(tokenID string) bool {
 	if c.TokensValidAfter.IsZero() {
 		return false
 	}
@@ -114,18 +114,18 @@ func (c Client) Ended(tokenID string) bool {
 }
 
 // MayUse reports whether the client may use the grant type.
-func (c Client) MayUse(grant string) bool {
+func (c *Client) MayUse(grant string) bool {
 	return slices.Contains(c.Grants, grant) || grant == GrantSignIn && c.FirstParty
 }
 
 // SenderConstrained reports whether the client's tokens are all bound to a key.
-func (c Client) SenderConstrained() bool { return c.DPoPBound || c.TLSBound || c.Rules().Bound }
+func (c *Client) SenderConstrained() bool { return c.DPoPBound || c.TLSBound || c.Rules().Bound }
 
 // Rotates reports whether using a refresh token of the client replaces it. That
 // of a public client always does. Where tokens are bound to the keys of a client
 // that proves itself, replacing them protects nothing more, and an answer that
 // is lost would lock the client out (FAPI 2.0 Security Profile section 5.3.2.1).
-func (c Client) Rotates() bool {
+func (c *Client) Rotates() bool {
 	return !c.Confidential() || c.RotateRefreshTokens && !c.SenderConstrained()
 }
 
@@ -134,7 +134,7 @@ func (c Client) Rotates() bool {
 var ErrPublicRotates = FailField("rotate_refresh_tokens", "A public client gets another refresh token at each use, always.")
 
 // CheckRotates refuses a public client of which somebody says that it does not rotate.
-func (c Client) CheckRotates() error {
+func (c *Client) CheckRotates() error {
 	if !c.Confidential() && !c.RotateRefreshTokens {
 		return ErrPublicRotates
 	}
@@ -176,7 +176,7 @@ const (
 )
 
 // Validate checks every field and names all that are wrong.
-func (c Client) Validate() error {
+func (c *Client) Validate() error {
 	f := fields{}
 	if c.Name == "" {
 		f["name"] = "Give the client a name that people recognise."
@@ -210,7 +210,7 @@ func (c Client) Validate() error {
 	return f.err()
 }
 
-func (c Client) validRedirectURIs() error {
+func (c *Client) validRedirectURIs() error {
 	if len(c.RedirectURIs) > maxRedirectURIs {
 		return FailField("redirect_uris", "Register at most 50 redirect URIs.")
 	}
@@ -225,7 +225,7 @@ func (c Client) validRedirectURIs() error {
 	return nil
 }
 
-func (c Client) validPostLogoutURIs() error {
+func (c *Client) validPostLogoutURIs() error {
 	if len(c.PostLogoutURIs) > maxRedirectURIs {
 		return FailField("post_logout_redirect_uris", "Register at most 50 addresses.")
 	}
@@ -240,7 +240,7 @@ func (c Client) validPostLogoutURIs() error {
 // AllowsRedirect reports whether a redirect URI is one of the registered ones,
 // character by character; only the port of a loopback address may differ
 // (RFC 9700 section 4.1.3, RFC 8252 section 7.3).
-func (c Client) AllowsRedirect(uri string) bool {
+func (c *Client) AllowsRedirect(uri string) bool {
 	if slices.Contains(c.RedirectURIs, uri) {
 		return true
 	}
@@ -284,7 +284,7 @@ func validAudiences(field string, list []string) error {
 // where each is registered for it or is Keystone itself (issuer), and
 // Keystone itself where it asked for nothing. Anything else is
 // invalid_target (RFC 8707 section 2).
-func (c Client) Audience(requested []string, issuer string) ([]string, error) {
+func (c *Client) Audience(requested []string, issuer string) ([]string, error) {
 	if len(requested) == 0 {
 		return []string{issuer}, nil
 	}
@@ -300,7 +300,7 @@ func (c Client) Audience(requested []string, issuer string) ([]string, error) {
 // clientID for audiences: it is the client's own, or meant for the client, or for
 // a resource that the client stands for. That it may ask for tokens for a
 // resource gives it no right to look into those of others (RFC 7662 section 4).
-func (c Client) Introspects(clientID string, audiences []string) bool {
+func (c *Client) Introspects(clientID string, audiences []string) bool {
 	return clientID == c.ID || slices.ContainsFunc(audiences, func(a string) bool {
 		return a == c.ID || slices.Contains(c.IntrospectionAudiences, a)
 	})

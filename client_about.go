@@ -33,7 +33,7 @@ var languageTag = regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$`)
 
 // NameIn returns what people call the client in a language: the name that is
 // registered for it, or for the wider language, else the name that has none.
-func (c Client) NameIn(tag string) string {
+func (c *Client) NameIn(tag string) string {
 	for tag != "" {
 		for of, name := range c.Names {
 			if strings.EqualFold(of, tag) {

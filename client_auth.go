@@ -33,7 +33,7 @@ func AssertionAlgs() []string { return []string{PS256, ES256, EdDSA, RS256} }
 
 // HasSecret reports whether the client proves itself with a secret that Keystone
 // gives it. A client with another method has none: what it has not cannot leak.
-func (c Client) HasSecret() bool {
+func (c *Client) HasSecret() bool {
 	if !c.Confidential() {
 		return false
 	}
@@ -45,11 +45,11 @@ func (c Client) HasSecret() bool {
 }
 
 // HasKeys reports whether the client registered public keys.
-func (s ClientSettings) HasKeys() bool { return len(s.JWKS) > 0 || s.JWKSURI != "" }
+func (s *ClientSettings) HasKeys() bool { return len(s.JWKS) > 0 || s.JWKSURI != "" }
 
 // validateAuth checks how the client proves itself, and its keys as far as that
 // needs no cryptography; the rest is checked where the client is written.
-func (s ClientSettings) validateAuth(c Client, f fields) {
+func (s *ClientSettings) validateAuth(c *Client, f fields) {
 	switch {
 	case s.AuthMethod == "":
 	case !slices.Contains(AuthMethods(), s.AuthMethod):

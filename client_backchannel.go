@@ -15,7 +15,7 @@ const (
 
 // validateBackchannel checks the settings of the CIBA grant (OpenID Connect CIBA
 // section 4).
-func (s ClientSettings) validateBackchannel(f fields) {
+func (s *ClientSettings) validateBackchannel(f fields) {
 	switch s.BackchannelDelivery {
 	case "", DeliveryPoll:
 		if s.BackchannelNotify != "" {

@@ -17,7 +17,7 @@ type certificateName struct {
 	in            func(value string, c *x509.Certificate) bool
 }
 
-func (s ClientSettings) certificateNames() []certificateName {
+func (s *ClientSettings) certificateNames() []certificateName {
 	return []certificateName{
 		{"tls_client_auth_subject_dn", s.TLSSubjectDN, problemUnless(isDN, "It is a distinguished name as RFC 4514 writes it, such as CN=billing,O=Example."), hasSubject},
 		{"tls_client_auth_san_dns", s.TLSSANDNS, problemUnless(isPlainName, "It is a host name, as it stands in the certificate."), hasDNS},
@@ -30,7 +30,7 @@ func (s ClientSettings) certificateNames() []certificateName {
 const errOneName = "Register exactly one of tls_client_auth_subject_dn, _san_dns, _san_uri, _san_ip and _san_email for tls_client_auth, and none for other methods (RFC 8705 section 2.1.2)."
 
 // validateCertificate checks the name that the client's certificate must have.
-func (s ClientSettings) validateCertificate(f fields) {
+func (s *ClientSettings) validateCertificate(f fields) {
 	given := 0
 	for _, n := range s.certificateNames() {
 		if n.value == "" {
@@ -51,7 +51,7 @@ func (s ClientSettings) validateCertificate(f fields) {
 
 // NamedIn reports whether the certificate has the name that the client registered.
 // Whose signature makes the name true is not asked here.
-func (s ClientSettings) NamedIn(c *x509.Certificate) bool {
+func (s *ClientSettings) NamedIn(c *x509.Certificate) bool {
 	for _, n := range s.certificateNames() {
 		if n.value != "" {
 			return n.in(n.value, c)

@@ -72,7 +72,7 @@ func (s ClientSettings) withDefaults() ClientSettings {
 }
 
 // validate checks the settings of c into f.
-func (s ClientSettings) validate(c Client, f fields) {
+func (s *ClientSettings) validate(c *Client, f fields) {
 	f.check("introspection_audiences", validAudiences("introspection_audiences", s.IntrospectionAudiences))
 	if len(s.IntrospectionAudiences) > 0 && !c.Confidential() {
 		f["introspection_audiences"] = "Only clients of kind service or web can introspect: a public client has nothing to prove itself with."
@@ -98,7 +98,7 @@ func (s ClientSettings) validate(c Client, f fields) {
 
 // AnswerAlgs lists the algorithms that the client registered for what Keystone
 // signs for it.
-func (s ClientSettings) AnswerAlgs() []string {
+func (s *ClientSettings) AnswerAlgs() []string {
 	return slices.DeleteFunc(SortedSet([]string{s.IDTokenAlg, s.UserinfoAlg, s.IntrospectionAlg, s.ResponseAlg}), func(alg string) bool { return alg == "" })
 }
 
@@ -106,7 +106,7 @@ const maxRequestURIs = 20
 
 // validateRequestURIs checks the addresses of request objects. What is fetched is
 // never more than these: an address in a request would have us ask anybody.
-func (s ClientSettings) validateRequestURIs(f fields) {
+func (s *ClientSettings) validateRequestURIs(f fields) {
 	if len(s.RequestURIs) > maxRequestURIs {
 		f["request_uris"] = "Register at most 20 addresses."
 	}
@@ -122,7 +122,7 @@ func (s ClientSettings) validateRequestURIs(f fields) {
 }
 
 // validateEncryption checks what is encrypted to the client.
-func (s ClientSettings) validateEncryption(f fields) {
+func (s *ClientSettings) validateEncryption(f fields) {
 	for field, one := range map[string][2]string{"id_token_encrypted_response_": {s.IDTokenEncAlg, s.IDTokenEnc}, "userinfo_encrypted_response_": {s.UserinfoEncAlg, s.UserinfoEnc}} {
 		switch alg, enc := one[0], one[1]; {
 		case alg == "" && enc == "":
@@ -138,7 +138,7 @@ func (s ClientSettings) validateEncryption(f fields) {
 
 // validateSigning checks how the client signs requests, and how answers to it are
 // signed.
-func (s ClientSettings) validateSigning(f fields) {
+func (s *ClientSettings) validateSigning(f fields) {
 	for field, alg := range map[string]string{
 		"request_object_signing_alg": s.RequestObjectAlg, "authorization_signed_response_alg": s.ResponseAlg, "id_token_signed_response_alg": s.IDTokenAlg,
 		"userinfo_signed_response_alg": s.UserinfoAlg, "introspection_signed_response_alg": s.IntrospectionAlg,
@@ -153,7 +153,7 @@ func (s ClientSettings) validateSigning(f fields) {
 	}
 }
 
-func (s ClientSettings) validateLogout(c Client, f fields) {
+func (s *ClientSettings) validateLogout(c *Client, f fields) {
 	people := slices.Contains(c.Grants, GrantAuthorizationCode) || c.Kind != ClientService
 	if s.BackchannelLogoutURI != "" {
 		why := OutboundURLProblem(s.BackchannelLogoutURI)
@@ -184,7 +184,7 @@ func (s ClientSettings) validateLogout(c Client, f fields) {
 
 // validateDetails checks the types that a client may ask for. Whether they are
 // declared is asked when it does: declarations come and go with the settings.
-func (s ClientSettings) validateDetails(c Client, f fields) {
+func (s *ClientSettings) validateDetails(c *Client, f fields) {
 	switch {
 	case len(s.DetailTypes) > maxDetailTypes || slices.ContainsFunc(s.DetailTypes, func(name string) bool { return !IsDetailType(name) }):
 		f["authorization_details_types"] = "Name at most 50 types, each of at most 100 characters of printable ASCII without spaces and quotes."

@@ -10,7 +10,7 @@ const (
 
 // Sector returns the host that the client's pairwise identifiers are for, or ""
 // where its sub is the user's id (OpenID Connect Core section 8.1).
-func (c Client) Sector() string {
+func (c *Client) Sector() string {
 	switch {
 	case c.SubjectType != SubjectPairwise:
 		return ""
@@ -28,7 +28,7 @@ func (c Client) Sector() string {
 // itself shows that it is of a host by getting its answers there, at its redirect URIs. One
 // that gets them elsewhere too (a device, CIBA) could name anybody's, and learn by which
 // sub they know a user; and loopback is everybody's.
-func (c Client) ownSector() bool {
+func (c *Client) ownSector() bool {
 	if c.Registration == "" {
 		return false
 	}
@@ -37,7 +37,7 @@ func (c Client) ownSector() bool {
 
 // AnsweredElsewhere reports whether the client learns of people otherwise than at its
 // redirect URIs.
-func (c Client) AnsweredElsewhere() bool {
+func (c *Client) AnsweredElsewhere() bool {
 	return slices.ContainsFunc(c.Grants, func(g string) bool {
 		return g != GrantAuthorizationCode && g != GrantRefreshToken && g != GrantClientCredentials
 	})
@@ -45,7 +45,7 @@ func (c Client) AnsweredElsewhere() bool {
 
 // validateSubject checks which sub the client gets. A JWT access token would tell
 // it the user's id, so a pairwise client gets opaque ones.
-func (s ClientSettings) validateSubject(c Client, f fields) {
+func (s *ClientSettings) validateSubject(c *Client, f fields) {
 	switch s.SubjectType {
 	case "", SubjectPublic:
 		if s.SectorURI != "" {

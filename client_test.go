@@ -200,7 +200,8 @@ func validClient() keystone.Client {
 }
 
 func TestClientValidate(t *testing.T) {
-	if err := validClient().Validate(); err != nil {
+	valid := validClient()
+	if err := valid.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	service := func(c *keystone.Client) {

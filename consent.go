@@ -14,7 +14,7 @@ type Allowed map[string][]string
 
 // Reach is whom a request is for as consent counts it, sorted: "" is Keystone itself,
 // which is meant where nobody is named.
-func (c Client) Reach(audiences []string) []string {
+func (c *Client) Reach(audiences []string) []string {
 	reach := make([]string, 0, max(1, len(audiences)))
 	for _, a := range audiences {
 		if !slices.Contains(c.Audiences, a) { // Audience lets a request name nobody else but Keystone itself

@@ -70,7 +70,7 @@ func (t DetailTypes) Parse(raw string, may []string) (Details, error) {
 
 // Allowed returns those of the details whose type is declared and may be asked for
 // by the client, as it is now.
-func (t DetailTypes) Allowed(c Client, details Details) (list Details) {
+func (t DetailTypes) Allowed(c *Client, details Details) (list Details) {
 	for _, d := range details {
 		if name := typeOf(d); slices.Contains(c.DetailTypes, name) {
 			if _, declared := t[name]; declared {

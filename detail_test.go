@@ -103,13 +103,13 @@ func TestDetailsCompared(t *testing.T) {
 	if granted.Cover(parse(`[{"type":"payment_initiation","creditor":"Merchant A","amount":{"currency":"EUR","amount":"123.51"}}]`)) {
 		t.Error("another amount is covered")
 	}
-	if got := types.Allowed(keystone.Client{ClientSettings: keystone.ClientSettings{DetailTypes: may}}, granted); len(got) != 2 {
+	if got := types.Allowed(&keystone.Client{ClientSettings: keystone.ClientSettings{DetailTypes: may}}, granted); len(got) != 2 {
 		t.Errorf("%s", got.Text())
 	}
-	if got := types.Allowed(keystone.Client{}, granted); got != nil {
+	if got := types.Allowed(&keystone.Client{}, granted); got != nil {
 		t.Errorf("of a client that may not: %s", got.Text())
 	}
-	if got := (keystone.DetailTypes{}).Allowed(keystone.Client{ClientSettings: keystone.ClientSettings{DetailTypes: may}}, granted); got != nil {
+	if got := (keystone.DetailTypes{}).Allowed(&keystone.Client{ClientSettings: keystone.ClientSettings{DetailTypes: may}}, granted); got != nil {
 		t.Errorf("of a type that is no more: %s", got.Text())
 	}
 	if names := granted.Types(); !slices.Equal(names, may) {

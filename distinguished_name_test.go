@@ -39,22 +39,22 @@ func TestSubjectDN(t *testing.T) {
 		`CN=Jürgen = x\ `: false,
 		`CN=jürgen = x\ ,OU=a+OU=b,O=Acme\, \"The\" Inc. \+ Co #1,C=DE`: false,
 	} {
-		if got := (keystone.ClientSettings{TLSSubjectDN: s}).NamedIn(cert); got != want {
+		if got := (&keystone.ClientSettings{TLSSubjectDN: s}).NamedIn(cert); got != want {
 			t.Errorf("%s: %v", s, got)
 		}
 	}
 	plain := subject(t, pkix.RDNSequence{{attribute("O", "Example")}, {attribute("CN", "a,O=Example")}})
 	for s, want := range map[string]bool{`CN=a\,O\=Example,O=Example`: true, `CN=a,O=Example,O=Example`: false, `CN=a,O=Example`: false} {
-		if got := (keystone.ClientSettings{TLSSubjectDN: s}).NamedIn(plain); got != want {
+		if got := (&keystone.ClientSettings{TLSSubjectDN: s}).NamedIn(plain); got != want {
 			t.Errorf("%s: %v", s, got)
 		}
 	}
 	mail := subject(t, pkix.RDNSequence{{attribute("DC", "example")}, {attribute("ORG", "PSDDE-1")}, {attribute("E", "a@b.example")}})
-	if s := "emailAddress=a@b.example,organizationIdentifier=PSDDE-1,dc=example"; !(keystone.ClientSettings{TLSSubjectDN: s}).NamedIn(mail) {
+	if s := "emailAddress=a@b.example,organizationIdentifier=PSDDE-1,dc=example"; !(&keystone.ClientSettings{TLSSubjectDN: s}).NamedIn(mail) {
 		t.Error(s)
 	}
 	for _, odd := range []*x509.Certificate{{}, {RawSubject: []byte{0x30, 0x00}}, {RawSubject: []byte{1, 2, 3}}, subject(t, pkix.RDNSequence{{attribute("CN", 7)}})} {
-		if (keystone.ClientSettings{TLSSubjectDN: "CN=7"}).NamedIn(odd) || (keystone.ClientSettings{}).NamedIn(odd) {
+		if (&keystone.ClientSettings{TLSSubjectDN: "CN=7"}).NamedIn(odd) || (&keystone.ClientSettings{}).NamedIn(odd) {
 			t.Errorf("%x has a name", odd.RawSubject)
 		}
 	}

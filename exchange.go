@@ -22,7 +22,7 @@ const maxExchangeRules = 50
 // ExchangeRule returns the rule under which the client may exchange a token of
 // another. Where an actor is named it must be one of delegation; where none is,
 // impersonation comes first, else the client itself is the actor.
-func (s ClientSettings) ExchangeRule(of string, actor bool) (ExchangeRule, bool) {
+func (s *ClientSettings) ExchangeRule(of string, actor bool) (ExchangeRule, bool) {
 	modes := []string{ExchangeImpersonation, ExchangeDelegation}
 	if actor {
 		modes = modes[1:]
@@ -37,7 +37,7 @@ func (s ClientSettings) ExchangeRule(of string, actor bool) (ExchangeRule, bool)
 	return ExchangeRule{}, false
 }
 
-func (s ClientSettings) validateExchange(c Client, f fields) {
+func (s *ClientSettings) validateExchange(c *Client, f fields) {
 	const field = "token_exchange"
 	switch {
 	case len(s.TokenExchange) > maxExchangeRules:

@@ -86,7 +86,7 @@ func DefaultGrants(kind ClientKind) []string {
 	return []string{GrantAuthorizationCode, GrantRefreshToken}
 }
 
-func (c Client) validGrants() error {
+func (c *Client) validGrants() error {
 	for _, name := range c.Grants {
 		switch g := GrantTypeOf(name); {
 		case g.Name == "":

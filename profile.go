@@ -55,18 +55,18 @@ var (
 	fapiGrants  = []string{GrantAuthorizationCode, GrantClientCredentials, GrantRefreshToken, GrantCIBA}
 )
 
-// Rules returns the client's profile.
-func (s ClientSettings) Rules() Profile {
-	for _, p := range profiles {
-		if p.Name == s.Profile {
-			return p
+// Rules returns the client's profile, which is the same for all.
+func (s *ClientSettings) Rules() *Profile {
+	for i := range profiles {
+		if profiles[i].Name == s.Profile {
+			return &profiles[i]
 		}
 	}
-	return profiles[0]
+	return &profiles[0]
 }
 
 // Changes says what the profile changes, a sentence each.
-func (p Profile) Changes() (list []string) {
+func (p *Profile) Changes() (list []string) {
 	for _, one := range []struct {
 		on   bool
 		says string
@@ -92,7 +92,7 @@ func (p Profile) Changes() (list []string) {
 
 // Alg is the algorithm of what is signed for a client that has registered none: RS256,
 // which every client understands (OpenID Connect Core section 15.1), or the profile's.
-func (p Profile) Alg() string {
+func (p *Profile) Alg() string {
 	if p.Algs == nil {
 		return RS256
 	}
@@ -100,7 +100,7 @@ func (p Profile) Alg() string {
 }
 
 // Allows returns those of algs that the profile lets the client use.
-func (p Profile) Allows(algs []string) []string {
+func (p *Profile) Allows(algs []string) []string {
 	if p.Algs == nil {
 		return algs
 	}
@@ -109,18 +109,18 @@ func (p Profile) Allows(algs []string) []string {
 
 // MayOmitPKCE reports whether the client may leave PKCE out. A public one never may
 // (RFC 9700 section 2.1.1).
-func (c Client) MayOmitPKCE() bool {
+func (c *Client) MayOmitPKCE() bool {
 	return c.Confidential() && (c.PKCEOptional || c.Rules().PKCEOptional)
 }
 
 // TakesLegacyAudience reports whether the client's assertions may be meant for an
 // endpoint.
-func (s ClientSettings) TakesLegacyAudience() bool {
+func (s *ClientSettings) TakesLegacyAudience() bool {
 	return s.AssertionAudience == AudienceLegacy || s.AssertionAudience == "" && s.Rules().LegacyAudience
 }
 
 // Warnings says what makes the client weaker than others.
-func (c Client) Warnings() (list []string) {
+func (c *Client) Warnings() (list []string) {
 	if c.MayOmitPKCE() {
 		list = append(list, "this client may sign people in without PKCE; a stolen authorization code can then be used (RFC 9700 section 2.1.1).")
 	}
@@ -158,7 +158,7 @@ func (s ClientSettings) withProfile() ClientSettings {
 }
 
 // validateProfile refuses what the profile does.
-func (s ClientSettings) validateProfile(c Client, f fields) {
+func (s *ClientSettings) validateProfile(c *Client, f fields) {
 	p := s.Rules()
 	if s.Profile != "" && s.Profile != p.Name {
 		f["profile"] = "The profile is oauth21, fapi2, fapi2-message-signing or oidc-legacy."

@@ -18,14 +18,14 @@ func TestProfileTable(t *testing.T) {
 		if n > 0 && !strings.Contains(string(text), row) {
 			t.Errorf("docs/OIDC.md lacks\n%s", row)
 		}
-		if got := (ClientSettings{Profile: p.Name}).Rules().Name; got != p.Name {
+		if got := (&ClientSettings{Profile: p.Name}).Rules().Name; got != p.Name {
 			t.Errorf("%s is read as %s", p.Name, got)
 		}
 		if p.Strict && (p.PKCEOptional || p.LegacyAudience || p.LooseObjects) {
 			t.Errorf("%s is strict and loose", p.Name)
 		}
 	}
-	if rules := (ClientSettings{Profile: "unknown"}).Rules(); rules.Name != ProfileOAuth21 {
+	if rules := (&ClientSettings{Profile: "unknown"}).Rules(); rules.Name != ProfileOAuth21 {
 		t.Errorf("an unknown profile is read as %s", rules.Name)
 	}
 }

@@ -162,7 +162,7 @@ func (p RegistrationPolicy) Keep(before, after Client) Client {
 
 // validateRegistered holds clients that registered themselves to what nobody can
 // lift for them: people are always asked, and they have no power of their own.
-func (c Client) validateRegistered(f fields) {
+func (c *Client) validateRegistered(f fields) {
 	if c.Registration == "" {
 		return
 	}

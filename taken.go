@@ -49,7 +49,7 @@ type said struct {
 // settings are those of the client by name, without those that are empty.
 type settings map[string]json.RawMessage
 
-func (c Client) settings() (all settings, err error) {
+func (c *Client) settings() (all settings, err error) {
 	text, err := json.Marshal(said{c.Name, c.Scopes, c.Audiences, c.Grants, c.RedirectURIs, c.PostLogoutURIs, !c.PKCEOptional, c.ClientSettings})
 	if err == nil {
 		err = json.Unmarshal(text, &all)

@@ -22,7 +22,7 @@ const (
 )
 
 // Workload returns what the client registered of an issuer's subject.
-func (s ClientSettings) Workload(issuer, subject string) (Workload, bool) {
+func (s *ClientSettings) Workload(issuer, subject string) (Workload, bool) {
 	for _, w := range s.Workloads {
 		if w.Issuer == issuer && w.Subject == subject {
 			return w, true
@@ -31,7 +31,7 @@ func (s ClientSettings) Workload(issuer, subject string) (Workload, bool) {
 	return Workload{}, false
 }
 
-func (s ClientSettings) validateWorkloads(f fields) {
+func (s *ClientSettings) validateWorkloads(f fields) {
 	const field = "workload_identities"
 	switch {
 	case len(s.Workloads) > maxWorkloads:

@@ -74,7 +74,7 @@ func (s *Slice) fillRequest(ctx context.Context, c keystone.Client, req *keyston
 		return err
 	}
 	if req.Subject != "" {
-		if req.Subject = s.Ring.UserOf(c, req.Subject); req.Subject == "" {
+		if req.Subject = s.Ring.UserOf(&c, req.Subject); req.Subject == "" {
 			return errClaims
 		}
 	}

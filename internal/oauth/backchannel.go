@@ -208,14 +208,14 @@ func (s *Slice) hint(ctx context.Context, c keystone.Client, form url.Values) (s
 	}
 	var req keystone.AuthRequest
 	err := s.fillHint(ctx, c, &req, byToken)
-	return s.Ring.Subject(c, req.Subject), err
+	return s.Ring.Subject(&c, req.Subject), err
 }
 
 // personOf finds a person by the sub that the client knows, by username, or by
 // e-mail address where it is verified: else somebody could register with another's
 // and answer in their place.
 func (s *Slice) personOf(ctx context.Context, c keystone.Client, hint string) (keystone.User, error) {
-	if id := s.Ring.UserOf(c, hint); keystone.IsID(id) {
+	if id := s.Ring.UserOf(&c, hint); keystone.IsID(id) {
 		return s.Store.User(ctx, id)
 	}
 	if len(hint) > maxHint || keystone.IsID(hint) { // the id itself is not what a client with pairwise subjects knows

@@ -172,12 +172,12 @@ func (s *Slice) inspect(ctx context.Context, c keystone.Client, raw string) (int
 	a := introspection{
 		Active: true, Scope: keystone.FormatScope(t.Scopes), ClientID: t.ClientID, TokenType: token.TokenType(t.Bound),
 		Expires: t.ExpiresAt.Unix(), Issued: t.IssuedAt.Unix(), NotBefore: t.IssuedAt.Unix(),
-		Subject: t.Subject, Audience: t.Audiences, Issuer: t.Issuer, JTI: t.JTI, SessionID: s.Ring.SessionName(*t.Client, t.SessionID), Bound: confirmation(t.Bound), Act: t.Act, Details: t.Details,
+		Subject: t.Subject, Audience: t.Audiences, Issuer: t.Issuer, JTI: t.JTI, SessionID: s.Ring.SessionName(t.Client, t.SessionID), Bound: confirmation(t.Bound), Act: t.Act, Details: t.Details,
 	}
 	switch {
 	case t.UserID() == "":
 	case t.Client.Sector() != "": // what it may know of the user is the sub of its own
-		a.Subject = s.Ring.Subject(*t.Client, t.Subject)
+		a.Subject = s.Ring.Subject(t.Client, t.Subject)
 	default:
 		a.Username = t.Name
 	}
@@ -205,5 +205,5 @@ func (s *Slice) inspectRefresh(ctx context.Context, c keystone.Client, raw strin
 		name = ""
 	}
 	return introspection{Active: true, Scope: keystone.FormatScope(g.Scopes), ClientID: g.ClientID, Username: name,
-		Expires: g.ExpiresAt.Unix(), Issued: g.RotatedAt.Unix(), Subject: s.Ring.Subject(c, g.UserID), Audience: g.Audiences, Issuer: s.Issuer.Options.Issuer, SessionID: s.Ring.SessionName(c, g.SessionID), Bound: confirmation(g.Bound), Details: s.Issuer.DetailTypes.Allowed(c, g.Details)}, nil
+		Expires: g.ExpiresAt.Unix(), Issued: g.RotatedAt.Unix(), Subject: s.Ring.Subject(&c, g.UserID), Audience: g.Audiences, Issuer: s.Issuer.Options.Issuer, SessionID: s.Ring.SessionName(&c, g.SessionID), Bound: confirmation(g.Bound), Details: s.Issuer.DetailTypes.Allowed(&c, g.Details)}, nil
 }

@@ -64,7 +64,7 @@ func (s *Slice) frontChannel(list []store.SessionClient) []string {
 			continue
 		}
 		if one.Client.FrontchannelLogoutSession {
-			uri = withQuery(uri, url.Values{"iss": {s.Issuer.Options.Issuer}, "sid": {s.Ring.SessionName(one.Client, one.SessionID)}})
+			uri = withQuery(uri, url.Values{"iss": {s.Issuer.Options.Issuer}, "sid": {s.Ring.SessionName(&one.Client, one.SessionID)}})
 		}
 		frames = append(frames, uri)
 	}

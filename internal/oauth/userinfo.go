@@ -116,7 +116,7 @@ func (s *Slice) userinfo(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	claims := userClaims(u, t.Scopes, named)
-	claims["sub"] = s.Ring.Subject(*t.Client, t.Subject)
+	claims["sub"] = s.Ring.Subject(t.Client, t.Subject)
 	if t.Client.UserinfoAlg != "" || t.Client.UserinfoEncAlg != "" {
 		signed, err := s.Issuer.Userinfo(r.Context(), *t.Client, claims)
 		if err != nil {

@@ -29,7 +29,7 @@ type Claims struct {
 
 // UserID returns the user the token speaks for, or "" where a client speaks for
 // itself.
-func (c Claims) UserID() string {
+func (c *Claims) UserID() string {
 	if c.Subject == c.ClientID {
 		return ""
 	}
@@ -38,7 +38,7 @@ func (c Claims) UserID() string {
 
 // appendJSON writes the JWT claims set. scopes and type repeat scope and typ for
 // resource servers of the first Keystone.
-func (c Claims) appendJSON(b []byte) []byte {
+func (c *Claims) appendJSON(b []byte) []byte {
 	b = appendString(append(b, `{"iss":`...), c.Issuer)
 	b = appendStrings(append(b, `,"aud":`...), c.Audiences)
 	b = appendString(append(b, `,"sub":`...), c.Subject)

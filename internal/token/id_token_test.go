@@ -49,7 +49,7 @@ func TestAlgOfProfile(t *testing.T) {
 			"response":      func() (string, error) { return n.issuer.AuthorizationResponse(ctx, c, map[string]any{}) },
 			"logout token":  func() (string, error) { return n.issuer.LogoutToken(ctx, c, c.ID, c.ID) },
 			"ID token": func() (string, error) {
-				return n.issuer.mintID(ctx, IDToken{}, Request{Client: c, UserID: c.ID}, Decision{Now: n.clock.Now()}, Written{}, "x")
+				return n.issuer.mintID(ctx, &IDToken{}, &Request{Client: c, UserID: c.ID}, &Decision{Now: n.clock.Now()}, Written{}, "x")
 			},
 		} {
 			raw, err := made()

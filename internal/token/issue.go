@@ -129,7 +129,7 @@ func (i *Issuer) Issue(ctx context.Context, by keystone.Actor, r Request) (Respo
 func (i *Issuer) Observe(grantType string, err error) { i.observe(grantType, result(err)) }
 
 func (i *Issuer) issue(ctx context.Context, by keystone.Actor, r Request) (Response, error) {
-	d, err := i.decide(ctx, r)
+	d, err := i.decide(ctx, &r)
 	if err != nil {
 		return Response{}, err
 	}
@@ -153,7 +153,7 @@ func (i *Issuer) issue(ctx context.Context, by keystone.Actor, r Request) (Respo
 			decided := d
 			d.Meanwhile = func() {
 				ready.of = r.Ahead
-				ready.resp, ready.err = i.mint(ctx, by, r, decided, r.Ahead, id)
+				ready.resp, ready.err = i.mint(ctx, &by, &r, &decided, r.Ahead, id)
 			}
 		}
 		if w, err = r.Write(ctx, d); err != nil {
@@ -167,7 +167,7 @@ func (i *Issuer) issue(ctx context.Context, by keystone.Actor, r Request) (Respo
 		ready.resp.RefreshToken = w.Refresh
 		return ready.resp, ready.err
 	}
-	return i.mint(ctx, by, r, d, w, id)
+	return i.mint(ctx, &by, &r, &d, w, id)
 }
 
 // signed is what was signed before it was known whether it may leave.
@@ -178,8 +178,8 @@ type signed struct {
 }
 
 // decide is every check there is.
-func (i *Issuer) decide(ctx context.Context, r Request) (Decision, error) {
-	d := Decision{Now: i.store.Now()}
+func (i *Issuer) decide(ctx context.Context, r *Request) (d Decision, err error) {
+	d.Now = i.store.Now()
 	keystone.Checking(ctx, "client enabled")
 	if !r.Client.Enabled {
 		return d, errClientOff
@@ -210,9 +210,8 @@ func (i *Issuer) decide(ctx context.Context, r Request) (Decision, error) {
 	if !r.NotAfter.IsZero() && r.NotAfter.Sub(d.Now) < time.Second {
 		return d, errTooLate
 	}
-	var err error
 	keystone.Checking(ctx, "sender constraint")
-	if d.Bound, d.Family, err = bind(r.Client, SenderOf(ctx)); err != nil {
+	if d.Bound, d.Family, err = bind(&r.Client, SenderOf(ctx)); err != nil {
 		return d, err
 	}
 	keystone.Checking(ctx, "scope")
@@ -222,7 +221,7 @@ func (i *Issuer) decide(ctx context.Context, r Request) (Decision, error) {
 		keystone.Fact(ctx, "scope held", keystone.FormatScope(held))
 		return d, err
 	}
-	d.Details = i.DetailTypes.Allowed(r.Client, r.Details) // as it is now: what was taken from the client is not given
+	d.Details = i.DetailTypes.Allowed(&r.Client, r.Details) // as it is now: what was taken from the client is not given
 	keystone.Checking(ctx, "audience")
 	if d.Audiences, err = r.Client.Audience(r.Audiences, i.Options.Issuer); err != nil {
 		keystone.Fact(ctx, "audience asked for", strings.Join(r.Audiences, " "))
@@ -230,7 +229,7 @@ func (i *Issuer) decide(ctx context.Context, r Request) (Decision, error) {
 		return d, err
 	}
 	keystone.Checking(ctx, "size of the token")
-	if r.Client.AccessTokenFormat != keystone.FormatOpaque && claimsSize(r, d) > maxClaims {
+	if r.Client.AccessTokenFormat != keystone.FormatOpaque && claimsSize(r, &d) > maxClaims {
 		return d, errTooLarge
 	}
 	return d, nil
@@ -243,7 +242,7 @@ const maxClaims = maxToken*3/4 - 2<<10
 
 // claimsSize is about how long the claims are that have no bound of their own.
 // Scopes stand in a token twice.
-func claimsSize(r Request, d Decision) (n int) {
+func claimsSize(r *Request, d *Decision) (n int) {
 	for _, name := range d.Scopes {
 		n += 2*len(name) + 4
 	}
@@ -255,7 +254,7 @@ func claimsSize(r Request, d Decision) (n int) {
 
 // mint makes the access token in the client's format, and the ID token where there is
 // to be one.
-func (i *Issuer) mint(ctx context.Context, by keystone.Actor, r Request, d Decision, w Written, id *IDToken) (Response, error) {
+func (i *Issuer) mint(ctx context.Context, by *keystone.Actor, r *Request, d *Decision, w Written, id *IDToken) (Response, error) {
 	ttl := i.AccessTTL
 	if r.Client.AccessTokenTTL > 0 {
 		ttl = r.Client.AccessTokenTTL
@@ -263,7 +262,7 @@ func (i *Issuer) mint(ctx context.Context, by keystone.Actor, r Request, d Decis
 	if !r.NotAfter.IsZero() {
 		ttl = min(ttl, r.NotAfter.Sub(d.Now))
 	}
-	c := Claims{
+	c := &Claims{
 		Issuer: i.Options.Issuer, Audiences: d.Audiences, Subject: r.UserID, ClientID: r.Client.ID, Scopes: d.Scopes, Details: d.Details,
 		SessionID: w.SessionID, GrantID: w.GrantID, Act: r.Act, JTI: r.Client.TokenID(d.Now), IssuedAt: d.Now, ExpiresAt: d.Now.Add(ttl).Truncate(time.Second), Bound: d.Bound, // what exp says is when it ends, to the second
 	}
@@ -273,7 +272,7 @@ func (i *Issuer) mint(ctx context.Context, by keystone.Actor, r Request, d Decis
 	resp := Response{RefreshToken: w.Refresh, ExpiresIn: ttl, Scopes: d.Scopes, Details: d.Details, JTI: c.JTI, Bound: d.Bound}
 	if r.Client.AccessTokenFormat == keystone.FormatOpaque {
 		resp.AccessToken = secret.New(secret.AccessToken)
-		err := i.store.SaveAccessToken(ctx, by, secret.Hash(resp.AccessToken), store.AccessToken{
+		err := i.store.SaveAccessToken(ctx, *by, secret.Hash(resp.AccessToken), store.AccessToken{
 			JTI: c.JTI, UserID: r.UserID, ClientID: c.ClientID, SessionID: c.SessionID, GrantID: c.GrantID,
 			Scopes: c.Scopes, Audiences: c.Audiences, IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt, Bound: c.Bound, Act: c.Act.text(), Details: c.Details.Text(),
 		})
@@ -293,7 +292,7 @@ func (i *Issuer) mint(ctx context.Context, by keystone.Actor, r Request, d Decis
 		return resp, nil
 	}
 	var err error
-	resp.IDToken, err = i.mintID(ctx, *id, r, d, w, resp.AccessToken)
+	resp.IDToken, err = i.mintID(ctx, id, r, d, w, resp.AccessToken)
 	return resp, err
 }
 

@@ -22,7 +22,7 @@ const (
 func (i *Issuer) LogoutToken(ctx context.Context, c keystone.Client, userID, sessionID string) (string, error) {
 	now := i.store.Now()
 	payload, err := json.Marshal(map[string]any{
-		"iss": i.Options.Issuer, "sub": i.ring.Subject(c, userID), "aud": c.ID, "sid": i.ring.SessionName(c, sessionID), "jti": keystone.NewID(now),
+		"iss": i.Options.Issuer, "sub": i.ring.Subject(&c, userID), "aud": c.ID, "sid": i.ring.SessionName(&c, sessionID), "jti": keystone.NewID(now),
 		"iat": now.Unix(), "exp": now.Add(logoutLife).Unix(), "events": map[string]struct{}{backchannelURI: {}},
 	})
 	if err != nil {

@@ -197,7 +197,7 @@ func (r *Ring) JWKS(ctx context.Context) (body []byte, etag string, maxAge time.
 
 // accessSigner returns the signer of the client's access tokens: of the server's
 // algorithm, or of the first that the client's profile has where it lacks that one.
-func (r *Ring) accessSigner(ctx context.Context, p keystone.Profile) (*signer, error) {
+func (r *Ring) accessSigner(ctx context.Context, p *keystone.Profile) (*signer, error) {
 	alg := r.o.Algorithm
 	if p.Algs != nil && !slices.Contains(p.Algs, alg) {
 		alg = p.Algs[0]

@@ -91,7 +91,7 @@ func TestNodesStartTogether(t *testing.T) {
 			if len(keys) != 1 || keys[0].Seq != 1 || keys[0].StateAt(clock.Now(), keys) != keystone.KeyCurrent {
 				t.Fatalf("%+v", keys)
 			}
-			if _, err := r.accessSigner(ctx, keystone.Profile{}); err != nil {
+			if _, err := r.accessSigner(ctx, &keystone.Profile{}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -33,7 +33,7 @@ var (
 // key that was shown, a refresh token only where the client is public. That of
 // a confidential client is bound to the client already, which may change its
 // keys (RFC 9449 section 5, RFC 8705 section 4).
-func bind(c keystone.Client, s Sender) (access, family keystone.Confirmation, err error) {
+func bind(c *keystone.Client, s Sender) (access, family keystone.Confirmation, err error) {
 	if s.Alg != "" && len(c.Rules().Allows([]string{s.Alg})) == 0 {
 		return access, family, errProofAlg
 	}
