@@ -422,6 +422,39 @@ func TestRegistrationTrailNamesAll(t *testing.T) {
 	}
 }
 
+// TestRegistrationTrailOfTheServer: what the server says when it makes room for other
+// clients is no longer than what they could say themselves, whatever their keys look like.
+func TestRegistrationTrailOfTheServer(t *testing.T) {
+	s := keystonetest.Start(t, registering("open", "CLIENT_REGISTRATION_MOST", "2"))
+	key := publicJWK(t, newClientKey(t, "ES256", "k")).(map[string]any)
+	for i := range 380 {
+		key[fmt.Sprintf("%d-%s", i, strings.Repeat("n", 100))] = "v"
+	}
+	var uris []string
+	for i := range 20 {
+		uris = append(uris, fmt.Sprintf("https://app%d.example/%s", i, strings.Repeat("x", 800)))
+	}
+	for range 4 {
+		registers(t, s, "", "redirect_uris", uris, "jwks", m{"keys": []any{key}}, "token_endpoint_auth_method", "private_key_jwt").wants(t, http.StatusCreated, "registration")
+		s.Clock.Move(2 * time.Hour)
+	}
+	trail := as(s, s.Admin()).json(t, "GET", "/api/v1/admin/audit?limit=100", nil)
+	deleted := 0
+	for _, item := range trail.fields["items"].([]any) {
+		row := item.(m)
+		text, err := json.Marshal(row)
+		if err != nil || len(text) > 18<<10 {
+			t.Errorf("%v: %d bytes", row["action"], len(text))
+		}
+		if row["action"] == "client.deleted" {
+			deleted++
+		}
+	}
+	if deleted != 2 || !strings.Contains(trail.body, `"jwks"`) {
+		t.Errorf("%d clients made room: %.2000s", deleted, trail.body)
+	}
+}
+
 // TestSoftwareStatement: a statement of a trusted issuer goes over the request, also
 // over later ones; any other is refused (RFC 7591 section 2.3).
 func TestSoftwareStatement(t *testing.T) {

@@ -40,6 +40,9 @@ func TestRefreshLimit(t *testing.T) {
 	if got := refresh(first, ""); got.status != http.StatusUnauthorized {
 		t.Fatalf("a token that was used before: %d %s", got.status, got.body)
 	}
+	for range 3 { // now there is nothing left to end
+		refresh(first, "").wants(t, http.StatusTooManyRequests, "a used token of a family that has ended")
+	}
 	if trail := as(s, s.Admin()).json(t, "GET", "/api/v1/admin/audit?action=token.reuse_detected", nil); len(trail.fields["items"].([]any)) != 1 {
 		t.Errorf("%s", trail.body)
 	}

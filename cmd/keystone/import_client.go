@@ -62,6 +62,7 @@ func (f importClient) put(c *keystone.Client) {
 // client_id, or by a name that one client alone has.
 func writeClient(ctx context.Context, tx *store.Store, raw json.RawMessage) (name string, one imported, err error) {
 	fresh := fileOf(keystone.Client{Enabled: true, RotateRefreshTokens: true})
+	fresh.Scopes = nil // not said
 	if err := strictJSON(raw, &fresh); err != nil {
 		return fresh.Name, one, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -156,6 +157,23 @@ func TestImportPublishesKeys(t *testing.T) {
 		}
 		if !algs["EdDSA"] {
 			t.Errorf("keys: %v", algs)
+		}
+	})
+}
+
+// TestImportScopes: a client of which the file says no scopes gets those that the API gives
+// it; an empty list says none.
+func TestImportScopes(t *testing.T) {
+	eachDB(t, func(t *testing.T, m *machine) {
+		m.items("import", m.file("import.json", `{"clients": [
+			{"name": "Silent", "kind": "web", "redirect_uris": ["https://a.example.com/cb"]},
+			{"name": "None", "kind": "web", "redirect_uris": ["https://b.example.com/cb"], "scopes": []},
+			{"name": "Service", "kind": "service"}]}`))
+		for _, one := range m.items("client", "list") {
+			want := map[string]string{"Silent": "[email offline_access openid profile]", "None": "[]", "Service": "[]"}[text(one["name"])]
+			if got := fmt.Sprint(one["scopes"]); want != "" && got != want {
+				t.Errorf("%v: %s, want %s", one["name"], got, want)
+			}
 		}
 	})
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -60,7 +61,7 @@ func answerClient(c keystone.Client, err error) (*clientAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &clientAnswer{httpio.ETag(c.Version, c.LastUsed, c.Scopes), viewClient(c)}, nil
+	return &clientAnswer{httpio.ETag(c.Version, c.LastUsed, append(slices.Clip(c.Scopes), c.Edition())), viewClient(c)}, nil
 }
 
 type listClientsRequest struct {

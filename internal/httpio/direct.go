@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"reflect"
-	"strconv"
 )
 
 // direct answers an operation that takes nothing but who asks, without huma: there
@@ -109,7 +108,7 @@ func (d *direct[I, O]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, ok := h["Cache-Control"]; !ok {
 		h["Cache-Control"] = noStore
 	}
-	h["Content-Length"] = []string{strconv.Itoa(b.Len())}
+	setLength(h, b.Len())
 	w.WriteHeader(d.status)
 	_, _ = w.Write(b.Bytes()) // whoever asked has gone: there is nobody to tell
 }

@@ -47,6 +47,14 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
+// setLength says how long an answer is, where net/http would not: it counts short ones
+// by itself, for less.
+func setLength(h http.Header, n int) {
+	if n > 1<<10 {
+		h["Content-Length"] = []string{strconv.Itoa(n)}
+	}
+}
+
 // WriteRaw answers with a body that is already built: JSON where contentType is
 // empty. The answer may not be stored by caches unless the handler has set a
 // Cache-Control of its own.
@@ -60,7 +68,7 @@ func WriteRaw(w http.ResponseWriter, status int, contentType string, body []byte
 	if _, ok := h["Cache-Control"]; !ok {
 		h["Cache-Control"] = noStore
 	}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	setLength(h, len(body))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // whoever asked has gone: there is nobody to tell
 }

@@ -169,15 +169,19 @@ func (s *Slice) inspect(ctx context.Context, c keystone.Client, raw string) (int
 	if !s.Verifier.Living(t.Claims) || !c.Introspects(t.ClientID, t.Audiences) {
 		return introspection{}, errNotIntrospected
 	}
+	of, err := s.Store.CachedClient(ctx, t.ClientID)
+	if err != nil {
+		return introspection{}, err
+	}
 	a := introspection{
 		Active: true, Scope: keystone.FormatScope(t.Scopes), ClientID: t.ClientID, TokenType: token.TokenType(t.Bound),
 		Expires: t.ExpiresAt.Unix(), Issued: t.IssuedAt.Unix(), NotBefore: t.IssuedAt.Unix(),
-		Subject: t.Subject, Audience: t.Audiences, Issuer: t.Issuer, JTI: t.JTI, SessionID: s.Ring.SessionName(t.Client, t.SessionID), Bound: confirmation(t.Bound), Act: t.Act, Details: t.Details,
+		Subject: t.Subject, Audience: t.Audiences, Issuer: t.Issuer, JTI: t.JTI, SessionID: s.Ring.SessionName(&of, t.SessionID), Bound: confirmation(t.Bound), Act: t.Act, Details: t.Details,
 	}
 	switch {
 	case t.UserID() == "":
-	case t.Client.Sector() != "": // what it may know of the user is the sub of its own
-		a.Subject = s.Ring.Subject(t.Client, t.Subject)
+	case of.Sector() != "": // what it may know of the user is the sub of its own
+		a.Subject = s.Ring.Subject(&of, t.Subject)
 	default:
 		a.Username = t.Name
 	}

@@ -36,10 +36,8 @@ func Presented(w http.ResponseWriter, r *http.Request, header string) (p token.P
 	if raw == "" || !p.DPoP && !strings.EqualFold(scheme, "Bearer") {
 		return p, false
 	}
-	for i := range len(raw) {
-		if raw[i] <= ' ' || raw[i] > '~' {
-			return p, false
-		}
+	if strings.IndexByte(raw, ' ') >= 0 || strings.IndexByte(raw, '\t') >= 0 { // net/http lets no other control pass, and no token is good that has anything else
+		return p, false
 	}
 	p.Token = raw
 	if p.Shown.X5T = thumbprint(r.Context()); p.DPoP { // a bearer token has no proof beside it, and is the usual case

@@ -105,6 +105,10 @@ func (s *Slice) userinfo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	c, err := s.Store.CachedClient(r.Context(), t.ClientID)
+	if err != nil {
+		return err
+	}
 	var named []string
 	if t.GrantID != "" {
 		g, err := s.Store.GrantFacts(r.Context(), t.GrantID)
@@ -112,17 +116,17 @@ func (s *Slice) userinfo(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if g.ClientID == t.ClientID { // a token that was exchanged has the grant of another client
-			named = opened(g.Claims, t.Client.Scopes) // of what was taken from the client since, no name is left
+			named = opened(g.Claims, c.Scopes) // of what was taken from the client since, no name is left
 		}
 	}
 	claims := userClaims(u, t.Scopes, named)
-	claims["sub"] = s.Ring.Subject(t.Client, t.Subject)
-	if t.Client.UserinfoAlg != "" || t.Client.UserinfoEncAlg != "" {
-		signed, err := s.Issuer.Userinfo(r.Context(), *t.Client, claims)
+	claims["sub"] = s.Ring.Subject(&c, t.Subject)
+	if c.UserinfoAlg != "" || c.UserinfoEncAlg != "" {
+		signed, err := s.Issuer.Userinfo(r.Context(), c, claims)
 		if err != nil {
 			return err
 		}
-		if signed, err = s.encrypted(r.Context(), *t.Client, t.Client.UserinfoEncAlg, t.Client.UserinfoEnc, signed); err != nil {
+		if signed, err = s.encrypted(r.Context(), c, c.UserinfoEncAlg, c.UserinfoEnc, signed); err != nil {
 			return err
 		}
 		httpio.WriteRaw(w, http.StatusOK, "application/jwt", []byte(signed))

@@ -25,7 +25,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
 func (s *Store) auditRow(by keystone.Actor, e keystone.AuditEvent) addition {
 	now := s.now()
 	most := math.MaxInt
-	if by.Kind == keystone.ActorRegistration {
+	if by.Kind == keystone.ActorRegistration || by.Kind == keystone.ActorSystem {
 		most = maxDetail
 	}
 	detail := encodeDetail(e.Detail, most)
@@ -62,15 +62,15 @@ func encodeDetail(detail map[string]any, most int) string {
 	return string(b)
 }
 
-// maxDetail bounds what an event of somebody who registered by themselves says, in bytes:
-// rows of the trail live long, and they choose what is in theirs.
+// maxDetail bounds what an event of somebody who registered by themselves says, and what is
+// said when the server clears away after them, in bytes: rows of the trail live long, and
+// strangers choose what is in these.
 const maxDetail = 16 << 10
 
 // shortened is a detail without its long texts and lists: of what was before and what is
-// after, lists show what differs, and every name is there.
+// after, lists show what differs, and the name of every setting is there.
 func shortened(detail []byte) map[string]any {
-	sum := sha256.Sum256(detail)
-	short := map[string]any{"shortened": map[string]any{"bytes": len(detail), "sha256": hex.EncodeToString(sum[:])}}
+	short := map[string]any{"shortened": weighed(detail)}
 	var whole map[string]any
 	if err := json.Unmarshal(detail, &whole); err != nil {
 		return short
@@ -85,9 +85,22 @@ func shortened(detail []byte) map[string]any {
 		}
 	}
 	for name, value := range whole {
+		if settings, ok := value.(map[string]any); ok {
+			for setting, v := range settings {
+				settings[setting] = shorter(v, maxDetail/len(whole)/len(settings))
+			}
+			short[name] = settings
+			continue
+		}
 		short[name] = shorter(value, maxDetail/len(whole))
 	}
 	return short
+}
+
+// weighed stands for what is left out.
+func weighed(text []byte) map[string]any {
+	sum := sha256.Sum256(text)
+	return map[string]any{"bytes": len(text), "sha256": hex.EncodeToString(sum[:])}
 }
 
 // without is what is in list and not in other.
@@ -104,7 +117,7 @@ func without(list, other []any) []any {
 	return left
 }
 
-// shorter cuts a value of JSON to about so many bytes. What belongs together shares them.
+// shorter cuts a value of JSON to about so many bytes.
 func shorter(value any, most int) any {
 	switch v := value.(type) {
 	case string:
@@ -126,12 +139,10 @@ func shorter(value any, most int) any {
 			cut = append(cut, one)
 		}
 		return cut
-	case map[string]any:
-		cut := make(map[string]any, len(v))
-		for name, one := range v {
-			cut[name] = shorter(one, most/len(v))
+	case map[string]any: // its names are theirs too: members of a key, for one
+		if text, err := json.Marshal(v); err != nil || len(text) > most {
+			return weighed(text)
 		}
-		return cut
 	}
 	return value
 }

@@ -30,6 +30,7 @@ type caches struct {
 	revoked reads[bool]
 	opaque  reads[AccessToken]
 	grants  reads[keystone.Grant]
+	late    reads[keystone.Grant]
 	pending reads[Pending]
 	origins reads[map[string]bool] // one entry
 	drops   *atomic.Uint64         // what local writes have dropped of what a token hangs on
@@ -53,6 +54,7 @@ func newCaches() *caches {
 		alive:   counted[read[bool]]{newCache[bool](staleness), drops},
 		revoked: counted[read[bool]]{newCache[bool](staleness), drops},
 		opaque:  newCache[AccessToken](staleness),
+		late:    newCache[keystone.Grant](staleness),
 		pending: newCache[Pending](staleness),
 		origins: newCache[map[string]bool](staleness),
 		// Who a family belongs to never changes; everything that does is decided
@@ -118,7 +120,7 @@ func cachedOf[V any](ctx context.Context, s *Store, c reads[V], key string, t *T
 		return r, err
 	})
 	if slow {
-		c.Invalidate(key)
+		c.SetExpiresAfter(key, time.Nanosecond) // nothing has changed: it is no drop
 	}
 	t.hangsOn(r.begun)
 	return r.value, err
@@ -132,7 +134,7 @@ func (c *caches) keepToken(t TokenRef, revoked, alive bool, begun time.Time, dro
 	if !revoked && t.Stored == nil {
 		c.revoked.SetIfAbsent(t.JTI, read[bool]{false, begun}) // this node may know better
 	}
-	if !alive {
+	if !alive || c.drops.Load() != drops { // to keep it and take it away again would count as a drop, and so on with the next
 		return
 	}
 	c.alive.SetIfAbsent(t.GrantID, read[bool]{true, begun})
@@ -151,6 +153,7 @@ func (c *caches) dropClient(id string) {
 func (c *caches) dropGrant(id string) {
 	c.alive.Invalidate(id)
 	c.grants.Invalidate(id)
+	c.late.Invalidate(id)
 }
 
 // Caches returns the number of entries of each cache by name, for metrics. Hits are not
@@ -164,6 +167,7 @@ func (s *Store) Caches() map[string]int {
 		"revoked": s.cache.revoked.EstimatedSize(),
 		"opaque":  s.cache.opaque.EstimatedSize(),
 		"grants":  s.cache.grants.EstimatedSize(),
+		"late":    s.cache.late.EstimatedSize(),
 		"origins": s.cache.origins.EstimatedSize(),
 		"pending": s.cache.pending.EstimatedSize(),
 	}

@@ -50,7 +50,7 @@ func (s *Store) CreateGivenClient(ctx context.Context, by keystone.Actor, c keys
 		} else if found {
 			return errGivenID
 		}
-		created, clientSecret, err = tx.createClient(ctx, by, c, id, cmp.Or(value, secret.New(secret.ClientSecret)))
+		created, clientSecret, err = tx.createClient(ctx, by, c.WithScopes(), id, cmp.Or(value, secret.New(secret.ClientSecret)))
 		return err
 	})
 	return created, clientSecret, s.fail("create client", err)

@@ -20,6 +20,9 @@ func (s *Store) RawTexts(ctx context.Context, sql string, args ...any) ([]string
 	return s.texts(ctx, sql, args...)
 }
 
+// Drops counts what local writes have dropped of what tokens hang on.
+func (s *Store) Drops() uint64 { return s.cache.drops.Load() }
+
 // Counted is the same store, counting its statements outside of transactions.
 func (s *Store) Counted() (*Store, *atomic.Int64) {
 	n := &atomic.Int64{}

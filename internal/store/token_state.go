@@ -32,15 +32,20 @@ type TokenState struct {
 	Name   string           // username, or the client's name
 	Scopes []string         // what its client may have now and, of a user's token, the user's roles carry now; sorted
 	Client *keystone.Client // of an active one; shared, so nobody changes it
+	AsOf   AsOf             // of an active one
+}
 
-	read  time.Time // when the oldest of it began to be read
-	drops uint64    // what had been dropped before
+// AsOf says how old a state is: when the oldest of it began to be read, and what had
+// been dropped before. The zero value was never so.
+type AsOf struct {
+	begun time.Time
+	drops uint64
 }
 
 // StillSo reports whether what was true of an active token is now: nothing that tokens
 // hang on was changed here since, and what others may have changed is not a second old.
-func (s *Store) StillSo(st TokenState) bool {
-	return st.Active && s.tx == nil && st.drops == s.cache.drops.Load() && time.Since(st.read) < staleness
+func (s *Store) StillSo(as AsOf) bool {
+	return s.tx == nil && as.drops == s.cache.drops.Load() && time.Since(as.begun) < staleness
 }
 
 // UserState is what the token path knows about a user.
@@ -77,7 +82,7 @@ func (s *Store) TokenState(ctx context.Context, t TokenRef) (TokenState, error) 
 	if !c.Enabled || c.Ended(t.JTI) {
 		return TokenState{}, nil
 	}
-	st := TokenState{Active: true, Name: c.Name, Scopes: c.Scopes, Client: c, read: t.oldest, drops: drops}
+	st := TokenState{Active: true, Name: c.Name, Scopes: c.Scopes, Client: c, AsOf: AsOf{t.oldest, drops}}
 	if t.UserID != "" {
 		st.Name, st.Scopes = u.Username, u.Scopes
 		if !c.BuiltIn { // Keystone's own client may ask for everything

@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -186,14 +187,14 @@ func TestRevocationReach(t *testing.T) {
 		ended := make([]time.Time, len(ends))
 		for i, test := range ends {
 			before[i][0] = must[store.TokenState](t)(here.TokenState(ctx, refs[i])) // another end has come between
-			if !here.StillSo(before[i][0]) {
+			if !here.StillSo(before[i][0].AsOf) {
 				t.Errorf("%s: what has just been read is not so any more", test.name)
 			}
 			if err := test.end(here, subjects[i]); err != nil {
 				t.Fatalf("%s: %v", test.name, err)
 			}
 			ended[i] = time.Now()
-			if here.StillSo(before[i][0]) {
+			if here.StillSo(before[i][0].AsOf) {
 				t.Errorf("%s: on this node what was true of it still counts", test.name)
 			}
 			if st := must[store.TokenState](t)(here.TokenState(ctx, refs[i])); !test.holds(st) {
@@ -201,7 +202,7 @@ func TestRevocationReach(t *testing.T) {
 			}
 		}
 		for i, test := range ends {
-			for there.StillSo(before[i][1]) || !test.holds(must[store.TokenState](t)(there.TokenState(ctx, refs[i]))) {
+			for there.StillSo(before[i][1].AsOf) || !test.holds(must[store.TokenState](t)(there.TokenState(ctx, refs[i]))) {
 				if time.Since(ended[i]) > 1200*time.Millisecond {
 					t.Errorf("%s: on another node it does not hold after a second", test.name)
 					break
@@ -465,6 +466,47 @@ func TestTokenStateStatements(t *testing.T) {
 		}
 		ok(t, s.RevokeAccessToken(ctx, operator, "o", keystone.FirstPartyClientID, clock.Now().Add(time.Hour)))
 		reads(0, ref, false) // this node knows at once, though what is stored was read before
+	})
+}
+
+// TestOneDropIsOne: while tokens that were never seen are read, one drop of something else
+// does not make them drop each other.
+func TestOneDropIsOne(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, plain *store.Store, clock *storetest.Clock) {
+		s, n := plain.Counted()
+		refs := make([]store.TokenRef, 200)
+		for i := range refs {
+			u := newUser(t, s, fmt.Sprint("u", i))
+			refs[i] = store.TokenRef{JTI: keystone.NewID(clock.Now()), UserID: u.ID, ClientID: keystone.FirstPartyClientID, GrantID: signIn(t, s, u).ID}
+		}
+		before, drops := n.Load(), s.Drops()
+		var running sync.WaitGroup
+		queue := make(chan int)
+		for range 16 {
+			running.Go(func() {
+				for i := range queue {
+					if st, err := s.TokenState(ctx, refs[i]); err != nil || !st.Active {
+						t.Errorf("%+v, %v", st, err)
+					}
+					if i == 20 {
+						if err := s.RevokeAccessToken(ctx, operator, "other", keystone.FirstPartyClientID, clock.Now().Add(time.Hour)); err != nil {
+							t.Error(err)
+						}
+					}
+				}
+			})
+		}
+		for i := range refs {
+			queue <- i
+		}
+		close(queue)
+		running.Wait()
+		if more := s.Drops() - drops; more > 4 {
+			t.Errorf("one revocation counted as %d drops", more)
+		}
+		if took := n.Load() - before; took > 200+60 {
+			t.Errorf("%d tokens took %d statements", len(refs), took)
+		}
 	})
 }
 

@@ -159,7 +159,8 @@ func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Clie
 }
 
 // mayUse asks the limit of the family. It holds up nobody who shows a token that was used
-// before: that ends the family, and nothing may put it off.
+// before: that ends the family, and nothing may put it off. Once it has ended there is
+// nothing to put off.
 func (i *Issuer) mayUse(ctx context.Context, r Refreshing, family string, generation uint32) error {
 	if r.Allow == nil {
 		return nil
@@ -168,11 +169,11 @@ func (i *Issuer) mayUse(ctx context.Context, r Refreshing, family string, genera
 	if limited == nil {
 		return nil
 	}
-	g, err := i.store.Grant(ctx, family)
+	g, err := i.store.GrantOfLate(ctx, family)
 	if err != nil {
 		return err
 	}
-	if generation+1 < g.Generation || generation+1 == g.Generation && i.store.Now().Sub(g.RotatedAt) > i.Grace {
+	if g.RevokedAt.IsZero() && (generation+1 < g.Generation || generation+1 == g.Generation && i.store.Now().Sub(g.RotatedAt) > i.Grace) {
 		return nil
 	}
 	return limited

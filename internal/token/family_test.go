@@ -23,7 +23,7 @@ func TestRefresh(t *testing.T) {
 		}
 		first, err := n.verifier.Inspect(ctx, r.AccessToken)
 		ok(t, err)
-		if first.UserID() != u.ID || first.Name != "jane" || first.SessionID == "" || first.GrantID == "" || !first.Client.FirstParty {
+		if first.UserID() != u.ID || first.Name != "jane" || first.SessionID == "" || first.GrantID == "" || !first.FirstParty {
 			t.Fatalf("%+v", first)
 		}
 		seen := map[string]bool{r.RefreshToken: true}

@@ -14,8 +14,9 @@ import (
 // present the same token share it: nobody changes it.
 type Inspection struct {
 	Claims
-	Name   string // username, or the client's name
-	Client *keystone.Client
+	Name       string // username, or the client's name
+	FirstParty bool   // of the client
+	DPoPNonce  bool   // of the client: its proofs carry a nonce
 }
 
 // Inspect returns the claims of a living access token, JWT or opaque, its scopes
@@ -49,7 +50,7 @@ func (v *Verifier) inspect(ctx context.Context, raw string) (t *Inspection, ende
 	if err != nil {
 		return nil, nil, err
 	}
-	if last := c.last.Load(); last != nil && v.store.StillSo(last.state) {
+	if last := c.last.Load(); last != nil && v.store.StillSo(last.asOf) {
 		return &last.Inspection, nil, nil
 	}
 	state, err := v.store.TokenState(ctx, store.TokenRef{JTI: c.claims.JTI, UserID: c.claims.UserID(), ClientID: c.claims.ClientID, GrantID: c.claims.GrantID, Stored: stored})
@@ -59,7 +60,7 @@ func (v *Verifier) inspect(ctx context.Context, raw string) (t *Inspection, ende
 	if !state.Active {
 		return nil, &c.claims, nil
 	}
-	now := &found{Inspection{Claims: c.claims, Name: state.Name, Client: state.Client}, state}
+	now := &found{Inspection{Claims: c.claims, Name: state.Name, FirstParty: state.Client.FirstParty, DPoPNonce: state.Client.DPoPNonce}, state.AsOf}
 	now.Scopes = keystone.Intersect(c.claims.Scopes, state.Scopes)
 	c.last.Store(now)
 	return &now.Inspection, nil, nil
@@ -85,7 +86,7 @@ func (v *Verifier) whatEnded(ctx context.Context, c Claims) string {
 		case !u.Enabled:
 			return "the user is disabled"
 		}
-		switch g, err := v.store.Grant(ctx, c.GrantID); {
+		switch g, err := v.store.GrantOfLate(ctx, c.GrantID); {
 		case keystone.KindOf(err) == keystone.NotFound:
 			return "its family of tokens is not kept any more: its session ended long ago"
 		case err != nil:

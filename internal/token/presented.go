@@ -52,7 +52,7 @@ func (v *Verifier) held(ctx context.Context, t *Inspection, p Presented) error {
 	if !p.DPoP {
 		shown.Proofs = nil // nothing here asks for a proof
 	}
-	s, err := v.proofs.Sender(shown, p.Token, t.Client.DPoPNonce)
+	s, err := v.proofs.Sender(shown, p.Token, t.DPoPNonce)
 	if err != nil {
 		return unauthenticated(err)
 	}
@@ -108,7 +108,7 @@ func (v *Verifier) AuthenticatePresented(ctx context.Context, p Presented) (keys
 
 // Actor is who acts with the token.
 func (t *Inspection) Actor() keystone.Actor {
-	a := keystone.Actor{Kind: keystone.ActorUser, ID: t.Subject, Name: t.Name, ClientID: t.ClientID, SessionID: t.SessionID, Scopes: t.Scopes, FirstParty: t.Client.FirstParty}
+	a := keystone.Actor{Kind: keystone.ActorUser, ID: t.Subject, Name: t.Name, ClientID: t.ClientID, SessionID: t.SessionID, Scopes: t.Scopes, FirstParty: t.FirstParty}
 	if t.UserID() == "" {
 		a.Kind, a.ClientID, a.FirstParty = keystone.ActorClient, "", false
 	}

@@ -46,10 +46,10 @@ type verified struct {
 	last   atomic.Pointer[found] // what was true when it was last used
 }
 
-// found is what was true of a token, and what that hung on.
+// found is what was true of a token, and when.
 type found struct {
 	Inspection
-	state store.TokenState
+	asOf store.AsOf
 }
 
 // NewVerifier returns a verifier of the issuer's own access tokens.
