@@ -22,7 +22,11 @@
 // authenticates the client (cached row), token.Issuer is the one door through
 // which every token leaves.
 //
-// A person signs in: login checks the password under the failure counter,
+// A person signs in in the browser: oauth checks the request and writes a [Flow],
+// login's dispatcher asks Flow.Next for the next page, oauth asks it again at
+// /oauth2/resume and issues the code.
+//
+// A person signs in over JSON: login checks the password under the failure counter,
 // store writes session, refresh-token family and audit row in one transaction,
 // the same door mints the tokens.
 //
@@ -33,6 +37,6 @@
 //
 // # Where to start reading
 //
-// This file, internal/server/routes.go (every route there is), then the noun
-// you came for.
+// This file, internal/server/routes.go (every route there is), flow.go (what a
+// sign-in asks for), then the noun you came for.
 package keystone

@@ -4,8 +4,8 @@
 //
 // It owns the order of those checks (source, limit, authentication, access),
 // security headers, CORS, limits, logs, metrics, traces, health, TLS and the
-// start and end of a process. It is the only room whose goroutines outlive a
-// request.
+// start and end of a process. Its jobs are goroutines that outlive a request;
+// store's group writer and ephemeral's prober of Redis are the others.
 //
 // It must not know any business: what a route does is its slice's affair, and
 // no handler can be reached but through endpoint.go.

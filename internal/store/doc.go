@@ -10,6 +10,6 @@
 // It must not decide protocol questions, hash passwords or know HTTP.
 //
 // Start reading at store.go (Open, InTx), then the file of the noun you came
-// for; dialect.go is the whole difference between the two databases, group.go
-// the writer that lets concurrent requests share one commit.
+// for; dialect.go is the contract that both databases meet (sqlite.go and
+// postgres*.go are all that knows which one it is), group.go the writer that lets concurrent requests share one commit.
 package store
