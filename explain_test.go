@@ -450,7 +450,7 @@ func TestExplainLinks(t *testing.T) {
 		var none struct {
 			Description string `json:"error_description"`
 		}
-		if status := s.Call(http.MethodGet, "/api/v1/admin/traces/no-such-request", admin, nil, &none); status != http.StatusNotFound || !strings.Contains(none.Description, "Not kept are") {
+		if status := s.Call(http.MethodGet, "/api/v1/admin/traces/no-such-request", admin, nil, &none); status != http.StatusNotFound || !strings.Contains(none.Description, "are not recorded") {
 			t.Errorf("%d %q", status, none.Description)
 		}
 	})
@@ -468,7 +468,7 @@ func TestExplainAttempts(t *testing.T) {
 				continue
 			}
 			a.wants(t, http.StatusTooManyRequests, "one too many")
-			if !strings.Contains(a.body, "failed, or run at once") {
+			if !strings.Contains(a.body, "failed or simultaneous") {
 				t.Error(a.body)
 			}
 			if got, raw := explain(t, s, admin, a.header.Get("X-Request-Id")); got.Refused != "failed attempts" || !strings.Contains(got.Facts["why"], "before its password is looked at") {

@@ -58,7 +58,7 @@ var importedColumns = []column[imported]{
 	{name: "result", cell: func(i imported) string { return i.Result }},
 }
 
-var errImportInUse = errors.New("this database has had an administrator: it is in use. To change it by a file all the same, add --yes")
+var errImportInUse = errors.New("this database is in use (it has had an administrator); to import all the same, add --yes")
 
 func importCommand(a *app) *cobra.Command {
 	var yes bool

@@ -248,7 +248,7 @@ func dayOfServing(m *machine) {
 	if out := s.ok("explain", refusal); !strings.Contains(out, "REFUSED client and what proves it") || !strings.Contains(out, "there is no such client") {
 		t.Errorf("explain:\n%s", out)
 	}
-	s.refused("There is no such refused request", "explain", "no-such-request")
+	s.refused("No refused request with this id", "explain", "no-such-request")
 
 	const password = "a rather long one for amy"
 	s.okWith(password, "user", "create", "--username", "amy", "--email", "amy@example.com", "--password-stdin")

@@ -61,10 +61,10 @@ var (
 	errNoOpenID       = keystone.Fail(keystone.Invalid, "Ask for the scope openid (OpenID Connect CIBA section 7.1).").WithCode("invalid_scope")
 	errOneHint        = keystone.Fail(keystone.Invalid, "Send exactly one hint of who is meant: login_hint or id_token_hint (OpenID Connect CIBA section 7.1).")
 	errHintToken      = keystone.Fail(keystone.Invalid, "login_hint_token is not served: send login_hint or id_token_hint.")
-	errUnknownPerson  = keystone.Fail(keystone.Invalid, "There is nobody here whom this hint means.").WithCode("unknown_user_id")
+	errUnknownPerson  = keystone.Fail(keystone.Invalid, "The hint matches no user.").WithCode("unknown_user_id")
 	errNoPerson       = keystone.Fail(keystone.NotFound, "There is no such person.")
 	errBindingMessage = keystone.Fail(keystone.Invalid, "binding_message is one line of at most 100 characters, without control characters.").WithCode("invalid_binding_message")
-	errNotifyToken    = keystone.Fail(keystone.Invalid, "This client is told of answers (ping): send client_notification_token, 22 to 1024 characters of RFC 6750 section 2.1.")
+	errNotifyToken    = keystone.Fail(keystone.Invalid, "This client uses ping delivery: send client_notification_token, 22 to 1024 characters of RFC 6750 section 2.1.")
 	errExpiry         = keystone.Fail(keystone.Invalid, "requested_expiry is a positive number of seconds.")
 )
 

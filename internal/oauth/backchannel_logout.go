@@ -21,7 +21,7 @@ type LogoutNotices struct {
 	Store  *store.Store
 	Issuer *token.Issuer
 	// Post sends a form to a client's address and answers its status. It follows no
-	// redirects, takes bounded time, and goes nowhere the operator would not (I12).
+	// redirects, takes bounded time, and goes nowhere the operator would not.
 	Post func(ctx context.Context, address, contentType string, body []byte) (status int, err error)
 }
 

@@ -19,7 +19,7 @@ type Pings struct {
 	Store *store.Store
 	// Post sends a body to a client's address under a bearer value and answers its
 	// status. It follows no redirects, takes bounded time, and goes nowhere the
-	// operator would not (I12).
+	// operator would not.
 	Post func(ctx context.Context, address, contentType, bearer string, body []byte) (status int, err error)
 }
 

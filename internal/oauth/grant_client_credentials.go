@@ -7,7 +7,7 @@ import (
 	"github.com/keystone-auth/keystone/internal/token"
 )
 
-var errPublic = keystone.Fail(keystone.Invalid, "A public client cannot use client_credentials: it has shown nothing but its name.").WithCode("unauthorized_client")
+var errPublic = keystone.Fail(keystone.Invalid, "A public client cannot use client_credentials: it cannot authenticate.").WithCode("unauthorized_client")
 
 // clientCredentials is a client asking for itself (RFC 6749 section 4.4).
 func (s *Slice) clientCredentials(ctx context.Context, r grantRequest) (token.Response, error) {

@@ -22,9 +22,9 @@ var (
 	errActorPair   = keystone.Fail(keystone.Invalid, "Send actor_token and actor_token_type together or not at all (RFC 8693 section 2.1).")
 	errSubject     = keystone.Fail(keystone.Invalid, "The subject_token is not a living access token of a person.").WithCode("invalid_grant")
 	errActor       = keystone.Fail(keystone.Invalid, "The actor_token is not a living access token that was issued to this client itself.").WithCode("invalid_grant")
-	errChain       = keystone.Fail(keystone.Invalid, "Too many have acted for this person already.").WithCode("invalid_grant")
+	errChain       = keystone.Fail(keystone.Invalid, "The chain of actors is too long.").WithCode("invalid_grant")
 	errNoRule      = keystone.Fail(keystone.Invalid, "This client may not exchange tokens of that client in this way. An administrator has to set a rule (token_exchange).").WithCode("unauthorized_client")
-	errExchangeFor = keystone.Fail(keystone.Invalid, "The rule of this exchange does not reach to this audience.").WithCode("invalid_target")
+	errExchangeFor = keystone.Fail(keystone.Invalid, "The exchange rule does not allow this audience.").WithCode("invalid_target")
 	errExchangeAs  = keystone.Fail(keystone.Invalid, "The new token may not carry this scope: the old one lacks it, or the rule of this exchange does not reach to it.").WithCode("invalid_scope")
 )
 

@@ -122,7 +122,7 @@ func (s *Slice) endAndLeave(w http.ResponseWriter, r *http.Request, v logoutVisi
 	switch {
 	case v.browser == "":
 	case len(ending) == len(v.sessions):
-		s.Cookies.ClearBrowser(w) // also where it was dead already (R8)
+		s.Cookies.ClearBrowser(w) // also where it was dead already
 	default:
 		renewed, err := s.Store.RenewBrowser(r.Context(), v.browser)
 		if err != nil {

@@ -22,7 +22,7 @@ var (
 	errObject       = keystone.Fail(keystone.Invalid, "The request object is not a JWT of type oauth-authz-req+jwt, signed with a registered key of the client by an algorithm that it may use (RFC 9101 section 6.2).").WithCode("invalid_request_object")
 	errObjectClient = keystone.Fail(keystone.Invalid, "The request object names another client than client_id, or none: client_id and iss are the client's id (RFC 9101 section 5).").WithCode("invalid_request_object")
 	errObjectAud    = keystone.Fail(keystone.Invalid, "The request object is not meant for this server: its aud is the issuer (RFC 9101 section 4).").WithCode("invalid_request_object")
-	errObjectTime   = keystone.Fail(keystone.Invalid, "The request object has no exp, has expired, is good for more than 60 minutes, or is of the future. Compare the clocks.").WithCode("invalid_request_object")
+	errObjectTime   = keystone.Fail(keystone.Invalid, "The request object has no exp, has expired, is good for more than 60 minutes, or is not valid yet. Compare the clocks.").WithCode("invalid_request_object")
 	errObjectInside = keystone.Fail(keystone.Invalid, "A request object holds the parameters of a request, each as a string, number, boolean or object, resource and audience also as lists, and neither request nor request_uri nor sub (RFC 9101 section 4).").WithCode("invalid_request_object")
 )
 

@@ -56,7 +56,7 @@ var (
 
 // errDetailsHere: nobody is asked, and so nothing that only a person can allow is given
 // (RFC 9396 section 6).
-var errDetailsHere = keystone.Fail(keystone.Invalid, "By this grant type nobody is asked: authorization_details are given by those through which a person allows them.").WithCode("invalid_authorization_details")
+var errDetailsHere = keystone.Fail(keystone.Invalid, "This grant type involves no person, so it cannot give authorization_details.").WithCode("invalid_authorization_details")
 
 // token serves POST /oauth2/token.
 func (s *Slice) token(w http.ResponseWriter, r *http.Request) error {

@@ -132,7 +132,7 @@ func (c *Checker) notMade(ctx context.Context, err error, counted ...store.Attem
 
 // errWait is true of attempts that failed and of right ones that run at the same time:
 // which they are is not known while they run.
-var errWait = keystone.Fail(keystone.Limited, "Too many attempts on this account failed, or run at once. Wait, then try again.")
+var errWait = keystone.Fail(keystone.Limited, "Too many failed or simultaneous attempts on this account. Wait, then try again.")
 
 // What is counted, for whoever explains a refusal.
 const (

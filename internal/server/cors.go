@@ -44,7 +44,7 @@ func newCORS(origins, methods, headers []string) *cors {
 	return c
 }
 
-var errOrigin = keystone.Fail(keystone.Forbidden, "Scripts of this origin may not call this server. Whoever runs it lists the origins that may in ALLOWED_ORIGINS.")
+var errOrigin = keystone.Fail(keystone.Forbidden, "Scripts from this origin may not call this server. An operator can allow it in ALLOWED_ORIGINS.")
 
 // reach is what scripts of other origins may do with a path.
 type reach uint8

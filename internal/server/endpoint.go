@@ -31,7 +31,7 @@ var (
 	errNoToken     = keystone.Fail(keystone.Unauthenticated, "Send an access token: Authorization: Bearer ... (RFC 6750 section 2.1).")
 	errTwoTokens   = keystone.Fail(keystone.Invalid, "Send one Authorization header.")
 	errNotSelf     = keystone.Fail(keystone.Forbidden, "Only the user may do this, signed in through a first-party client. Tokens of other clients may not manage the account.")
-	errInside      = keystone.Fail(keystone.Forbidden, "This is a page for people who go to it. Another page asked for it as an image, a script or the like.")
+	errInside      = keystone.Fail(keystone.Forbidden, "This page must be opened directly; it cannot be loaded by another page.")
 	errClosed      = keystone.Fail(keystone.Forbidden, "Nobody may use this.")
 )
 
@@ -106,7 +106,7 @@ func (e *endpoint) admit(rec *recorder, r *http.Request) error {
 // goesThere reports whether a browser is on its way to show what it asks for (Fetch
 // Metadata, W3C). A page that another site's only loads shows nobody anything, but would
 // take from the limits of everybody at that address. Programs and old browsers do not say
-// what site asks; Node.js says a mode, as if it were one.
+// what site asks; Node.js sends a mode without a site.
 func goesThere(r *http.Request) bool {
 	site, mode := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Mode")
 	return mode == "" || mode == "navigate" || site != "cross-site" && site != "same-site"

@@ -28,7 +28,7 @@ func scanFlow(scan func(...any) error) (f keystone.Flow, err error) {
 const MaxRequest = 16 << 10
 
 // ErrRequestSize refuses more.
-var ErrRequestSize = keystone.Fail(keystone.Invalid, "The request is too large: what is kept of it may have 16 KiB.")
+var ErrRequestSize = keystone.Fail(keystone.Invalid, "The request is too large: at most 16 KiB of it can be kept.")
 
 // storedRequest is the form in which requests that wait for somebody are kept.
 func storedRequest(r keystone.AuthRequest) (string, error) {
@@ -71,7 +71,7 @@ func (s *Store) Flow(ctx context.Context, browser, id string) (keystone.Flow, er
 
 // BeginFlow is CreateFlow for a browser that carries so many living sessions. It returns
 // the cookie value that the flow is bound to: a new one where the browser has none, or one
-// whose sessions have all died (R8).
+// whose sessions have all died.
 func (s *Store) BeginFlow(ctx context.Context, browser string, sessions int, f keystone.Flow) (value string, err error) {
 	if _, err := storedRequest(f.Request); err != nil {
 		return browser, err

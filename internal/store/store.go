@@ -41,7 +41,7 @@ type Store struct {
 type txState struct{ after []func() }
 
 // Open connects to a database: a path is SQLite, a postgres: or postgresql: URL (also
-// the seed's postgresql+asyncpg:) is PostgreSQL. What else people write for a path,
+// SQLAlchemy's postgresql+asyncpg:) is PostgreSQL. What else people write for a path,
 // config has made one of. It does not migrate; see Migrate.
 func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if o.PoolSize == 0 {
@@ -242,8 +242,8 @@ var (
 	errUnavailable = keystone.Fail(keystone.Unavailable, "The database does not answer at the moment. Try again shortly: whether a change was made is not known.").After(time.Second)
 	errNoWrites    = keystone.Fail(keystone.Unavailable, "The database takes no writes: its disk is full, or it is read-only. Nothing was changed.").After(5 * time.Second)
 	errStale       = keystone.Fail(keystone.Stale, "This was changed since you read it. Read it again and repeat your change.")
-	errMoved       = keystone.Fail(keystone.Stale, "This is changed by too many at once. Read it again and repeat your change.") // InTx runs again
-	errForbidden   = keystone.Fail(keystone.Forbidden, "You may only grant, and only manage those who hold, what you hold yourself.")
+	errMoved       = keystone.Fail(keystone.Stale, "Too many changes to this at the same time. Read it again and repeat your change.") // InTx runs again
+	errForbidden   = keystone.Fail(keystone.Forbidden, "You can grant only scopes that you hold, and manage only users, roles and clients that hold no more than you.")
 )
 
 func notFound(what string) *keystone.Error {

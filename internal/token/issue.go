@@ -107,7 +107,7 @@ type Response struct {
 var (
 	errClientOff = keystone.Fail(keystone.Invalid, "This client is disabled. Ask an administrator of Keystone.").WithCode("unauthorized_client")
 	errTooLarge  = keystone.Fail(keystone.Invalid, "The access token would be too large to be sent. Ask for fewer scopes, or register the format opaque for the client.").WithCode("invalid_scope")
-	errTooLate   = keystone.Fail(keystone.Invalid, "What this token would come from has just expired.").WithCode("invalid_grant")
+	errTooLate   = keystone.Fail(keystone.Invalid, "The token or session this is based on has just expired.").WithCode("invalid_grant")
 	errUserGone  = keystone.Fail(keystone.Invalid, "The account is not active any more.").WithCode("invalid_grant")
 )
 
