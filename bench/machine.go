@@ -21,7 +21,7 @@ func (b *bench) describe() string {
 	if kib, err := strconv.ParseInt(strings.TrimSuffix(fieldOf("/proc/meminfo", "MemTotal"), " kB"), 10, 64); err == nil {
 		parts = append(parts, fmt.Sprintf("%.0f GiB", float64(kib)/(1<<20)))
 	}
-	parts = append(parts, strings.TrimSpace(runtime.GOOS+" "+string(kernel)), runtime.Version())
+	parts = append(parts, strings.TrimSpace(runtime.GOOS+" "+release(string(kernel))), runtime.Version())
 	if b.database != "" {
 		parts = append(parts, "PostgreSQL "+b.database)
 	} else {
@@ -36,6 +36,12 @@ func (b *bench) describe() string {
 		line += " PostgreSQL runs elsewhere: its processor time is not known."
 	}
 	return line + " Load program, server and database share the processors."
+}
+
+// release cuts a kernel's release after its second number: the rest names a build.
+func release(kernel string) string {
+	n := strings.SplitN(strings.TrimSpace(kernel), ".", 3)
+	return strings.Join(n[:min(2, len(n))], ".")
 }
 
 // fieldOf returns the first value of "name: value" in a file of /proc.
