@@ -8,7 +8,7 @@ import (
 
 // ClientSettings is what a client registers beyond what every client has. The
 // store keeps it as one JSON document, so that a new setting is a field here and
-// a check in Validate; the names are those of the admin API, and of RFC 7591
+// a check in validate; the names are those of the admin API, and of RFC 7591
 // section 2 where it has one. The zero value is safe and is what most clients
 // have.
 type ClientSettings struct {
@@ -187,7 +187,7 @@ func (s *ClientSettings) validateLogout(c *Client, f fields) {
 func (s *ClientSettings) validateDetails(c *Client, f fields) {
 	switch {
 	case len(s.DetailTypes) > maxDetailTypes || slices.ContainsFunc(s.DetailTypes, func(name string) bool { return !IsDetailType(name) }):
-		f["authorization_details_types"] = "Name at most 50 types, each of at most 100 characters of printable ASCII without spaces and quotes."
+		f["authorization_details_types"] = "Name at most 50 types, each of at most 100 characters of printable ASCII without spaces, quotes, backslashes and angle brackets."
 	case len(s.DetailTypes) > 0 && c.Kind == ClientService:
 		f["authorization_details_types"] = errNobody
 	}

@@ -80,7 +80,7 @@ func IsDetailType(s string) bool {
 
 func (t DetailType) check(name string) error {
 	if !IsDetailType(name) {
-		return errors.New("a name is at most 100 characters of printable ASCII, without spaces, quotes and backslashes")
+		return errors.New("a name is at most 100 characters of printable ASCII without spaces, quotes, backslashes and angle brackets")
 	}
 	if t.Text == "" || validText("text", t.Text, 500) != nil {
 		return errors.New("text: say in one line of at most 500 characters what the person allows, such as \"Pay {amount} to {creditor}\"")

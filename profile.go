@@ -167,7 +167,7 @@ func (s *ClientSettings) validateProfile(c *Client, f fields) {
 		f["token_endpoint_auth_method"] = "The profile asks for private_key_jwt, or for a TLS client certificate: a client that proves itself by a key of its own."
 	}
 	if p.Grants != nil && !Subset(c.Grants, SortedSet(p.Grants)) {
-		f["grants"] = "The profile has the grant types authorization_code, client_credentials, refresh_token and " + GrantCIBA + "."
+		f["grants"] = "The profile has the grant types " + sayAll(p.Grants) + "."
 	}
 	for field, alg := range map[string]string{
 		"token_endpoint_auth_signing_alg": s.AuthSigningAlg, "request_object_signing_alg": s.RequestObjectAlg, "authorization_signed_response_alg": s.ResponseAlg,

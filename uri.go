@@ -122,7 +122,7 @@ func OutboundURLProblem(s string) string {
 // hostLetters are what names of hosts are made of; underscores are in use.
 const hostLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
-// plainHost refuses what is no host but a pattern for one (O3), and hosts that
+// plainHost refuses what is no host but a pattern for one, and hosts that
 // resolvers read in more than one way: numbers that are no address in its one usual form (0x7f.1, 2130706433, 0177.0.0.1), zones,
 // and IPv6 spellings of IPv4 addresses.
 func plainHost(host string) bool {

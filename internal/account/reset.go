@@ -30,7 +30,7 @@ type resetForm struct {
 }
 
 // resetPage serves GET /reset, the same for people. It uses nothing up: mail
-// scanners follow links (K4).
+// scanners follow links.
 func (s *Slice) resetPage(w http.ResponseWriter, r *http.Request) error {
 	token := r.URL.Query().Get("token")
 	keystone.Checking(r.Context(), "reset link")

@@ -47,7 +47,7 @@ type endSessionRequest struct {
 	ID string `path:"id" maxLength:"100"`
 }
 
-// endSession ends one session of the user; somebody else's is not found (I10).
+// endSession ends one session of the user; somebody else's is not found.
 func (s *Slice) endSession(ctx context.Context, in *endSessionRequest) (*empty, error) {
 	if !keystone.IsID(in.ID) {
 		return nil, keystone.Fail(keystone.NotFound, "There is no such session.")

@@ -63,7 +63,7 @@ type Config struct {
 
 	AuthorizationDetailsFile string `env:"AUTHORIZATION_DETAILS_FILE" example:"/etc/keystone/authorization-details.json" help:"The types of authorization details that clients may ask people for (RFC 9396), as JSON: see OIDC.md. Without it there are none."`
 
-	PasswordProfile          string `env:"PASSWORD_PROFILE" group:"Passwords" default:"modern" oneof:"modern|nist|seed" example:"modern" help:"modern: 12 characters or more, no composition, breached and common ones refused. nist: 15, or 8 where a second factor is enforced. seed: 8 and all four composition rules, as the first Keystone demanded, and nothing else: common passwords, patterns and names are taken. The settings below override single rules."`
+	PasswordProfile          string `env:"PASSWORD_PROFILE" group:"Passwords" default:"modern" oneof:"modern|nist|seed" example:"modern" help:"modern: 12 characters or more, no composition, breached and common ones refused. nist: 15, or 8 where a second factor is enforced. seed: 8 and four kinds of characters, nothing else (common passwords, patterns and names are taken), for accounts moved from a system with that policy. The settings below override single rules."`
 	PasswordMinLength        *int   `env:"PASSWORD_MIN_LENGTH" auto:"by PASSWORD_PROFILE" min:"8" max:"64" example:"12" help:"Fewest characters."`
 	PasswordRequireUppercase *bool  `env:"PASSWORD_REQUIRE_UPPERCASE" auto:"by PASSWORD_PROFILE" example:"false" help:"An upper-case letter is required."`
 	PasswordRequireLowercase *bool  `env:"PASSWORD_REQUIRE_LOWERCASE" auto:"by PASSWORD_PROFILE" example:"false" help:"A lower-case letter is required."`

@@ -36,8 +36,8 @@ func (l *loading) warnOfReadable(file *layer) {
 	}
 }
 
-// refuseSharedKey refuses a master key that others could have read or could replace
-// (S6). Its group may read it, as above. Everybody may where that is how the file came
+// refuseSharedKey refuses a master key that others could have read or could replace.
+// Its group may read it, as above. Everybody may where that is how the file came
 // to a container: under /run/secrets, where Docker and Podman mount secrets 0444, or
 // on a mount that nobody there can write, as Kubernetes has them. Behind a folder that
 // others may not enter, its own mode does not matter.

@@ -15,7 +15,7 @@ import (
 // Setting is one setting as people may see it.
 type Setting struct {
 	Name    string `json:"name"`
-	Value   string `json:"value"`  // in force; of secrets only whether they are set, of URLs all but the password
+	Value   string `json:"value"`  // in force; of secrets only whether they are set, of URLs neither user info nor query
 	Source  string `json:"source"` // "default", "environment KEYSTONE_PORT", ".env line 3 PORT" …
 	Default string `json:"default"`
 	Help    string `json:"help"`

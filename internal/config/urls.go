@@ -157,8 +157,7 @@ var (
 
 func isPostgres(databaseURL string) bool { return postgresDB.MatchString(databaseURL) }
 
-// checkDatabaseURL also rewrites what SQLAlchemy calls a database, which the seed used,
-// to what PostgreSQL calls it, or to the path of the file: nobody else reads it.
+// checkDatabaseURL also rewrites what SQLAlchemy calls a database to what PostgreSQL calls it, or to the path of the file: nobody else reads it.
 func (l *loading) checkDatabaseURL() {
 	s := l.DatabaseURL.Reveal()
 	switch {

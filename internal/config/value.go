@@ -118,7 +118,7 @@ func shown(text string) string {
 	return strconv.QuoteToASCII(text)
 }
 
-// parseBool takes what the seed's settings took.
+// parseBool takes true, yes, on, 1 and their opposites.
 func parseBool(s string) (bool, error) {
 	switch strings.ToLower(s) {
 	case "true", "1", "yes", "on":

@@ -70,7 +70,7 @@ func statusOf(kind keystone.Kind, code string) int {
 }
 
 // WriteError answers a request with err. It is the only writer of error bodies:
-// the shape of CONTRACT.md everywhere, the codes of RFC 6749 section 5.2 where
+// the shape that docs/API.md describes everywhere, the codes of RFC 6749 section 5.2 where
 // the error carries one; a page on routes that people see. An error without a kind is answered with 500 and a
 // fixed text; its own text goes to the exchange, for the log.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {

@@ -194,7 +194,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// wantErrorShape checks an error answer against CONTRACT.md.
+// wantErrorShape checks an error answer against the shape that docs/API.md describes.
 func wantErrorShape(t *testing.T, w *httptest.ResponseRecorder) {
 	t.Helper()
 	var body map[string]any

@@ -48,7 +48,7 @@ var profiles = map[string]Policy{
 	"modern": {profile: "modern", minLength: 12, known: true},
 	// NIST SP 800-63B-4: 15 where the password is the only factor.
 	"nist": {profile: "nist", minLength: 15, known: true},
-	// What the first Keystone demanded, and no more: Password1! will do.
+	// For accounts moved from a system with this policy: Password1! will do.
 	"seed": {profile: "seed", minLength: 8, upper: true, lower: true, digits: true, special: true},
 }
 

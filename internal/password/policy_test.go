@@ -68,7 +68,7 @@ func TestPolicy(t *testing.T) {
 		{modern.WithSecondFactor(), "correct-hrs", []string{short}},
 		{mustPolicy(t, "nist", Overrides{MinLength: 20}).WithSecondFactor(), "correct-hrs", []string{short}},
 		{seed, "Xk9$w2Qz", nil},
-		{seed, "Password1!", nil}, // what the first Keystone took
+		{seed, "Password1!", nil},
 		{seed, "Aa1!Aa1!", nil},
 		{seed, "horse", []string{short, upper, digit, special}},
 		{seed, "HORSES99", []string{lower, special}},

@@ -162,7 +162,7 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
-// TestX31: a panic is one request's 500; the process lives.
+// TestPanic (X31): a panic is one request's 500; the process lives.
 func TestPanic(t *testing.T) {
 	s, l := boot(t, off,
 		httpio.Plain("GET", "/t/panic", httpio.Public, httpio.LimitNone, "x", func(http.ResponseWriter, *http.Request) error { panic("ks_cs_CANARYCANARYCANARY at rest") }),

@@ -15,7 +15,7 @@ import (
 	"github.com/keystone-auth/keystone/internal/store"
 )
 
-// How notices to clients are delivered (I12): to some clients at a time, so that a
+// How notices to clients are delivered: to some clients at a time, so that a
 // receiver that hangs holds its own notices only; again after a failure, later each
 // time; not for ever. 10 attempts are about eleven hours.
 const (

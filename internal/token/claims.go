@@ -37,7 +37,7 @@ func (c *Claims) UserID() string {
 }
 
 // appendJSON writes the JWT claims set. scopes and type repeat scope and typ for
-// resource servers of the first Keystone.
+// resource servers that read those names.
 func (c *Claims) appendJSON(b []byte) []byte {
 	b = appendString(append(b, `{"iss":`...), c.Issuer)
 	b = appendStrings(append(b, `,"aud":`...), c.Audiences)
