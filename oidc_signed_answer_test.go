@@ -154,15 +154,26 @@ func TestRotateEveryKey(t *testing.T) {
 	var key struct{ Alg string }
 	for _, step := range []struct {
 		path          string
+		body          any
 		status        int
 		alg           string
 		es256, eddsas int
 	}{
-		{"?alg=EdDSA", http.StatusCreated, "EdDSA", 1, 2}, {"?alg=EdDSA", http.StatusConflict, "", 1, 2}, {"", http.StatusCreated, "ES256", 2, 2}, {"", http.StatusConflict, "", 2, 2}, {"?alg=PS256", http.StatusNotFound, "", 2, 2}, {"?alg=none", http.StatusBadRequest, "", 2, 2},
+		{"", m{"algorithm": "none"}, http.StatusBadRequest, "", 1, 1},
+		{"", m{"algorithm": nil}, http.StatusBadRequest, "", 1, 1},
+		{"", m{"alg": "EdDSA"}, http.StatusBadRequest, "", 1, 1},
+		{"?alg=ES256", m{"algorithm": "EdDSA"}, http.StatusBadRequest, "", 1, 1},
+		{"?alg=none", m{}, http.StatusBadRequest, "", 1, 1},
+		{"", m{"algorithm": "EdDSA"}, http.StatusCreated, "EdDSA", 1, 2},
+		{"?alg=EdDSA", m{}, http.StatusConflict, "", 1, 2},
+		{"?alg=EdDSA", m{"algorithm": "EdDSA"}, http.StatusConflict, "", 1, 2},
+		{"", m{}, http.StatusCreated, "ES256", 2, 2},
+		{"", nil, http.StatusConflict, "", 2, 2},
+		{"?alg=PS256", nil, http.StatusNotFound, "", 2, 2},
 	} {
 		key.Alg = ""
-		if status := s.Call(http.MethodPost, "/api/v1/admin/keys/rotate"+step.path, s.Admin(), map[string]any{}, &key); status != step.status || key.Alg != step.alg {
-			t.Errorf("%q: %d %q", step.path, status, key.Alg)
+		if status := s.Call(http.MethodPost, "/api/v1/admin/keys/rotate"+step.path, s.Admin(), step.body, &key); status != step.status || key.Alg != step.alg {
+			t.Errorf("%q %v: %d %q", step.path, step.body, status, key.Alg)
 		}
 		if n := count(); n["ES256"] != step.es256 || n["EdDSA"] != step.eddsas {
 			t.Errorf("%q: %v", step.path, n)

@@ -45,12 +45,30 @@ func (s *Slice) listKeys(ctx context.Context, in *httpio.PageQuery) (*listKeysAn
 type keyAnswer struct{ Body Key }
 
 type rotateKeyRequest struct {
-	Algorithm string `query:"alg" enum:"PS256,ES256,EdDSA,RS256" doc:"Only the key of this algorithm; every algorithm's where it is left out."`
+	Query string `query:"alg" enum:"PS256,ES256,EdDSA,RS256" doc:"The same as algorithm in the body."`
+	Body  *struct {
+		Algorithm string `json:"algorithm,omitempty" enum:"PS256,ES256,EdDSA,RS256" doc:"Only the key of this algorithm; every algorithm's where it is left out."`
+	}
+}
+
+// algorithm is the one that is named, wherever it is.
+func (r *rotateKeyRequest) algorithm() (string, error) {
+	switch {
+	case r.Body == nil || r.Body.Algorithm == "":
+		return r.Query, nil
+	case r.Query != "" && r.Query != r.Body.Algorithm:
+		return "", keystone.Fail(keystone.Invalid, "The body and the query parameter alg name two algorithms. Name one.")
+	}
+	return r.Body.Algorithm, nil
 }
 
 // rotateKey answers with the next key of access tokens, where several are rotated.
 func (s *Slice) rotateKey(ctx context.Context, in *rotateKeyRequest) (*keyAnswer, error) {
-	k, err := s.Ring.Rotate(ctx, httpio.Actor(ctx), in.Algorithm)
+	algorithm, err := in.algorithm()
+	if err != nil {
+		return nil, err
+	}
+	k, err := s.Ring.Rotate(ctx, httpio.Actor(ctx), algorithm)
 	if err != nil {
 		return nil, err
 	}

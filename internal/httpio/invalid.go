@@ -29,8 +29,10 @@ func invalid(m *huma.ErrorModel) error {
 	if len(fields) == 0 {
 		return errEmpty
 	}
-	return &keystone.Error{Kind: keystone.Invalid, Msg: "Correct the named fields and send the request again.", Fields: fields}
+	return &keystone.Error{Kind: keystone.Invalid, Msg: correctFields, Fields: fields}
 }
+
+const correctFields = "Correct the named fields and send the request again."
 
 func finding(d *huma.ErrorDetail) (name, why string) {
 	name = d.Location
@@ -86,6 +88,16 @@ var findings = []struct {
 	{says: "invalid date/time", text: "Send a time such as 2026-01-31T12:00:00Z (RFC 3339)."},
 	{says: "expected array", text: "Send a list."},
 	{says: "expected object", text: "Send an object."},
+}
+
+// wanted returns what to send for a value of a JSON type.
+func wanted(kind string) string {
+	for _, t := range findings {
+		if t.says == "expected "+kind {
+			return t.text
+		}
+	}
+	return ""
 }
 
 // tidySchemas makes the document say what is true here: lists are never null.

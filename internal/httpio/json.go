@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"reflect"
-	"strconv"
 	"strings"
 	"time"
 
@@ -52,13 +51,30 @@ func buildJSON[I, O any](a *API, op *huma.Operation, h func(context.Context, *I)
 	op = a.adapter.op
 	tidySchemas(a, op)
 	if d := directOf(op.DefaultStatus, h); d != nil {
-		return d
+		return bodiless{d}
 	}
 	j := &jsonHandler{op: op, handle: a.adapter.handle, query: queryNames(reflect.TypeFor[I]())}
-	if f, ok := reflect.TypeFor[I]().FieldByName("Body"); ok {
-		j.takesBody, j.mayOmit, j.body = true, f.Type.Kind() == reflect.Pointer, shapeOf(f.Type, nil)
+	f, ok := reflect.TypeFor[I]().FieldByName("Body")
+	if !ok {
+		return bodiless{j}
 	}
+	body := op.RequestBody.Content["application/json"].Schema
+	j.takesBody, j.mayOmit, j.body = true, f.Type.Kind() == reflect.Pointer, shapeOf(a.api.OpenAPI().Components.Schemas, body, map[*huma.Schema]*shape{})
 	return j
+}
+
+// bodiless is a call that takes no body: what somebody wishes in one is refused, not
+// passed over.
+type bodiless struct{ http.Handler }
+
+func (h bodiless) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		if err := refuseBody(r); err != nil {
+			WriteError(w, r, err)
+			return
+		}
+	}
+	h.Handler.ServeHTTP(w, r)
 }
 
 // jsonHandler reads the request strictly and hands it to huma.
@@ -113,7 +129,7 @@ func (x *humaExchange) finishHeaders(length int) {
 	if _, ok := h["Cache-Control"]; !ok {
 		h["Cache-Control"] = noStore
 	}
-	h["Content-Length"] = []string{strconv.Itoa(length)}
+	setLength(h, length)
 }
 
 // SetStatus sends the status, unless the answer has been given.

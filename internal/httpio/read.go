@@ -14,6 +14,7 @@ import (
 
 var (
 	errBodyEnd     = keystone.Fail(keystone.Invalid, "The body ended before it was complete. Send it again.")
+	errNoBody      = keystone.Fail(keystone.Invalid, "This call takes no body. Leave it out.")
 	errQueryName   = keystone.Fail(keystone.Invalid, "Leave out the query parameter: this call does not take it. Secrets and tokens never belong into an address.")
 	errQueryTwice  = keystone.Fail(keystone.Invalid, "A query parameter occurs twice. Send it once.")
 	errQueryEscape = keystone.Fail(keystone.Invalid, "The query is not well formed: percent-encode its values as UTF-8, without NUL.")
@@ -38,6 +39,27 @@ func readJSON(b *bytes.Buffer, r *http.Request, limit int64, s *shape) error {
 	}
 	return scan(b.Bytes(), s)
 }
+
+// refuseBody refuses the body of a call that takes none. An empty object is as good as
+// none, of whatever type it is said to be.
+func refuseBody(r *http.Request) error {
+	b := getBuffer()
+	defer putBuffer(b)
+	if err := readBody(b, r, mostRefused); err != nil {
+		return errNoBody.Because(err)
+	}
+	if b.Len() == 0 {
+		return nil
+	}
+	err := scan(b.Bytes(), &shape{fields: map[string]*shape{}})
+	if err == nil && bytes.TrimLeft(b.Bytes(), " \t\r\n")[0] != '{' {
+		return errNoBody
+	}
+	return err
+}
+
+// mostRefused is how much of a body is read to name the fields that are refused.
+const mostRefused = 4 << 10
 
 func isJSON(values []string) bool {
 	if len(values) != 1 {

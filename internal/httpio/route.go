@@ -37,9 +37,9 @@ func (rt Route) Pattern() string { return rt.Method + " " + rt.Path }
 // path:"", query:"" and header:"" and a field Body; O has fields tagged
 // header:"", a field Status where the status varies, and a field Body. Their
 // tags (doc, minLength, maxLength, enum, format …) are both the validation and
-// the OpenAPI document. A field of Body is required unless it is omitempty; null
-// for a field that is not required is the same as leaving it out, unless the
-// field is of package patch, which tells the two apart.
+// the OpenAPI document. A field of Body is required unless it is omitempty; null is
+// refused unless the schema says that it is nullable, as that of package patch does.
+// Without a field Body, a body is refused.
 func JSON[I, O any](method, path string, access Access, limit Limit, summary string, h func(context.Context, *I) (*O, error)) Route {
 	return Route{Method: method, Path: path, Access: access, Limit: limit, Summary: summary,
 		build: func(a *API, op *huma.Operation) http.Handler { return buildJSON(a, op, h) }}

@@ -9,19 +9,20 @@ import (
 
 // Bounds of a JSON body, besides its size.
 const (
-	maxDepth   = 32 // arrays and objects within one another
-	maxNumber  = 64 // characters of one number
-	maxUnknown = 10 // unknown fields named in one answer
+	maxDepth  = 32 // arrays and objects within one another
+	maxNumber = 64 // characters of one number
+	maxWrong  = 10 // fields named in one answer
 )
 
 // scan checks a whole JSON body before anything is made of it: the grammar of
 // RFC 8259, and what encoding/json would let through: names that occur twice,
 // names in another case, unknown names, invalid UTF-8, lone surrogates, NUL,
-// numbers no float can hold, depth, and anything behind the value. s tells
-// which names are known; nil knows them all.
+// numbers no float can hold, depth, anything behind the value, and null for what
+// cannot be null. s tells which names are known and what can be null; nil takes all.
 func scan(body []byte, s *shape) error {
 	c := scanner{b: body}
 	c.space()
+	null := c.null()
 	if err := c.value(s, ""); err != nil {
 		return err
 	}
@@ -29,8 +30,13 @@ func scan(body []byte, s *shape) error {
 	if c.i != len(c.b) {
 		return errTrailing
 	}
-	if len(c.unknown) > 0 {
-		return (&keystone.Error{Kind: keystone.Invalid, Msg: "Leave out the named fields: this call does not take them."}).WithFields(c.unknown)
+	switch {
+	case null && s.insteadOfNull() != "":
+		return errObject
+	case c.nulls:
+		return (&keystone.Error{Kind: keystone.Invalid, Msg: correctFields}).WithFields(c.wrong)
+	case len(c.wrong) > 0:
+		return (&keystone.Error{Kind: keystone.Invalid, Msg: "Leave out the named fields: this call does not take them."}).WithFields(c.wrong)
 	}
 	return nil
 }
@@ -48,11 +54,14 @@ var (
 )
 
 type scanner struct {
-	b       []byte
-	i       int
-	depth   int
-	unknown map[string]string
+	b     []byte
+	i     int
+	depth int
+	wrong map[string]string // unknown fields, and those that are null and cannot be
+	nulls bool              // some of them are null
 }
+
+func (c *scanner) null() bool { return c.i < len(c.b) && c.b[c.i] == 'n' }
 
 func (c *scanner) space() {
 	for c.i < len(c.b) {
@@ -137,10 +146,14 @@ func (c *scanner) object(s *shape, path string) error {
 		c.space()
 		inner, known := s.field(name)
 		if !known {
-			c.note(path, name)
+			c.note(path, name, "There is no such field.")
+		}
+		if want := inner.insteadOfNull(); want != "" && c.null() {
+			c.nulls = true
+			c.note(path, name, want)
 		}
 		at := ""
-		if inner != nil {
+		if inner.inside() {
 			at = path + name + "."
 		}
 		if err := c.value(inner, at); err != nil {
@@ -188,16 +201,16 @@ func (c *scanner) next(end byte) (done bool, err error) {
 	return false, errSyntax
 }
 
-// note remembers an unknown field for the answer. A name is only repeated where
+// note remembers a field that is refused, for the answer. A name is only repeated where
 // it can be nothing but a name.
-func (c *scanner) note(path, name string) {
-	if len(c.unknown) >= maxUnknown {
+func (c *scanner) note(path, name, why string) {
+	if len(c.wrong) >= maxWrong {
 		return
 	}
-	if c.unknown == nil {
-		c.unknown = map[string]string{}
+	if c.wrong == nil {
+		c.wrong = map[string]string{}
 	}
-	c.unknown[printable(path+name)] = "There is no such field."
+	c.wrong[printable(path+name)] = why
 }
 
 // text reads a string and, where the caller wants it, returns it decoded.

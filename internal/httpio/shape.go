@@ -1,55 +1,45 @@
 package httpio
 
 import (
-	"encoding"
 	"encoding/json"
-	"reflect"
 	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
 )
 
-// shape is what the names of a JSON value may be, taken from the Go type that it
-// will become. A nil shape takes everything.
+// shape is which names a JSON value may have, and where it may not be null: what the
+// OpenAPI document says of it. A nil shape takes everything.
 type shape struct {
-	fields map[string]*shape // of a struct
+	fields map[string]*shape // of an object whose names are known
 	elem   *shape            // of a list
+	want   string            // what to send instead of null; empty: null is a value of it
 }
 
-// shapeOf returns the shape of a type. Types that decode themselves, maps and
-// any are open. seen breaks the circle of types that contain themselves.
-func shapeOf(t reflect.Type, seen map[reflect.Type]*shape) *shape {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
+// shapeOf returns the shape of a schema. seen breaks the circle of schemas that contain
+// themselves.
+func shapeOf(reg huma.Registry, schema *huma.Schema, seen map[*huma.Schema]*shape) *shape {
+	if schema != nil && schema.Ref != "" {
+		schema = reg.SchemaFromRef(schema.Ref)
 	}
-	if p := reflect.PointerTo(t); p.Implements(reflect.TypeFor[json.Unmarshaler]()) || p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+	if schema == nil {
 		return nil
 	}
-	switch t.Kind() {
-	case reflect.Slice, reflect.Array:
-		if elem := shapeOf(t.Elem(), seen); elem != nil {
-			return &shape{elem: elem}
-		}
-	case reflect.Struct:
-		if s, ok := seen[t]; ok {
-			return s
-		}
-		if seen == nil {
-			seen = map[reflect.Type]*shape{}
-		}
-		s := &shape{fields: map[string]*shape{}}
-		seen[t] = s
-		for _, f := range reflect.VisibleFields(t) {
-			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-			switch {
-			case !f.IsExported() || name == "-" || f.Anonymous && name == "":
-				continue
-			case name == "":
-				name = f.Name
-			}
-			s.fields[name] = shapeOf(f.Type, seen)
-		}
+	if s, ok := seen[schema]; ok {
 		return s
 	}
-	return nil
+	s := &shape{}
+	seen[schema] = s
+	if !schema.Nullable {
+		s.want = wanted(schema.Type)
+	}
+	s.elem = shapeOf(reg, schema.Items, seen)
+	if schema.AdditionalProperties == false {
+		s.fields = make(map[string]*shape, len(schema.Properties))
+		for name, property := range schema.Properties {
+			s.fields[name] = shapeOf(reg, property, seen)
+		}
+	}
+	return s
 }
 
 // field returns the shape of a named field, and whether the name is known.
@@ -59,6 +49,17 @@ func (s *shape) field(name string) (*shape, bool) {
 	}
 	inner, known := s.fields[name]
 	return inner, known
+}
+
+// inside reports whether there are names to look at within a value.
+func (s *shape) inside() bool { return s != nil && (s.fields != nil || s.elem != nil) }
+
+// insteadOfNull returns what to send instead of null, or nothing where null may be sent.
+func (s *shape) insteadOfNull() string {
+	if s == nil {
+		return ""
+	}
+	return s.want
 }
 
 func (s *shape) items() *shape {

@@ -90,7 +90,7 @@ Made from the routes and the OpenAPI document (always at ` + "`/openapi.json`" +
 
 - **Who may**: *public*, anybody; *self*, a user through a first-party client; *client*, the OAuth client proves itself; a scope, whoever holds it now. Tokens go into ` + "`Authorization: Bearer …`" + `, once, never into the address.
 - **Limits** (settings ` + "`RATE_LIMIT_*`" + `): *login* per source and per account, *register* per source, *page* per source, *api* per actor, else per source, *token* only failures, per client and per source. Answers carry ` + "`RateLimit-Limit`, `RateLimit-Remaining`, `RateLimit-Reset`, and `Retry-After`" + ` with 429.
-- **Bodies** are JSON (forms at ` + "`/oauth2/*`" + `), at most 1 MiB; unknown and repeated members are refused. Times are RFC 3339 UTC, ids UUIDv7.
+- **Bodies** are JSON, at most 1 MiB, or forms (` + "`/oauth2/*`" + ` and the pages), at most 64 KiB; neither is taken compressed. In JSON, unknown and repeated members are refused, and ` + "`null`" + ` where a field does not say *or null*. A call that takes no body refuses one that is not empty or ` + "`{}`" + `. Times are RFC 3339 UTC, ids UUIDv7.
 - **Lists** take ` + "`limit` (1 to 200) and `cursor`, and answer `{\"items\": […], \"next_cursor\": \"…\" or null}`" + `.
 - **Changes** take ` + "`If-Match`" + ` with the ` + "`ETag`" + ` of what was read; 412 where it was changed since. **Reads** take ` + "`If-None-Match`" + ` with it; 304 where nothing that they show has changed.
 - **Errors** everywhere: ` + "`{\"error\", \"error_description\", \"timestamp\", \"request_id\", \"fields\"?}`" + `; name the ` + "`request_id`" + ` (also ` + "`X-Request-Id`" + `) when you ask for help.
@@ -162,7 +162,7 @@ func typeName(s apiSchema) string {
 	case string:
 		return t
 	case []any:
-		return fmt.Sprint(t[0])
+		return fmt.Sprint(t[0]) + " or null"
 	}
 	if s.Ref != "" {
 		return s.Ref[strings.LastIndex(s.Ref, "/")+1:]
