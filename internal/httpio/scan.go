@@ -22,7 +22,10 @@ const (
 func scan(body []byte, s *shape) error {
 	c := scanner{b: body}
 	c.space()
-	null := c.null()
+	if want := s.insteadOfNull(); want != "" && c.null() {
+		c.nulls = true
+		c.note("", "body", want)
+	}
 	if err := c.value(s, ""); err != nil {
 		return err
 	}
@@ -31,8 +34,6 @@ func scan(body []byte, s *shape) error {
 		return errTrailing
 	}
 	switch {
-	case null && s.insteadOfNull() != "":
-		return errObject
 	case c.nulls:
 		return (&keystone.Error{Kind: keystone.Invalid, Msg: correctFields}).WithFields(c.wrong)
 	case len(c.wrong) > 0:
