@@ -89,7 +89,11 @@ func TestConditionalReads(t *testing.T) {
 		changed("another name for the role", me, janes, roles+"looker")
 		as(s, him).json(t, "PATCH", scopes+"orders:read", m{"description": "See orders"}).wants(t, 200, "describe")
 		changed("words for the scope", scopes+"orders:read")
+		before := map[string]string{roles + "looker": read(roles+"looker", "").header.Get("ETag"), apps: read(apps, "").header.Get("ETag")}
 		as(s, him).send(t, "DELETE", scopes+"orders:read", nil).wants(t, 204, "delete the scope")
+		for path, tag := range before {
+			as(s, him).with("If-Match", tag).json(t, "PATCH", path, m{"name": "x"}).wants(t, 412, "%s had the scope when it was read", path)
+		}
 		all = append(all[:3:3], apps)
 		changed("a scope less", roles+"looker", apps)
 
@@ -103,6 +107,19 @@ func TestConditionalReads(t *testing.T) {
 		s.Clock.Move(time.Minute)
 		s.SignIn(jane)
 		as(s, him).with("If-Match", tag).json(t, "PATCH", janes, m{"last_name": "Poe"}).wants(t, 200, "who signed in meanwhile has changed nothing")
+
+		// So has who changed nothing, and who takes away a role changes those who have it.
+		tag = read(janes, "").header.Get("ETag")
+		as(s, him).json(t, "PATCH", janes, m{"last_name": "Poe", "enabled": true}).wants(t, 200, "what is so already")
+		as(s, him).json(t, "PUT", janes+"/roles", m{"roles": read(janes, "").fields["roles"]}).wants(t, 200, "the roles that she has")
+		if got := read(janes, "").header.Get("ETag"); got != tag {
+			t.Errorf("nothing was changed, and %s became %s", tag, got)
+		}
+		reader := as(s, him).with("If-Match", `"none", `+tag)
+		reader.json(t, "PATCH", janes, m{"first_name": "K"}).wants(t, 200, "one tag of two")
+		tag = read(janes, "").header.Get("ETag")
+		as(s, him).send(t, "DELETE", roles+"looker", nil).wants(t, 204, "delete the role")
+		as(s, him).with("If-Match", tag).json(t, "PATCH", janes, m{"first_name": "L"}).wants(t, 412, "who has a role less than was read")
 
 		as(s, "").form(t, "/oauth2/revoke", "token", her, "client_id", keystone.FirstPartyClientID).wants(t, 200, "revoke")
 		s.Clock.Move(2 * time.Second)

@@ -28,22 +28,37 @@ func ETag(version int64, last time.Time, names []string) string {
 
 const maxETag = 40
 
-// Version reads an If-Match header (RFC 9110 section 13.1.1). Without one, and
-// for *, it is 0: any version will do. A tag that is not ours matches nothing. Of ours
-// the version counts: that somebody signed in meanwhile is no change to lose.
-func Version(ifMatch string) (int64, error) {
+// Version reads an If-Match header (RFC 9110 section 13.1.1), which may list several tags:
+// the newest counts. Without one, and for *, it is 0: any version will do. A tag that is
+// not ours matches nothing. Of ours the version counts: that somebody signed in meanwhile
+// is no change to lose.
+func Version(ifMatch string) (newest int64, err error) {
 	ifMatch = strings.Trim(ifMatch, " \t")
 	if ifMatch == "" || ifMatch == "*" {
 		return 0, nil
 	}
-	if n := len(ifMatch); n > 2 && n <= maxETag && ifMatch[0] == '"' && ifMatch[n-1] == '"' {
-		number, beside, two := strings.Cut(ifMatch[1:n-1], "-")
-		_, err := strconv.ParseUint(beside, 36, 64)
-		if v, errNumber := strconv.ParseInt(number, 10, 64); errNumber == nil && v > 0 && strconv.FormatInt(v, 10) == number && (err == nil || !two) {
-			return v, nil
-		}
+	for tag := range strings.SplitSeq(ifMatch, ",") { // ours have no comma
+		newest = max(newest, versionOf(strings.Trim(tag, " \t")))
 	}
-	return 0, keystone.Fail(keystone.Stale, "If-Match does not name a version of this. Send the ETag of the answer you read it from.")
+	if newest == 0 {
+		return 0, keystone.Fail(keystone.Stale, "If-Match does not name a version of this. Send the ETag of the answer you read it from.")
+	}
+	return newest, nil
+}
+
+// versionOf reads one tag of ours; 0: it is none.
+func versionOf(tag string) int64 {
+	n := len(tag)
+	if n <= 2 || n > maxETag || tag[0] != '"' || tag[n-1] != '"' {
+		return 0
+	}
+	number, beside, two := strings.Cut(tag[1:n-1], "-")
+	_, err := strconv.ParseUint(beside, 36, 64)
+	v, errNumber := strconv.ParseInt(number, 10, 64)
+	if errNumber != nil || v < 0 || strconv.FormatInt(v, 10) != number || two && err != nil {
+		return 0
+	}
+	return v
 }
 
 // Unchanged answers a GET or HEAD with 304 where the caller has what it would be answered

@@ -1,10 +1,12 @@
 package httpio
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"math"
+	"net/http"
 	"net/http/httptest"
 	"reflect"
 	"slices"
@@ -54,10 +56,11 @@ func TestCollect(t *testing.T) {
 	}
 }
 
+// TestVersion: If-Match names a version by one tag or several (RFC 9110 section 13.1.1).
 func TestVersion(t *testing.T) {
 	for header, want := range map[string]int64{"": 0, "*": 0, ETag(1, time.Now(), []string{"a"}): 1, ` "42" `: 42, `"42-0"`: 42, ETag(math.MaxInt64, time.Now(), nil): math.MaxInt64,
 		`"42-"`: -1, `"42-a-b"`: -1, `"42-{"`: -1, `"-a"`: -1, `"42-zzzzzzzzzzzzzzzzzz"`: -1, `"042-a"`: -1,
-		`"0"`: -1, `42`: -1, `W/"42"`: -1, `"42", "43"`: -1, `"x"`: -1, `"`: -1, `"-1"`: -1, `"+1"`: -1, `"01"`: -1, `"99999999999999999999"`: -1} {
+		`"0"`: -1, `42`: -1, `W/"42"`: -1, `"42", "43"`: 43, `"zz" ,"42-a"`: 42, `"43-a","42"`: 43, `"zz", W/"42"`: -1, ",": -1, `"9223372036854775808"`: -1, `"x"`: -1, `"`: -1, `"-1"`: -1, `"+1"`: -1, `"01"`: -1, `"99999999999999999999"`: -1} {
 		got, err := Version(header)
 		if want < 0 && keystone.KindOf(err) != keystone.Stale || want >= 0 && (err != nil || got != want) {
 			t.Errorf("Version(%q) = %d, %v", header, got, err)
@@ -108,8 +111,24 @@ func TestWriteJSON(t *testing.T) {
 	if err := WriteJSON(w, 201, map[string]string{"a": "<&>"}); err != nil || w.Code != 201 || w.Body.String() != `{"a":"<&>"}`+"\n" {
 		t.Errorf("%d %s %v", w.Code, w.Body, err)
 	}
-	if got := w.Header(); got.Get("Cache-Control") != "no-store" || got.Get("Content-Length") != "12" {
+	if got := w.Header(); got.Get("Cache-Control") != "no-store" {
 		t.Errorf("%v", got)
+	}
+	// Short or long, and for HEAD as for GET, an answer says how long it is.
+	for _, n := range []int{12, 1 << 10, 3 << 10, 100 << 10} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { WriteRaw(w, 200, "", bytes.Repeat([]byte("x"), n)) }))
+		for _, method := range []string{"GET", "HEAD"} {
+			r, err := http.NewRequestWithContext(t.Context(), method, s.URL, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := s.Client().Do(r)
+			if err != nil || resp.ContentLength != int64(n) || len(resp.TransferEncoding) > 0 {
+				t.Errorf("%s of %d: %+v, %v", method, n, resp, err)
+			}
+			_ = resp.Body.Close()
+		}
+		s.Close()
 	}
 	w = httptest.NewRecorder()
 	if err := WriteJSON(w, 200, func() {}); err == nil || w.Body.Len() > 0 {

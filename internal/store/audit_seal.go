@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -51,6 +53,11 @@ func (s *Store) SealAudit(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, s.fail("seal audit", err)
 	}
+	if head, ok, err := s.auditHead(ctx); err != nil && !errors.Is(err, errHeadChanged) {
+		return 0, s.fail("seal audit", err)
+	} else if ok && head.n > tip.n {
+		tip = head // the newest seals were taken away: what they covered is not sealed again, so the gap stays
+	}
 	rows, err := all(ctx, s, scanTrailRow, `SELECT `+auditColumns+` FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2`, tip.last, sealBatch)
 	if err != nil {
 		return 0, s.fail("seal audit", err)
@@ -75,13 +82,49 @@ func (s *Store) SealAudit(ctx context.Context) (int, error) {
 		next.entries = s.appendEntry(next.entries, e)
 	}
 	next.hash = s.sealHash(next)
-	_, err = s.q.exec(ctx, `INSERT INTO audit_seals (`+sealColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		next.n, next.first, next.last, next.entries, next.previous, next.hash, micros(now))
+	err = s.InTx(ctx, func(tx *Store) error {
+		if _, err := tx.q.exec(ctx, `INSERT INTO audit_seals (`+sealColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			next.n, next.first, next.last, next.entries, next.previous, next.hash, micros(now)); err != nil {
+			return err
+		}
+		return tx.keepAuditHead(ctx, next)
+	})
 	if s.duplicate(err) {
 		return 0, nil // another node sealed this stretch
 	}
 	return len(next.entries) / entrySize, s.fail("seal audit", err)
 }
+
+// The head of the chain is noted beside it, so that the newest seals cannot be taken away
+// unseen. Who can put back a whole older state, head and all, is only found by whoever
+// keeps a head somewhere else (VerifyAudit).
+
+func (s *Store) keepAuditHead(ctx context.Context, l seal) error {
+	_, err := s.q.exec(ctx, `INSERT INTO meta (name, value) VALUES ('audit_head', $1) ON CONFLICT (name) DO UPDATE SET value = $1`, s.headText(l))
+	return err
+}
+
+func (s *Store) headText(l seal) string {
+	mac := s.chain.Sum([]byte("head"), number(l.n), number(l.last), l.hash)
+	return fmt.Sprintf("%d %d %x %x", l.n, l.last, l.hash, mac)
+}
+
+// auditHead returns the newest seal that was noted; false: none was, as in a database of
+// an earlier release, or what stands there was never written by Keystone.
+func (s *Store) auditHead(ctx context.Context) (head seal, ok bool, err error) {
+	var text string
+	found, err := s.row(ctx, `SELECT value FROM meta WHERE name = 'audit_head'`, nil, &text)
+	if err != nil || !found {
+		return head, false, err
+	}
+	var mac []byte
+	if _, err := fmt.Sscanf(text, "%d %d %x %x", &head.n, &head.last, &head.hash, &mac); err != nil || s.headText(head) != text {
+		return seal{}, false, errHeadChanged
+	}
+	return head, true, nil
+}
+
+var errHeadChanged = errors.New("the head of the trail was changed")
 
 func (s *Store) lastSeal(ctx context.Context) (seal, error) {
 	list, err := all(ctx, s, scanSeal, `SELECT `+sealColumns+` FROM audit_seals ORDER BY n DESC LIMIT 1`)

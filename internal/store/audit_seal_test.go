@@ -130,7 +130,7 @@ func TestTampering(t *testing.T) {
 		{name: "last seal's hash changed", sql: []string{`UPDATE audit_seals SET hash = previous WHERE n = 3`}, want: "3/0 seal changed"},
 		{name: "first seal removed with its rows", sql: []string{`DELETE FROM audit WHERE seq <= 4`, `DELETE FROM audit_seals WHERE n = 1`}, want: "1/0 seal missing"},
 		{name: "middle seal removed with its rows", sql: []string{`DELETE FROM audit WHERE seq BETWEEN 5 AND 8`, `DELETE FROM audit_seals WHERE n = 2`}, want: "2/0 seal missing"},
-		{name: "middle seal removed and the rest renumbered", sql: []string{`DELETE FROM audit WHERE seq BETWEEN 5 AND 8`, `DELETE FROM audit_seals WHERE n = 2`, `UPDATE audit_seals SET n = 2 WHERE n = 3`}, want: "2/0 seal missing"},
+		{name: "middle seal removed and the rest renumbered", sql: []string{`DELETE FROM audit WHERE seq BETWEEN 5 AND 8`, `DELETE FROM audit_seals WHERE n = 2`, `UPDATE audit_seals SET n = 2 WHERE n = 3`}, want: "2/0 seal missing, 3/0 seal missing"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			check := func(t *testing.T, s *store.Store) {
@@ -165,8 +165,9 @@ func TestTampering(t *testing.T) {
 	}
 }
 
-// TestCutChain: whoever cuts the trail off behind a seal leaves a chain that
-// fits; the head that somebody kept elsewhere shows it.
+// TestCutChain: whoever cuts the trail off behind a seal leaves a chain that fits, but the
+// head that is noted beside it does not; nor is what they cut sealed again. Whoever puts
+// back the head of that time, too, is shown by a head that somebody kept elsewhere.
 func TestCutChain(t *testing.T) {
 	storetest.EachDB(t, func(t *testing.T, s *store.Store, _ *storetest.Clock) {
 		record(t, s, 4)
@@ -174,16 +175,54 @@ func TestCutChain(t *testing.T) {
 		record(t, s, 4)
 		seal(t, s, 4)
 		head := must[store.AuditReport](t)(s.VerifyAudit(ctx, "")).Head
-		for _, sql := range []string{`DELETE FROM audit WHERE seq > 4`, `DELETE FROM audit_seals WHERE n = 2`} {
-			if _, err := s.Raw(ctx, sql); err != nil {
+		noted := must[[]string](t)(s.RawTexts(ctx, `SELECT value FROM meta WHERE name = 'audit_head'`))[0]
+		raw := func(sql string, args ...any) {
+			t.Helper()
+			if _, err := s.Raw(ctx, sql, args...); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if got := findings(t, s, ""); got != "" {
-			t.Errorf("a cut chain fits: %q", got)
+		record(t, s, 4)
+		seal(t, s, 4)
+		newest := must[[]string](t)(s.RawTexts(ctx, `SELECT value FROM meta WHERE name = 'audit_head'`))[0]
+		raw(`UPDATE audit SET actor_name = 'forged' WHERE seq = 6`)
+		raw(`DELETE FROM audit WHERE seq = 10`)
+		raw(`DELETE FROM audit_seals WHERE n >= 2`)
+		if got := findings(t, s, ""); got != "2/0 seal missing, 3/0 seal missing" {
+			t.Errorf("cut: %q", got)
 		}
-		if got := findings(t, s, head); got != "0/0 seal missing" {
-			t.Errorf("got %q", got)
+		record(t, s, 1)
+		seal(t, s, 1) // and not what was cut
+		if got := findings(t, s, ""); got != "2/0 seal missing" {
+			t.Errorf("cut, and sealed on: %q", got)
+		}
+		raw(`UPDATE meta SET value = $1 WHERE name = 'audit_head'`, strings.Replace(newest, "3 12 ", "1 4 ", 1))
+		if got := findings(t, s, ""); got != "0/0 head changed, 2/0 seal missing" {
+			t.Errorf("with a head that was made up: %q", got)
+		}
+		raw(`DELETE FROM audit_seals WHERE n >= 2`)
+		raw(`UPDATE meta SET value = $1 WHERE name = 'audit_head'`, noted)
+		if got := findings(t, s, ""); got != "2/0 seal missing" {
+			t.Errorf("with the head of another time: %q", got)
+		}
+		if got := findings(t, s, head); got != "0/0 seal missing, 2/0 seal missing" {
+			t.Errorf("with a head kept elsewhere: %q", got)
+		}
+	})
+}
+
+// TestSealedLate: rows that waited for their seal longer than any do while a server runs are
+// counted, with the first of them.
+func TestSealedLate(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
+		record(t, s, 2)
+		seal(t, s, 2)
+		record(t, s, 3)
+		clock.Move(15 * time.Minute)
+		record(t, s, 1)
+		seal(t, s, 4)
+		if r := must[store.AuditReport](t)(s.VerifyAudit(ctx, "")); r.Late != 3 || r.LateFrom != 3 || len(r.Findings) != 0 {
+			t.Errorf("%+v", r)
 		}
 	})
 }
@@ -200,7 +239,7 @@ func TestForeignKey(t *testing.T) {
 	if got := findings(t, forger, ""); got != "" {
 		t.Error("the forger's own chain:", got)
 	}
-	if got := findings(t, s, ""); got != "1/0 seal changed, 1/1 changed, 1/2 changed, 1/3 changed" {
+	if got := findings(t, s, ""); got != "0/0 head changed, 1/0 seal changed, 1/1 changed, 1/2 changed, 1/3 changed" {
 		t.Error(got)
 	}
 }

@@ -246,7 +246,7 @@ func writes() []write {
 			k := store.SealedKey{Key: keystone.Key{ID: keystone.NewID(s.Now()), Algorithm: "RS256", Seq: int64(n), CreatedAt: s.Now(), ActiveAt: s.Now()}, Sealed: []byte("x")}
 			_, err := s.AddSigningKey(ctx, operator, k, s.Now())
 			ok(t, err)
-			return func() error { return s.RevokeSigningKey(ctx, auditor, k.ID) }
+			return func() error { return s.RevokeSigningKey(ctx, auditor, k.ID, "", s.Now()) }
 		}),
 		// The last two: an administrator closes the setup.
 		w("SetupToken", "setup.link_created", func(_ *testing.T, s *store.Store, secrets *[]string) func() error {

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"errors"
 	"slices"
+	"time"
 )
 
 // AuditReport is what a check of the trail found.
@@ -12,6 +14,8 @@ type AuditReport struct {
 	Rows     int64 // sealed rows that were checked
 	Seals    int64
 	Unsealed int64  // rows behind the last seal
+	Late     int64  // rows that were sealed more than lateSeal after they were written
+	LateFrom int64  // the first of them
 	Head     string // hash of the last seal, in hex: keep it elsewhere, and a later cut is seen too
 	Findings []AuditFinding
 }
@@ -20,8 +24,12 @@ type AuditReport struct {
 type AuditFinding struct {
 	Seal int64  // link of the chain
 	Seq  int64  // row; 0: the link itself
-	What string // "changed", "removed", "inserted", "seal changed", "seal missing"
+	What string // "changed", "removed", "inserted", "seal changed", "seal missing", "head changed"
 }
+
+// lateSeal is when a row counts as sealed late: nodes seal every second. Rows of just
+// before a stop, and of commands without a server, are; of a server that ran, none.
+const lateSeal = 10 * time.Minute
 
 // VerifyAudit checks every seal and every sealed row. expectHead may be the Head
 // of an earlier report: it must still be in the chain.
@@ -38,6 +46,9 @@ func (s *Store) VerifyAudit(ctx context.Context, expectHead string) (AuditReport
 	if expectHead != "" && !headSeen {
 		r.find(0, 0, "seal missing")
 	}
+	if err := s.verifyHead(ctx, &r); err != nil {
+		return r, s.fail("verify audit", err)
+	}
 	tip, err := s.verifyRows(ctx, &r, pruned, late)
 	if err != nil {
 		return r, s.fail("verify audit", err)
@@ -45,6 +56,26 @@ func (s *Store) VerifyAudit(ctx context.Context, expectHead string) (AuditReport
 	slices.SortFunc(r.Findings, func(a, b AuditFinding) int { return cmp.Or(cmp.Compare(a.Seal, b.Seal), cmp.Compare(a.Seq, b.Seq)) })
 	_, err = s.row(ctx, `SELECT COUNT(*) FROM audit WHERE seq > $1`, []any{tip}, &r.Unsealed)
 	return r, s.fail("verify audit", err)
+}
+
+// verifyHead holds the newest seal against the head that was noted with it.
+func (s *Store) verifyHead(ctx context.Context, r *AuditReport) error {
+	head, ok, err := s.auditHead(ctx)
+	if errors.Is(err, errHeadChanged) {
+		r.find(0, 0, "head changed")
+		return nil
+	}
+	if err != nil || !ok {
+		return err
+	}
+	if tip, err := s.lastSeal(ctx); err != nil {
+		return err
+	} else if tip.n < head.n {
+		for n := tip.n + 1; n <= head.n && n <= tip.n+100; n++ {
+			r.find(n, 0, "seal missing")
+		}
+	}
+	return nil
 }
 
 func (r *AuditReport) find(n, seq int64, what string) {
@@ -125,6 +156,11 @@ func (s *Store) verifyRows(ctx context.Context, r *AuditReport, pruned prune, la
 			}
 			delete(want, e.Seq)
 			r.Rows++
+			if l.sealedAt.Sub(e.At) > lateSeal {
+				if r.Late++; r.LateFrom == 0 {
+					r.LateFrom = e.Seq
+				}
+			}
 		}
 		for seq := range want {
 			if seq >= l.first && l.n > pruned.n {

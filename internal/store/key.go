@@ -49,8 +49,9 @@ func (s *Store) AddSigningKey(ctx context.Context, by keystone.Actor, k SealedKe
 	return added, s.fail("add signing key", err)
 }
 
-// RevokeSigningKey refuses everything a key has signed from now on.
-func (s *Store) RevokeSigningKey(ctx context.Context, by keystone.Actor, id string) error {
+// RevokeSigningKey refuses everything a key has signed from now on. Its successor signs
+// from now on, if one was published that waits; empty: none.
+func (s *Store) RevokeSigningKey(ctx context.Context, by keystone.Actor, id, successor string, active time.Time) error {
 	err := s.InTx(ctx, func(tx *Store) error {
 		n, err := tx.q.exec(ctx, `UPDATE signing_keys SET revoked_at = $1 WHERE id = $2 AND revoked_at = 0`, micros(tx.now()), id)
 		if err != nil {
@@ -59,7 +60,14 @@ func (s *Store) RevokeSigningKey(ctx context.Context, by keystone.Actor, id stri
 		if n == 0 {
 			return notFound("key")
 		}
-		return tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActKeyRevoked, TargetKind: "key", TargetID: id})
+		event := keystone.AuditEvent{Action: keystone.ActKeyRevoked, TargetKind: "key", TargetID: id}
+		if n, err = tx.q.exec(ctx, `UPDATE signing_keys SET active_at = $1 WHERE id = $2 AND active_at > $1 AND revoked_at = 0`, micros(active), successor); err != nil {
+			return err
+		}
+		if n > 0 {
+			event.Detail = map[string]any{"successor": successor}
+		}
+		return tx.audit(ctx, by, event)
 	})
 	return s.fail("revoke signing key", err)
 }

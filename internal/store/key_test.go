@@ -34,13 +34,13 @@ func TestSigningKeys(t *testing.T) {
 			t.Fatal(diff)
 		}
 		clock.Move(time.Second)
-		ok(t, s.RevokeSigningKey(ctx, operator, second.ID))
+		ok(t, s.RevokeSigningKey(ctx, operator, second.ID, "", s.Now()))
 		second.RevokedAt = clock.Now()
 		if diff := cmp.Diff([]store.SealedKey{first, second, other}, must[[]store.SealedKey](t)(s.SigningKeys(ctx))); diff != "" {
 			t.Fatal(diff)
 		}
-		wantKind(t, s.RevokeSigningKey(ctx, operator, second.ID), keystone.NotFound)
-		wantKind(t, s.RevokeSigningKey(ctx, operator, "\x00"), keystone.NotFound)
+		wantKind(t, s.RevokeSigningKey(ctx, operator, second.ID, "", s.Now()), keystone.NotFound)
+		wantKind(t, s.RevokeSigningKey(ctx, operator, "\x00", "", s.Now()), keystone.NotFound)
 	})
 }
 

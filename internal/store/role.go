@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"reflect"
 
 	"github.com/keystone-auth/keystone"
 )
@@ -149,6 +150,14 @@ func (s *Store) UpdateRole(ctx context.Context, by keystone.Actor, idOrName stri
 }
 
 func (s *Store) writeRole(ctx context.Context, by keystone.Actor, before keystone.Role, after *keystone.Role) error {
+	if reflect.DeepEqual(before, *after) {
+		return nil
+	}
+	if before.Name != after.Name {
+		if err := s.touchUsers(ctx, before.ID); err != nil {
+			return err
+		}
+	}
 	after.UpdatedAt, after.Version = moment(micros(s.now())), before.Version+1
 	n, err := s.q.exec(ctx, `UPDATE roles SET name = $1, description = $2, updated_at = $3, version = version + 1 WHERE id = $4 AND version = $5`,
 		after.Name, after.Description, micros(after.UpdatedAt), before.ID, before.Version)
@@ -172,6 +181,13 @@ func (s *Store) writeRole(ctx context.Context, by keystone.Actor, before keyston
 		Detail: map[string]any{"before": was, "after": is}})
 }
 
+// touchUsers makes those who have a role newer than what was read of them: their roles are
+// part of it, and are about to be called something else or to be fewer.
+func (s *Store) touchUsers(ctx context.Context, roleID string) error {
+	_, err := s.q.exec(ctx, `UPDATE users SET version = version + 1, updated_at = $1 WHERE id IN (SELECT user_id FROM user_roles WHERE role_id = $2)`, micros(s.now()), roleID)
+	return err
+}
+
 // DeleteRole removes a role that is not built in from everybody who has it.
 func (s *Store) DeleteRole(ctx context.Context, by keystone.Actor, idOrName string, version int64) error {
 	err := s.InTx(ctx, func(tx *Store) error {
@@ -187,6 +203,9 @@ func (s *Store) DeleteRole(ctx context.Context, by keystone.Actor, idOrName stri
 		}
 		if by.MayGrantAll(r.Scopes) != "" {
 			return errForbidden
+		}
+		if err := tx.touchUsers(ctx, r.ID); err != nil {
+			return err
 		}
 		n, err := tx.q.exec(ctx, `DELETE FROM roles WHERE id = $1 AND version = $2`, r.ID, r.Version)
 		if err != nil {

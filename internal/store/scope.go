@@ -106,6 +106,15 @@ func (s *Store) DeleteScope(ctx context.Context, by keystone.Actor, idOrName str
 		if version != 0 && sc.Version != version {
 			return errStale
 		}
+		// What carries it is newer than what was read of it.
+		for _, touch := range []string{
+			`UPDATE clients SET version = version + 1, updated_at = $1 WHERE id IN (SELECT client_id FROM client_scopes WHERE scope_id = $2)`,
+			`UPDATE roles SET version = version + 1, updated_at = $1 WHERE id IN (SELECT role_id FROM role_scopes WHERE scope_id = $2)`,
+		} {
+			if _, err := tx.q.exec(ctx, touch, micros(tx.now()), sc.ID); err != nil {
+				return err
+			}
+		}
 		n, err := tx.q.exec(ctx, `DELETE FROM scopes WHERE id = $1 AND version = $2`, sc.ID, sc.Version)
 		if err != nil {
 			return err

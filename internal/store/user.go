@@ -183,6 +183,9 @@ func (s *Store) UpdateUser(ctx context.Context, by keystone.Actor, id string, ve
 		if err := after.Validate(); err != nil {
 			return err
 		}
+		if reflect.DeepEqual(before, after) {
+			return nil // nobody's reading of them is out of date, and nothing happened
+		}
 		return tx.writeUser(ctx, by, before, &after)
 	})
 	return after, s.fail("update user", err)

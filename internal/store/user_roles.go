@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"github.com/keystone-auth/keystone"
 )
@@ -31,6 +32,9 @@ func (s *Store) SetUserRoles(ctx context.Context, by keystone.Actor, id string, 
 		}
 		if err := tx.mayGrantRoles(ctx, by, append(keystone.SortedSet(before), u.Roles...)); err != nil {
 			return err
+		}
+		if slices.Equal(keystone.SortedSet(before), u.Roles) {
+			return nil
 		}
 		now := tx.now()
 		n, err := tx.q.exec(ctx, `UPDATE users SET updated_at = $1, version = version + 1 WHERE id = $2 AND version = $3`, micros(now), id, u.Version)

@@ -255,11 +255,20 @@ func TestRevokeKey(t *testing.T) {
 		next, err := a.ring.Rotate(ctx, operator, "")
 		ok(t, err)
 		ok(t, a.ring.Revoke(ctx, operator, kidOf(t, fresh)))
-		third := kidOf(t, a.mint(t, c).AccessToken)
-		if third == next.ID || third == kidOf(t, fresh) {
-			t.Error("a key that verifiers have not seen for long enough does no worse than a new one, but it has its time")
+		taken := a.mint(t, c).AccessToken
+		if kidOf(t, taken) != next.ID {
+			t.Error("the key that was published and waited does not sign: another is known to no verifier yet")
+		}
+		clock.Move(time.Second)
+		b.accepted(t, "the next key there", taken)
+		if got := kidOf(t, b.mint(t, c).AccessToken); got != next.ID {
+			t.Errorf("there %s signs, want %s", got, next.ID)
 		}
 		ok(t, a.ring.Revoke(ctx, operator, next.ID))
+		third := kidOf(t, a.mint(t, c).AccessToken)
+		if third == next.ID || third == kidOf(t, fresh) {
+			t.Error("a revoked key signs")
+		}
 		clock.Move(time.Hour)
 		if got := kidOf(t, b.mint(t, c).AccessToken); got != third {
 			t.Errorf("signed by %s, want %s", got, third)

@@ -143,16 +143,28 @@ func (r *Ring) Age(ctx context.Context) (oldest time.Duration, ok bool) {
 }
 
 // Revoke refuses everything a key has signed, everywhere within a second, and
-// puts a new key in its place at once.
+// puts another key in its place at once: the one that is published and waits, else a new
+// one.
 func (r *Ring) Revoke(ctx context.Context, by keystone.Actor, kid string) error {
 	if !keystone.IsID(kid) {
 		return keystone.Fail(keystone.NotFound, "There is no such key.")
 	}
-	if err := r.o.Store.RevokeSigningKey(ctx, by, kid); err != nil {
-		return err
-	}
 	s, err := r.reload(ctx)
 	if err != nil {
+		return err
+	}
+	now, successor := r.o.Store.Now(), ""
+	for _, k := range s.keys {
+		if k.ID == kid && k.StateAt(now, s.keys) == keystone.KeyCurrent {
+			next, _ := nextKey(k.Algorithm, s.keys, now)
+			successor = next.ID
+		}
+	}
+	// Nodes whose clock is behind must find it active, too, or they would make another.
+	if err := r.o.Store.RevokeSigningKey(ctx, by, kid, successor, now.Add(-leeway)); err != nil {
+		return err
+	}
+	if s, err = r.reload(ctx); err != nil {
 		return err
 	}
 	for _, alg := range algorithms(s.keys) {
