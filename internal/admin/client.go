@@ -61,7 +61,12 @@ func answerClient(c keystone.Client, err error) (*clientAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &clientAnswer{httpio.ETag(c.Version, c.LastUsed, append(slices.Clip(c.Scopes), c.Edition())), viewClient(c)}, nil
+	return &clientAnswer{tagOf(c), viewClient(c)}, nil
+}
+
+// tagOf is the tag of a client: of one that was made anew under its id, another.
+func tagOf(c keystone.Client) string {
+	return httpio.ETag(c.Version, c.LastUsed, append(slices.Clip(c.Scopes), c.Edition()))
 }
 
 type listClientsRequest struct {
@@ -135,7 +140,7 @@ func (s *Slice) createClient(ctx context.Context, in *createClientRequest) (*cre
 	if err != nil {
 		return nil, err
 	}
-	return &createClientAnswer{httpio.ETag(c.Version, c.LastUsed, c.Scopes), NewClient{viewClient(c), clientSecret}}, nil
+	return &createClientAnswer{tagOf(c), NewClient{viewClient(c), clientSecret}}, nil
 }
 
 func (s *Slice) readClient(ctx context.Context, in *ByID) (*clientAnswer, error) {
