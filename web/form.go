@@ -26,7 +26,6 @@ type Field struct {
 	Value        string // kept input; never shown for a password
 	Autocomplete string // WCAG 2.2 section 1.3.5
 	MaxLength    int
-	Optional     bool
 	Hints        []string
 	Problem      string // why the value was refused
 	Focus        bool   // where people start

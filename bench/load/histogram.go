@@ -10,7 +10,6 @@ import (
 type Histogram struct {
 	counts []uint32
 	n      uint64
-	sum    time.Duration
 	max    time.Duration
 }
 
@@ -27,7 +26,6 @@ func (h *Histogram) Add(d time.Duration) {
 	}
 	h.counts[bucket(d)]++
 	h.n++
-	h.sum += d
 	h.max = max(h.max, d)
 }
 
@@ -67,7 +65,6 @@ func (h *Histogram) Merge(other *Histogram) {
 		h.counts[i] += c
 	}
 	h.n += other.n
-	h.sum += other.sum
 	h.max = max(h.max, other.max)
 }
 
@@ -89,14 +86,6 @@ func (h *Histogram) Quantile(q float64) time.Duration {
 
 // Count returns how many were counted.
 func (h *Histogram) Count() uint64 { return h.n }
-
-// Mean returns the average, 0 where nothing was counted.
-func (h *Histogram) Mean() time.Duration {
-	if h.n == 0 {
-		return 0
-	}
-	return h.sum / time.Duration(h.n)
-}
 
 // Max returns the longest.
 func (h *Histogram) Max() time.Duration { return h.max }
