@@ -51,7 +51,7 @@ func (s *Store) pruneMAC(p prune) string {
 // PruneAudit removes whole seals, and the rows they cover, that are older than
 // keep. The trail says so first: whenever this stops half way, what is left
 // verifies, and the next call goes on. It returns the number of rows removed.
-func (s *Store) PruneAudit(ctx context.Context, keep time.Duration) (removed int64, err error) {
+func (s *Store) PruneAudit(ctx context.Context, keep time.Duration) (int64, error) {
 	cut := micros(s.now().Add(-keep))
 	list, err := all(ctx, s, scanSeal, `SELECT `+sealColumns+` FROM audit_seals WHERE sealed_at < $1
 		AND n < (SELECT MAX(n) FROM audit_seals) ORDER BY n DESC LIMIT 1`, cut)
@@ -65,18 +65,12 @@ func (s *Store) PruneAudit(ctx context.Context, keep time.Duration) (removed int
 	if err := s.announcePrune(ctx, through); err != nil {
 		return 0, s.fail("prune audit", err)
 	}
-	for {
-		n, err := s.q.exec(ctx, `DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE seq <= $1 ORDER BY seq LIMIT 500)`, through.last)
-		if err != nil {
-			return removed, s.fail("prune audit", err)
-		}
-		removed += n
-		if n < sweepBatch {
-			break
-		}
+	removed := map[string]int64{}
+	if err := s.sweepAll(ctx, removed, "audit", `DELETE FROM audit WHERE seq`, `SELECT seq FROM audit WHERE seq <= $1 ORDER BY seq`, through.last); err != nil {
+		return removed["audit"], err
 	}
 	_, err = s.q.exec(ctx, `DELETE FROM audit_seals WHERE n <= $1`, through.n)
-	return removed, s.fail("prune audit", err)
+	return removed["audit"], s.fail("prune audit", err)
 }
 
 func (s *Store) announcePrune(ctx context.Context, through seal) error {
