@@ -40,8 +40,11 @@ type Error struct {
 func Fail(kind Kind, msg string) *Error { return &Error{Kind: kind, Msg: msg} }
 
 // FailField returns an Invalid error about one named field.
-func FailField(field, why string) *Error {
-	return &Error{Kind: Invalid, Msg: "Correct the named fields and send the request again.", Fields: map[string]string{field: why}}
+func FailField(field, why string) *Error { return FailFields(map[string]string{field: why}) }
+
+// FailFields returns an Invalid error about several.
+func FailFields(whys map[string]string) *Error {
+	return &Error{Kind: Invalid, Msg: "Correct the named fields and send the request again.", Fields: whys}
 }
 
 // Error implements error. It is for logs: it includes the cause.
@@ -107,5 +110,5 @@ func (f fields) err() error {
 	if len(f) == 0 {
 		return nil
 	}
-	return &Error{Kind: Invalid, Msg: "Correct the named fields and send the request again.", Fields: f}
+	return FailFields(f)
 }

@@ -2,10 +2,7 @@ package account
 
 import (
 	"errors"
-	"math"
 	"net/http"
-	"strconv"
-	"time"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
@@ -33,8 +30,7 @@ func (s *Slice) again(w http.ResponseWriter, r *http.Request, page string, form 
 	switch e.Kind {
 	case keystone.Invalid, keystone.Conflict:
 	case keystone.Limited, keystone.Unavailable:
-		seconds := math.Ceil(max(e.RetryAfter, time.Second).Seconds())
-		w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
+		httpio.RetryAfter(w.Header(), e.RetryAfter)
 	default:
 		return err
 	}

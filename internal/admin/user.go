@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"errors"
-	"maps"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -107,9 +106,7 @@ func both(a, b error) error {
 	if !errors.As(a, &ea) || !errors.As(b, &eb) {
 		return errors.Join(a, b) // at most one of them, or none
 	}
-	fields := maps.Clone(ea.Fields)
-	maps.Copy(fields, eb.Fields)
-	return ea.WithFields(fields)
+	return ea.WithFields(eb.Fields)
 }
 
 func (s *Slice) readUser(ctx context.Context, in *ByID) (*userAnswer, error) {

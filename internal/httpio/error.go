@@ -88,7 +88,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 		h["Www-Authenticate"] = x.challenge(code)
 	}
 	if e.Kind == keystone.Limited || e.Kind == keystone.Unavailable {
-		h["Retry-After"] = []string{strconv.FormatInt(max(1, int64((e.RetryAfter+time.Second-1)/time.Second)), 10)}
+		RetryAfter(h, e.RetryAfter)
 	}
 	for _, name := range []string{"Etag", "Last-Modified", "Content-Length", "Content-Encoding", "Content-Disposition"} {
 		delete(h, name) // they told of the answer that was not given
@@ -103,6 +103,15 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // whoever asked has gone: there is nobody to tell
 }
+
+// RetryAfter says when to come again (RFC 9110 section 10.2.3): in a second at the
+// earliest.
+func RetryAfter(h http.Header, wait time.Duration) {
+	h["Retry-After"] = []string{strconv.FormatInt(max(1, Seconds(wait)), 10)}
+}
+
+// Seconds rounds up: whoever waits as told is not too early.
+func Seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
 
 // ErrorValues is what a redirect back to a client says of err (RFC 6749 section
 // 4.1.2.1): the code, and a fixed text that repeats nothing of what was sent.

@@ -29,10 +29,8 @@ func invalid(m *huma.ErrorModel) error {
 	if len(fields) == 0 {
 		return errEmpty
 	}
-	return &keystone.Error{Kind: keystone.Invalid, Msg: correctFields, Fields: fields}
+	return keystone.FailFields(fields)
 }
-
-const correctFields = "Correct the named fields and send the request again."
 
 func finding(d *huma.ErrorDetail) (name, why string) {
 	name = d.Location

@@ -35,7 +35,7 @@ func scan(body []byte, s *shape) error {
 	}
 	switch {
 	case c.nulls:
-		return (&keystone.Error{Kind: keystone.Invalid, Msg: correctFields}).WithFields(c.wrong)
+		return keystone.FailFields(c.wrong)
 	case len(c.wrong) > 0:
 		return (&keystone.Error{Kind: keystone.Invalid, Msg: "Leave out the named fields: this call does not take them."}).WithFields(c.wrong)
 	}

@@ -5,8 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
-	"strconv"
-	"time"
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
@@ -65,7 +63,7 @@ func (s *Slice) deviceForm(w http.ResponseWriter, r *http.Request) error {
 	if errors.As(err, &refused) && (refused.Kind == keystone.Invalid || refused.Kind == keystone.Limited) {
 		httpio.ExchangeOf(r.Context()).Err = err
 		if refused.Kind == keystone.Limited {
-			w.Header().Set("Retry-After", retryAfter(refused.RetryAfter))
+			httpio.RetryAfter(w.Header(), refused.RetryAfter)
 		}
 		return s.renderDevice(w, r, httpio.StatusOf(r, err), refused, "")
 	}
@@ -173,7 +171,3 @@ func (s *Slice) elsewhere(ctx context.Context, f keystone.Flow) (*elsewhereView,
 }
 
 var errElsewhere = keystone.Fail(keystone.NotFound, "This request has expired, or was answered already. Start again where it came from.")
-
-func retryAfter(wait time.Duration) string {
-	return strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10)
-}

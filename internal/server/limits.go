@@ -105,7 +105,7 @@ func (l *Limits) tell(h http.Header, limit httpio.Limit, remaining int, reset ti
 	if h == nil {
 		return
 	}
-	values := []string{strconv.Itoa(remaining), strconv.FormatInt(seconds(reset), 10)}
+	values := []string{strconv.Itoa(remaining), strconv.FormatInt(httpio.Seconds(reset), 10)}
 	h["Ratelimit-Limit"] = l.headers[limit]
 	h["Ratelimit-Remaining"] = values[:1:1]
 	h["Ratelimit-Reset"] = values[1:]
@@ -117,8 +117,6 @@ func (l *Limits) refuse(ctx context.Context, limit httpio.Limit, retry, reset ti
 	l.metrics.limited[limit].Inc()
 	return errLimited.After(retry)
 }
-
-func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
 
 // Asked takes from the bucket of the actor, or of the source where there is none.
 func (l *Limits) Asked(ctx context.Context) error {
@@ -140,12 +138,12 @@ func (l *Limits) Asked(ctx context.Context) error {
 // Rename takes from the bucket of the actor for a name or address that they try
 // to take: as at registration, the answer tells whether somebody has it.
 func (l *Limits) Rename(ctx context.Context) error {
-	return l.inside(ctx, httpio.LimitRegister, actorKey(httpio.LimitRegister, httpio.Actor(ctx)), l.rates[httpio.LimitRegister], 1)
+	return l.takeInHandler(ctx, httpio.LimitRegister, actorKey(httpio.LimitRegister, httpio.Actor(ctx)), l.rates[httpio.LimitRegister], 1)
 }
 
-// inside takes from a bucket inside of a handler; a cost of 0 asks whether one is
+// takeInHandler takes from a bucket inside of a handler; a cost of 0 asks whether one is
 // left.
-func (l *Limits) inside(ctx context.Context, limit httpio.Limit, key string, rate ephemeral.Rate, cost int) error {
+func (l *Limits) takeInHandler(ctx context.Context, limit httpio.Limit, key string, rate ephemeral.Rate, cost int) error {
 	if rate.Off() {
 		return nil
 	}

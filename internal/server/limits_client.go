@@ -65,14 +65,14 @@ func pairKey(clientID, source string) string {
 // Stranger takes from the bucket of the source for a client that was not known
 // before, where it is met inside of a handler.
 func (l *Limits) Stranger(ctx context.Context) error {
-	return l.inside(ctx, httpio.LimitClients, sourceKey(httpio.LimitClients, httpio.Actor(ctx)), l.rates[httpio.LimitClients], 1)
+	return l.takeInHandler(ctx, httpio.LimitClients, sourceKey(httpio.LimitClients, httpio.Actor(ctx)), l.rates[httpio.LimitClients], 1)
 }
 
 // Named takes from the bucket of a client for naming a person (1), and gives back
 // where there is such a person (-1): what is counted is how often it guessed wrong,
 // from everywhere. It is the limit of failed client authentications.
 func (l *Limits) Named(ctx context.Context, clientID string, n int) error {
-	return l.inside(ctx, httpio.LimitToken, "named:client:"+clientID, l.rates[httpio.LimitToken], n)
+	return l.takeInHandler(ctx, httpio.LimitToken, "named:client:"+clientID, l.rates[httpio.LimitToken], n)
 }
 
 // Refreshes takes from the bucket of a refresh token family, which is as large as that

@@ -13,13 +13,13 @@ import (
 func (l *Limits) Account(ctx context.Context, name string) error {
 	rate := l.rates[httpio.LimitLogin]
 	rate.Count *= wideFactor
-	return l.inside(ctx, httpio.LimitLogin, "login:account:"+name, rate, 1)
+	return l.takeInHandler(ctx, httpio.LimitLogin, "login:account:"+name, rate, 1)
 }
 
 // Guesses refuses while the passwords that were wrong, of all accounts and from
 // everywhere, are more than RATE_LIMIT_GUESSES.
 func (l *Limits) Guesses(ctx context.Context) error {
-	return l.inside(ctx, httpio.LimitGuesses, "guesses", l.rates[httpio.LimitGuesses], 0)
+	return l.takeInHandler(ctx, httpio.LimitGuesses, "guesses", l.rates[httpio.LimitGuesses], 0)
 }
 
 // Guessed counts a password that was wrong.
@@ -32,7 +32,7 @@ func (l *Limits) Guessed(ctx context.Context) {
 // Confirm takes from the bucket of the source for a password that is asked for
 // once more, where the route has another limit.
 func (l *Limits) Confirm(ctx context.Context) error {
-	return l.inside(ctx, httpio.LimitLogin, sourceKey(httpio.LimitLogin, httpio.Actor(ctx)), l.rates[httpio.LimitLogin], 1)
+	return l.takeInHandler(ctx, httpio.LimitLogin, sourceKey(httpio.LimitLogin, httpio.Actor(ctx)), l.rates[httpio.LimitLogin], 1)
 }
 
 // wideFactor is how many times the limit of one source an account may be tried
