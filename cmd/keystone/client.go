@@ -131,13 +131,13 @@ func clientRequests(c clientView) string {
 	return "through the browser, or pushed" + signed
 }
 
-func clientRefresh(c clientView) string {
-	confidential := keystone.ClientKind(c.Kind) == keystone.ClientService || keystone.ClientKind(c.Kind) == keystone.ClientWeb
+func clientRefresh(v clientView) string {
+	c := keystone.Client{Kind: keystone.ClientKind(v.Kind), RotateRefreshTokens: v.RotateRefreshTokens, ClientSettings: v.ClientSettings}
 	switch {
-	case c.RotateRefreshTokens && confidential && (c.DPoPBound || c.TLSBound):
-		return "do not rotate: its tokens are bound to keys"
-	case c.RotateRefreshTokens:
+	case c.Rotates():
 		return "rotate"
+	case c.RotateRefreshTokens:
+		return "do not rotate: its tokens are bound to keys"
 	}
 	return "do not rotate"
 }
