@@ -22,11 +22,11 @@ func TestAttackN2_AdministratorsOfLittleGainNothing(t *testing.T) {
 		reporter := s.CreateUser("reporter", "reporter")
 		s.CreateRole("empty")
 		service := s.CreateClient(keystone.Client{Scopes: []string{keystone.UsersRead, keystone.KeysWrite}})
-		users, usersToken := helper(s, "users-helper", keystone.UsersRead, keystone.UsersWrite)
-		_, clientsToken := helper(s, "clients-helper", keystone.ClientsRead, keystone.ClientsWrite)
-		_, rolesToken := helper(s, "roles-helper", keystone.RolesRead, keystone.RolesWrite)
-		_, scopesToken := helper(s, "scopes-helper", keystone.ScopesRead, keystone.ScopesWrite)
-		_, sessionsToken := helper(s, "sessions-helper", keystone.SessionsRead, keystone.SessionsWrite)
+		users, usersToken := limitedAdmin(s, "users-helper", keystone.UsersRead, keystone.UsersWrite)
+		_, clientsToken := limitedAdmin(s, "clients-helper", keystone.ClientsRead, keystone.ClientsWrite)
+		_, rolesToken := limitedAdmin(s, "roles-helper", keystone.RolesRead, keystone.RolesWrite)
+		_, scopesToken := limitedAdmin(s, "scopes-helper", keystone.ScopesRead, keystone.ScopesWrite)
+		_, sessionsToken := limitedAdmin(s, "sessions-helper", keystone.SessionsRead, keystone.SessionsWrite)
 		robot := s.ServiceToken(s.CreateClient(keystone.Client{Scopes: []string{keystone.UsersRead, keystone.UsersWrite}}))
 		var sessions struct {
 			Items []struct{ ID string }
@@ -97,7 +97,7 @@ type m = map[string]any
 // clients alone can neither make one, nor raise one, nor turn one elsewhere.
 func TestAttackN2_FirstPartyClientsNeedMoreThanClients(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
-		_, token := helper(s, "clients-helper", keystone.ClientsRead, keystone.ClientsWrite)
+		_, token := limitedAdmin(s, "clients-helper", keystone.ClientsRead, keystone.ClientsWrite)
 		own := s.CreateClient(keystone.Client{Name: "own", Kind: keystone.ClientSPA, RedirectURIs: []string{"https://app.example/cb"}})
 		first := s.CreateClient(keystone.Client{Name: "first", Kind: keystone.ClientSPA, FirstParty: true})
 		clients := "/api/v1/admin/clients"
@@ -114,7 +114,7 @@ func TestAttackN2_FirstPartyClientsNeedMoreThanClients(t *testing.T) {
 // that was found somewhere is not enough.
 func TestAttackN2_OwnAccountOnlyWithThePassword(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
-		u, token := helper(s, "users-helper", keystone.UsersRead, keystone.UsersWrite)
+		u, token := limitedAdmin(s, "users-helper", keystone.UsersRead, keystone.UsersWrite)
 		own := "/api/v1/users/" + u.ID
 		as(s, token).json(t, "PATCH", own, m{"email": "thief@example.com"}).wants(t, 403, "new address")
 		as(s, token).json(t, "POST", own+"/password-reset", nil).wants(t, 403, "reset")
@@ -129,7 +129,7 @@ func TestAttackN2_OwnAccountOnlyWithThePassword(t *testing.T) {
 // has risen since, it is dead.
 func TestAttackN2_ResetLinkDoesNotRiseWithTheUser(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
-		_, token := helper(s, "users-helper", keystone.UsersRead, keystone.UsersWrite)
+		_, token := limitedAdmin(s, "users-helper", keystone.UsersRead, keystone.UsersWrite)
 		for _, c := range []struct {
 			name, maker string
 			status      int
@@ -149,7 +149,7 @@ func TestAttackN2_ResetLinkDoesNotRiseWithTheUser(t *testing.T) {
 func TestAttackN10_RefusalsAreAudited(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		boss := s.CreateUser("boss", keystone.RoleAdmin)
-		u, token := helper(s, "users-helper", keystone.UsersRead, keystone.UsersWrite)
+		u, token := limitedAdmin(s, "users-helper", keystone.UsersRead, keystone.UsersWrite)
 		as(s, token).json(t, "GET", "/api/v1/admin/keys", nil).wants(t, 403, "without the scope")
 		for range 3 { // once a minute is enough
 			as(s, token).json(t, "POST", "/api/v1/users/"+boss.ID+"/password-reset", nil).wants(t, 403, "take over an administrator")

@@ -123,8 +123,8 @@ func (a answer) wants(t *testing.T, status int, what string, args ...any) {
 	}
 }
 
-// helper makes a user whose role carries exactly these scopes, and signs in.
-func helper(s *keystonetest.Server, name string, scopes ...string) (keystonetest.User, string) {
+// limitedAdmin makes a user whose role carries exactly these scopes, and signs in.
+func limitedAdmin(s *keystonetest.Server, name string, scopes ...string) (keystonetest.User, string) {
 	s.CreateRole("only-"+name, scopes...)
 	u := s.CreateUser(name, "only-"+name)
 	return u, s.SignIn(u).AccessToken

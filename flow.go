@@ -24,6 +24,9 @@ type Flow struct {
 	Answer    string    // what became of it: AnswerCode, or the error; empty: it goes on
 }
 
+// ErrNoFlow answers a request for a flow that is not this browser's, or not there any more.
+var ErrNoFlow = Fail(NotFound, "This sign-in has ended, has taken too long, or belongs to another browser. Go back to the application and start again.")
+
 // AnswerCode is the answer of a flow that is done.
 const AnswerCode = "code"
 

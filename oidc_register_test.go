@@ -262,7 +262,7 @@ func TestInitialAccessTokens(t *testing.T) {
 		registers(t, nodes[1], gone.text("registration_token")).wants(t, http.StatusUnauthorized, "revoked")
 		as(s, s.Admin()).json(t, "DELETE", "/api/v1/admin/registration-tokens/"+gone.text("id"), nil).wants(t, http.StatusNotFound, "revoke twice")
 
-		_, helperToken := helper(s, "clients-helper", keystone.ClientsRead, keystone.ClientsWrite)
+		_, helperToken := limitedAdmin(s, "clients-helper", keystone.ClientsRead, keystone.ClientsWrite)
 		as(s, helperToken).json(t, "POST", "/api/v1/admin/registration-tokens", m{"name": "x", "scopes": []string{keystone.UsersWrite}}).wants(t, http.StatusForbidden, "more than they hold")
 		mighty := initialToken(t, s, m{"uses": 9, "scopes": []string{keystone.UsersRead, "openid"}, "grants": []string{"client_credentials", "authorization_code"}})
 		as(s, helperToken).json(t, "DELETE", "/api/v1/admin/registration-tokens/"+mighty.text("id"), nil).wants(t, http.StatusForbidden, "revoke what they could not make")

@@ -29,7 +29,7 @@ var spokenBesides = map[string][]string{
 	"internal/oauth/authorize_request.go": {"errRequest", "errUnknownClient", "errRedirectURI", "errResponseMode", "errHintUser", "errOpenIDNotForClient"},
 	"internal/oauth/par.go":               {"errRequestURI"},
 	"internal/store/flow.go":              {"ErrRequestSize"},
-	"internal/oauth/authorize.go":         {"errFlowGone"},
+	"flow.go":                             {"ErrNoFlow"},
 	"internal/oauth/pending.go":           {"errAnswered", "errNoSuccess"},
 	"internal/oauth/document.go":          {"errDocument"},
 	"internal/httpio/error.go":            {"errTooLarge", "errFormType", "errInternal", "errGone", "errNoRoute", "errMethodNotAllowed"},

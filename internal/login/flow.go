@@ -23,8 +23,6 @@ type visit struct {
 	facts   keystone.Facts
 }
 
-var errFlow = keystone.Fail(keystone.NotFound, "This sign-in has ended, has taken too long, or belongs to another browser. Go back to the application and start again.")
-
 // visit loads the flow that a request names, for the browser that it belongs to.
 func (s *Slice) visit(r *http.Request, flowID string) (v visit, err error) {
 	ctx := r.Context()
@@ -36,7 +34,7 @@ func (s *Slice) visit(r *http.Request, flowID string) (v visit, err error) {
 	if v.flow.Answer != "" {
 		return v, answeredFlow(flowID)
 	}
-	if v, err = s.of(r, v); err != nil {
+	if v, err = s.withClient(r, v); err != nil {
 		return v, err
 	}
 	v.facts, err = s.Store.Facts(ctx, v.browser, &v.flow, v.client)
@@ -53,23 +51,23 @@ func (f answeredFlow) Error() string { return "the flow " + string(f) + " is ans
 // too, for some seconds, and proveAndCarry says what that is worth.
 func (s *Slice) visitProof(r *http.Request, flowID string) (visit, error) {
 	v, err := s.visit(r, flowID)
-	if !errors.Is(err, errFlow) {
+	if !errors.Is(err, keystone.ErrNoFlow) {
 		return v, err
 	}
 	if v.flow, _, err = s.Store.MovedFlow(r.Context(), v.browser, flowID); err != nil {
 		return v, flowGone(err)
 	}
-	return s.of(r, v)
+	return s.withClient(r, v)
 }
 
-// of adds the client.
-func (s *Slice) of(r *http.Request, v visit) (visit, error) {
+// withClient adds the client.
+func (s *Slice) withClient(r *http.Request, v visit) (visit, error) {
 	var err error
 	if v.client, err = s.Store.CachedClient(r.Context(), v.flow.Request.ClientID); err != nil {
 		return v, flowGone(err)
 	}
 	if !v.client.Enabled {
-		return v, errFlow
+		return v, keystone.ErrNoFlow
 	}
 	v.name = v.client.NameIn(s.Pages.Language(r, v.flow.Request.UILocales))
 	return v, nil
@@ -77,7 +75,7 @@ func (s *Slice) of(r *http.Request, v visit) (visit, error) {
 
 func flowGone(err error) error {
 	if keystone.KindOf(err) == keystone.NotFound {
-		return errFlow
+		return keystone.ErrNoFlow
 	}
 	return err
 }
@@ -132,7 +130,7 @@ func (s *Slice) signInAs(w http.ResponseWriter, r *http.Request, v visit, name, 
 	if refused := refusal(err); refused != nil && refused.Kind != keystone.Unavailable && refused.Kind != keystone.Unknown {
 		httpio.ExchangeOf(r.Context()).Err = err
 		if refused.RetryAfter > 0 {
-			w.Header().Set("Retry-After", retryAfter(refused.RetryAfter))
+			httpio.RetryAfter(w.Header(), refused.RetryAfter)
 		}
 		return s.signInPage(w, r, v, httpio.StatusOf(r, err), refused, name)
 	}

@@ -147,11 +147,9 @@ func (s *Slice) answerAgain(w http.ResponseWriter, r *http.Request, f keystone.F
 	return s.Pages.Render(w, r, http.StatusOK, "message", web.Page{Locales: f.Request.UILocales, Data: web.Message{Title: "flow.completed_title", Lines: []web.Text{web.Say("flow.completed")}}})
 }
 
-var errFlowGone = keystone.Fail(keystone.NotFound, "This sign-in has ended or belongs to another browser. Go back to the application and start again.")
-
 func gone(err error) error {
 	if err == nil || keystone.KindOf(err) == keystone.NotFound {
-		return errFlowGone
+		return keystone.ErrNoFlow
 	}
 	return err
 }

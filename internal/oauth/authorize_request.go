@@ -51,7 +51,7 @@ func (s *Slice) fillRequest(ctx context.Context, c keystone.Client, req *keyston
 		return errThumbprint
 	}
 	req.JKT = params.Get("dpop_jkt")
-	req.Nonce, req.LoginHint, req.UILocales = params.Get("nonce"), cut(params.Get("login_hint"), 254), cut(params.Get("ui_locales"), 100)
+	req.Nonce, req.LoginHint, req.UILocales = params.Get("nonce"), dropIfLonger(params.Get("login_hint"), 254), dropIfLonger(params.Get("ui_locales"), 100)
 	asked, err := askedScopes(ctx, c, params)
 	if err != nil {
 		return err
@@ -79,7 +79,7 @@ func (s *Slice) fillRequest(ctx context.Context, c keystone.Client, req *keyston
 		}
 	}
 	if acr := params.Get("acr_values"); acr != "" && len(req.ACRValues) == 0 {
-		req.ACRValues = strings.Fields(cut(acr, 500))
+		req.ACRValues = strings.Fields(dropIfLonger(acr, 500))
 	}
 	keystone.Checking(ctx, "id_token_hint")
 	return s.fillHint(ctx, c, req, params.Get("id_token_hint"))
@@ -125,7 +125,8 @@ func (s *Slice) details(ctx context.Context, c keystone.Client, text string) (ke
 	return list, err
 }
 
-func cut(s string, most int) string {
+// dropIfLonger is for what may be left out: what is too long is as if not sent.
+func dropIfLonger(s string, most int) string {
 	if len(s) > most {
 		return ""
 	}

@@ -126,7 +126,7 @@ func (s *Slice) backchannelRequest(ctx context.Context, c keystone.Client, form 
 	if !slices.Contains(p.Request.Scopes, keystone.ScopeOpenID) {
 		return p, errNoOpenID
 	}
-	p.Request.ACRValues = strings.Fields(cut(form.Get("acr_values"), 500))
+	p.Request.ACRValues = strings.Fields(dropIfLonger(form.Get("acr_values"), 500))
 	keystone.Checking(ctx, "binding_message")
 	if p.Message = form.Get("binding_message"); !keystone.IsBindingMessage(p.Message) {
 		return p, errBindingMessage

@@ -80,20 +80,21 @@ func (s *KeySource) Object(ctx context.Context, address string, read func(text s
 func (s *KeySource) look(ctx context.Context, address string, match func(jose.Keys) bool) (bool, error) {
 	doc, err := s.fetch.Get(ctx, address)
 	if err != nil {
-		return false, unlessFailed(err)
+		return false, ignoreFetchFailure(err)
 	}
 	if keys, err := s.read(doc.Body); err == nil && match(keys) {
 		return true, nil
 	}
 	newer, err := s.fetch.Newer(ctx, address, doc)
 	if err != nil || !newer.FetchedAt.After(doc.FetchedAt) {
-		return false, unlessFailed(err)
+		return false, ignoreFetchFailure(err)
 	}
 	keys, err := s.read(newer.Body)
 	return err == nil && match(keys), nil
 }
 
-func unlessFailed(err error) error {
+// ignoreFetchFailure drops an error of the other side: what cannot be fetched is not ours.
+func ignoreFetchFailure(err error) error {
 	if errors.Is(err, fetch.ErrFetch) {
 		return nil
 	}

@@ -80,7 +80,7 @@ func (s *Slice) clientOf(ctx context.Context, id string, letIn bool) (keystone.C
 	keystone.Checking(ctx, "client metadata document")
 	doc, err := s.Documents.fetch.Get(ctx, id)
 	switch {
-	case err != nil && unlessFailed(err) != nil:
+	case err != nil && ignoreFetchFailure(err) != nil:
 		return c, err
 	case err != nil && known && !letIn:
 		return c, nil

@@ -15,9 +15,9 @@ import (
 // is not asked again, so that it is not long (RFC 7521 section 4.1).
 const assertedLife = time.Hour
 
-// grantTypes are the typ of an assertion about a person. One that names itself
+// assertionTyps are the typ of an assertion about a person. One that names itself
 // something else, such as an access token or a client's assertion, is none.
-var grantTypes = []string{"authorization-grant+jwt", "jwt", ""}
+var assertionTyps = []string{"authorization-grant+jwt", "jwt", ""}
 
 var (
 	errNoAssertion = keystone.Fail(keystone.Invalid, "Send assertion (RFC 7523 section 2.1).")
@@ -81,7 +81,7 @@ type assertion struct {
 // asserted holds an assertion to RFC 7523 section 3 and to the client's policy. That
 // it is used for the first time is asked when the grant is written.
 func (s *Slice) asserted(ctx context.Context, c keystone.Client, raw string) (a assertion, err error) {
-	t, err := jose.Parse(raw, keystone.AssertionAlgs(), grantTypes...)
+	t, err := jose.Parse(raw, keystone.AssertionAlgs(), assertionTyps...)
 	if err != nil {
 		return a, errAsserted
 	}

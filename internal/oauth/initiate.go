@@ -26,7 +26,7 @@ func (s *Slice) initiate(w http.ResponseWriter, r *http.Request) error {
 		return s.page(w, r, errNoInitiate)
 	}
 	values := url.Values{"iss": {s.Issuer.Options.Issuer}}
-	if hint := cut(params.Get("login_hint"), 254); hint != "" {
+	if hint := dropIfLonger(params.Get("login_hint"), 254); hint != "" {
 		values.Set("login_hint", hint)
 	}
 	return redirect(w, withQuery(c.InitiateLoginURI, values))

@@ -146,7 +146,7 @@ func (s *Slice) facts() Metadata {
 	if s.SessionFrame {
 		m.CheckSessionFrame = issuer + framePath
 	}
-	m.GrantTypes = GrantTypes()
+	m.GrantTypes = slices.Sorted(slices.Values(keystone.GrantNames(nil)))
 	return m
 }
 

@@ -3,10 +3,8 @@ package oauth
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -173,6 +171,3 @@ var grants = map[string]grant{
 	keystone.GrantTokenExchange:     (*Slice).tokenExchange,
 	keystone.GrantJWTBearer:         (*Slice).jwtBearer,
 }
-
-// GrantTypes lists the grant types of the token endpoint.
-func GrantTypes() []string { return slices.Sorted(maps.Keys(grants)) }

@@ -33,7 +33,7 @@ func (s *Slice) checkSector(ctx context.Context, m clientMetadata) error {
 		}
 		return nil
 	})
-	if err != nil && unlessFailed(err) == nil {
+	if err != nil && ignoreFetchFailure(err) == nil {
 		return errSector
 	}
 	return err

@@ -12,7 +12,6 @@ import (
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/httpio"
-	"github.com/keystone-auth/keystone/internal/oauth"
 	"github.com/keystone-auth/keystone/internal/store"
 )
 
@@ -43,7 +42,7 @@ const other = "other"
 
 var (
 	classes     = []string{"1xx", "2xx", "3xx", "4xx", "5xx"}
-	grantTypes  = append(oauth.GrantTypes(), keystone.GrantSignIn, other)
+	grantTypes  = append(keystone.GrantNames(nil), keystone.GrantSignIn, other)
 	tokenResult = []string{"issued", "refused", "waiting", "failed", other}
 	signResults = []string{"succeeded", "refused", "limited", "invalid", "failed", other}
 	jobResults  = []string{"done", "failed", "panicked"}

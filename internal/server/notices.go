@@ -54,7 +54,7 @@ func (s *Server) pings() notices {
 // nothing is due. It runs on every node; each takes what no other holds.
 func (s *Server) deliverNotices(n notices) func(context.Context) error {
 	return func(ctx context.Context) error {
-		r := round{Server: s, notices: n, busy: map[string]*receiver{}, done: make(chan *receiver)}
+		r := deliveryRun{Server: s, notices: n, busy: map[string]*receiver{}, done: make(chan *receiver)}
 		return r.run(ctx)
 	}
 }
@@ -106,9 +106,9 @@ func (one *receiver) rest() []store.Message {
 	return one.list
 }
 
-// round is one run of the job. It takes what is due as places become free, so that
+// deliveryRun is one run of the job. It takes what is due as places become free, so that
 // who hangs delays nobody who has a place.
-type round struct {
+type deliveryRun struct {
 	*Server
 	notices  notices
 	waiting  []*receiver // for a place, first come first served
@@ -118,7 +118,7 @@ type round struct {
 	stopping bool
 }
 
-func (r *round) run(ctx context.Context) (err error) {
+func (r *deliveryRun) run(ctx context.Context) (err error) {
 	look := time.NewTicker(noticeLook)
 	defer look.Stop()
 	for {
@@ -144,7 +144,7 @@ func (r *round) run(ctx context.Context) (err error) {
 // take claims until somebody waits or nothing is due. What cannot have a place soon
 // is put back with all that is due for the same client, so that it stands before
 // nobody.
-func (r *round) take(ctx context.Context) error {
+func (r *deliveryRun) take(ctx context.Context) error {
 	for len(r.waiting) == 0 && len(r.busy) < noticeClients {
 		batch, err := r.parts.Store.Claim(ctx, r.notices.kind, r.node, noticeBatch, noticeClaim)
 		if err != nil {
@@ -190,7 +190,7 @@ func (r *round) take(ctx context.Context) error {
 }
 
 // later puts a client's notices back, untried, and moves its others along.
-func (r *round) later(ctx context.Context, clientID string, list []store.Message, pause time.Duration) error {
+func (r *deliveryRun) later(ctx context.Context, clientID string, list []store.Message, pause time.Duration) error {
 	due := r.parts.Store.Now().Add(pause)
 	if err := r.parts.Store.PutBack(context.WithoutCancel(ctx), r.node, list, due); err != nil {
 		return err
@@ -198,14 +198,14 @@ func (r *round) later(ctx context.Context, clientID string, list []store.Message
 	return r.parts.Store.Postpone(context.WithoutCancel(ctx), r.notices.kind, clientID, "", due)
 }
 
-func (r *round) stranger(ctx context.Context, clientID string) bool {
+func (r *deliveryRun) stranger(ctx context.Context, clientID string) bool {
 	c, err := r.parts.Store.CachedClient(ctx, clientID)
 	return err == nil && c.Stranger()
 }
 
 // start gives those who wait the places that are free. Who has waited for so long
 // that the claim may end goes back.
-func (r *round) start(ctx context.Context) error {
+func (r *deliveryRun) start(ctx context.Context) error {
 	for len(r.busy) < noticeClients {
 		at := slices.IndexFunc(r.waiting, func(one *receiver) bool { return r.busy[one.client] == nil })
 		if at < 0 {
