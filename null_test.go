@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,13 +14,15 @@ import (
 
 // TestNullWhereItIsNone sends null for each field of each JSON body: it is refused by
 // name wherever the document does not say that it may be null, and what it was sent to
-// stays as it was. A field that may be null takes it.
+// stays as it was. A field that may be null takes it; one that may be left out is left
+// out by it, but in a PATCH.
 func TestNullWhereItIsNone(t *testing.T) {
 	s := keystonetest.Start(t)
 	type schema struct {
 		Ref        string `json:"$ref"`
 		Type       any
 		Properties map[string]schema
+		Required   []string
 	}
 	var doc struct {
 		Paths map[string]map[string]struct {
@@ -45,7 +48,8 @@ func TestNullWhereItIsNone(t *testing.T) {
 				continue
 			}
 			address := parameter.ReplaceAllString(path, keystone.NewID(s.Clock.Now()))
-			for name, field := range doc.Components.Schemas[strings.TrimPrefix(body.Schema.Ref, "#/components/schemas/")].Properties {
+			whole := doc.Components.Schemas[strings.TrimPrefix(body.Schema.Ref, "#/components/schemas/")]
+			for name, field := range whole.Properties {
 				what := strings.ToUpper(method) + " " + path + " " + name
 				got := as(s, boss).json(t, strings.ToUpper(method), address, map[string]any{name: nil})
 				fields, _ := got.fields["fields"].(map[string]any)
@@ -53,6 +57,12 @@ func TestNullWhereItIsNone(t *testing.T) {
 					nullable[name] = true
 					if fields[name] != nil {
 						t.Errorf("%s: null is refused, the document allows it: %s", what, got.body)
+					}
+					continue
+				}
+				if method != "patch" && !slices.Contains(whole.Required, name) {
+					if fields[name] != nil {
+						t.Errorf("%s: null is not taken as nothing: %s", what, got.body)
 					}
 					continue
 				}
@@ -67,7 +77,7 @@ func TestNullWhereItIsNone(t *testing.T) {
 			t.Errorf("the document does not say that %s may be null", name)
 		}
 	}
-	if len(nullable) > 5 || refused < 100 {
+	if len(nullable) > 5 || refused < 60 {
 		t.Errorf("%d fields refuse null, these do not: %v", refused, nullable)
 	}
 

@@ -59,7 +59,8 @@ func buildJSON[I, O any](a *API, op *huma.Operation, h func(context.Context, *I)
 		return bodiless{j}
 	}
 	body := op.RequestBody.Content["application/json"].Schema
-	j.takesBody, j.mayOmit, j.body = true, f.Type.Kind() == reflect.Pointer, shapeOf(a.api.OpenAPI().Components.Schemas, body, map[*huma.Schema]*shape{})
+	m := shaper{schemas: a.api.OpenAPI().Components.Schemas, absent: op.Method != http.MethodPatch, seen: map[*huma.Schema]*shape{}}
+	j.takesBody, j.mayOmit, j.body = true, f.Type.Kind() == reflect.Pointer, m.of(body)
 	return j
 }
 

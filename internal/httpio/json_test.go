@@ -52,6 +52,7 @@ func testAPI() (*API, *http.ServeMux) {
 			}
 			return &created{ETag: ETag(7, time.Time{}, nil), Body: userView{ID: in.Body.Username}}, nil
 		}).Answers(201),
+		JSON("PATCH", "/users", Scope("users:write"), LimitAPI, "Change", func(_ context.Context, _ *createUser) (*created, error) { return &created{}, nil }),
 		JSON("GET", "/users", Scope("users:read"), LimitAPI, "List", func(_ context.Context, in *struct {
 			PageQuery
 			Q string `query:"q" maxLength:"10"`
@@ -114,12 +115,12 @@ func TestJSON(t *testing.T) {
 	}{
 		"created":                 {"POST", "/users", j, `{"username":"ada"}`, 201, `{"id":"ada","roles":[]}`, "$schema"},
 		"charset":                 {"POST", "/users", "application/json; charset=UTF-8", `{"username":"ada"}`, 201, "", ""},
-		"null for a text":         {"POST", "/users", j, `{"username":"ada","email":null}`, 400, `"error_description":"Correct the named fields and send the request again."`, ""},
-		"null for each":           {"POST", "/users", j, `{"username":"ada","age":null,"email":null,"enabled":null,"kind":null,"nested":null,"roles":null}`, 400, `"fields":{"age":"Send a whole number.","email":"Send a text.","enabled":"Send true or false.","kind":"Send a text.","nested":"Send an object.","roles":"Send a list."}`, ""},
-		"null within":             {"POST", "/users", j, `{"username":"ada","nested":{"deep":null}}`, 400, `"nested.deep":"Send a text."`, ""},
+		"null is not given":       {"POST", "/users", j, `{"username":"ada","age":null,"email":null,"enabled":null,"kind":null,"nested":{"deep":null},"roles":null}`, 201, "", ""},
+		"null for each":           {"PATCH", "/users", j, `{"username":"ada","age":null,"email":null,"enabled":null,"kind":null,"nested":null,"roles":null}`, 400, `"fields":{"age":"Send a whole number.","email":"Send a text.","enabled":"Send true or false.","kind":"Send a text.","nested":"Send an object.","roles":"Send a list."}`, ""},
+		"null within":             {"PATCH", "/users", j, `{"username":"ada","nested":{"deep":null}}`, 400, `"nested.deep":"Send a text."`, ""},
 		"null in a list":          {"POST", "/users", j, `{"username":"ada","roles":[null]}`, 400, `"roles[0]":"Send a text."`, ""},
-		"null and unknown":        {"POST", "/users", j, `{"emial":null,"email":null}`, 400, `Correct the named fields and send the request again.","timestamp":`, ""},
-		"null as an address":      {"POST", "/users", j, "{\"username\":\"ada\",\"email\": \t\nnull}", 400, `"email":"Send a text."`, ""},
+		"null and unknown":        {"PATCH", "/users", j, `{"emial":null,"email":null}`, 400, `Correct the named fields and send the request again.","timestamp":`, ""},
+		"null as an address":      {"PATCH", "/users", j, "{\"username\":\"ada\",\"email\": \t\nnull}", 400, `"email":"Send a text."`, ""},
 		"null for all":            {"POST", "/users", j, ` null`, 400, `"body":"Send an object."`, ""},
 		"optional body, null":     {"POST", "/maybe", j, `null`, 400, `"body":"Send an object."`, ""},
 		"null for required":       {"POST", "/users", j, `{"username":null}`, 400, `"username":"Send a text."`, ""},

@@ -37,7 +37,8 @@ func (rt Route) Pattern() string { return rt.Method + " " + rt.Path }
 // path:"", query:"" and header:"" and a field Body; O has fields tagged
 // header:"", a field Status where the status varies, and a field Body. Their
 // tags (doc, minLength, maxLength, enum, format …) are both the validation and
-// the OpenAPI document. A field of Body is required unless it is omitempty; null is
+// the OpenAPI document. A field of Body is required unless it is omitempty; null for a
+// field that is not required is the same as leaving it out, but in a PATCH, where it is
 // refused unless the schema says that it is nullable, as that of package patch does.
 // Without a field Body, a body is refused.
 func JSON[I, O any](method, path string, access Access, limit Limit, summary string, h func(context.Context, *I) (*O, error)) Route {

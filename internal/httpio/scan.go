@@ -1,6 +1,7 @@
 package httpio
 
 import (
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -149,7 +150,7 @@ func (c *scanner) object(s *shape, path string) error {
 		if !known {
 			c.note(path, name, "There is no such field.")
 		}
-		if want := inner.insteadOfNull(); want != "" && c.null() {
+		if want := inner.insteadOfNull(); want != "" && c.null() && !slices.Contains(s.optional, name) {
 			c.nulls = true
 			c.note(path, name, want)
 		}

@@ -133,7 +133,7 @@ type RingInner struct {
 
 func shapeFor[T any]() *shape {
 	reg := NewAPI("Test", "1").api.OpenAPI().Components.Schemas
-	return shapeOf(reg, reg.Schema(reflect.TypeFor[T](), true, "Body"), map[*huma.Schema]*shape{})
+	return shaper{schemas: reg, seen: map[*huma.Schema]*shape{}}.of(reg.Schema(reflect.TypeFor[T](), true, "Body"))
 }
 
 func TestShape(t *testing.T) {

@@ -2,6 +2,7 @@ package httpio
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -10,33 +11,45 @@ import (
 // shape is which names a JSON value may have, and where it may not be null: what the
 // OpenAPI document says of it. A nil shape takes everything.
 type shape struct {
-	fields map[string]*shape // of an object whose names are known
-	elem   *shape            // of a list
-	want   string            // what to send instead of null; empty: null is a value of it
+	fields   map[string]*shape // of an object whose names are known
+	optional []string          // of them: those for which null is the same as nothing
+	elem     *shape            // of a list
+	want     string            // what to send instead of null; empty: null is a value of it
 }
 
-// shapeOf returns the shape of a schema. seen breaks the circle of schemas that contain
-// themselves.
-func shapeOf(reg huma.Registry, schema *huma.Schema, seen map[*huma.Schema]*shape) *shape {
+// shaper makes the shapes of the schemas of one operation.
+type shaper struct {
+	schemas huma.Registry
+	// absent makes null the same as nothing where nothing will do: programs write what they
+	// do not set as null. In a PATCH it would be a wish that is passed over.
+	absent bool
+	seen   map[*huma.Schema]*shape // schemas may contain themselves
+}
+
+// of returns the shape of a schema.
+func (m shaper) of(schema *huma.Schema) *shape {
 	if schema != nil && schema.Ref != "" {
-		schema = reg.SchemaFromRef(schema.Ref)
+		schema = m.schemas.SchemaFromRef(schema.Ref)
 	}
 	if schema == nil {
 		return nil
 	}
-	if s, ok := seen[schema]; ok {
+	if s, ok := m.seen[schema]; ok {
 		return s
 	}
 	s := &shape{}
-	seen[schema] = s
+	m.seen[schema] = s
 	if !schema.Nullable {
 		s.want = wanted(schema.Type)
 	}
-	s.elem = shapeOf(reg, schema.Items, seen)
+	s.elem = m.of(schema.Items)
 	if schema.AdditionalProperties == false {
 		s.fields = make(map[string]*shape, len(schema.Properties))
 		for name, property := range schema.Properties {
-			s.fields[name] = shapeOf(reg, property, seen)
+			s.fields[name] = m.of(property)
+			if m.absent && !slices.Contains(schema.Required, name) {
+				s.optional = append(s.optional, name)
+			}
 		}
 	}
 	return s
