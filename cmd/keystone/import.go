@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/server"
 	"github.com/keystone-auth/keystone/internal/store"
 )
 
@@ -146,7 +147,8 @@ func strictJSON(b []byte, v any) error {
 	return err
 }
 
-// readJSON is strictJSON that also says where it stopped.
+// readJSON is strictJSON that also says where it stopped. What encoding/json lets through
+// (names twice or in another case, texts that are none) is refused as the API refuses it.
 func readJSON(b []byte, v any) (at int64, err error) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
@@ -155,6 +157,9 @@ func readJSON(b []byte, v any) (at int64, err error) {
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return d.InputOffset(), errors.New("something follows the JSON document")
+	}
+	if at, err := server.CheckJSON(b, v); err != nil {
+		return int64(at), err
 	}
 	return 0, nil
 }

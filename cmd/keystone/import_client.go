@@ -87,7 +87,7 @@ func writeClient(ctx context.Context, tx *store.Store, raw json.RawMessage) (nam
 	var after importClient // a copy: what is read over it must not reach into before
 	if was, err := json.Marshal(fileOf(before)); err != nil {
 		return fresh.Name, one, err
-	} else if err := errors.Join(strictJSON(was, &after), strictJSON(raw, &after)); err != nil {
+	} else if err := errors.Join(json.Unmarshal(was, &after), strictJSON(raw, &after)); err != nil {
 		return fresh.Name, one, err
 	}
 	if after.Kind != string(before.Kind) {

@@ -22,6 +22,10 @@ const (
 // cannot be null. s tells which names are known and what can be null; nil takes all.
 func scan(body []byte, s *shape) error {
 	c := scanner{b: body}
+	return c.whole(s)
+}
+
+func (c *scanner) whole(s *shape) error {
 	c.space()
 	if want := s.insteadOfNull(); want != "" && c.null() {
 		c.nulls = true
@@ -61,6 +65,7 @@ type scanner struct {
 	depth int
 	wrong map[string]string // unknown fields, and those that are null and cannot be
 	nulls bool              // some of them are null
+	first int               // where the first of them was noted
 }
 
 func (c *scanner) null() bool { return c.i < len(c.b) && c.b[c.i] == 'n' }
@@ -210,7 +215,7 @@ func (c *scanner) note(path, name, why string) {
 		return
 	}
 	if c.wrong == nil {
-		c.wrong = map[string]string{}
+		c.wrong, c.first = map[string]string{}, c.i
 	}
 	c.wrong[printable(path+name)] = why
 }
