@@ -249,7 +249,11 @@ func dayOfKeys(m *machine) {
 		t.Errorf("after a revocation: %v", states)
 	}
 	m.with("MASTER_KEY=BASQlCr9o4v2pJqYbq5z1yFKhCIvJxjjT3XHn6VbAAs=").refused("does not open with this MASTER_KEY", "key", "rotate")
-	m.with("JWT_ALGORITHM=HS256", "JWT_SECRET_KEY=0f8c2e91b7d64a3359ae1c7702bd48f6").refused("JWT_SECRET_KEY", "key", "rotate")
+	hs256 := m.with("JWT_ALGORITHM=HS256", "JWT_SECRET_KEY=0f8c2e91b7d64a3359ae1c7702bd48f6")
+	hs256.refused("JWT_SECRET_KEY", "key", "rotate", "--algorithm", "HS256")
+	if next := hs256.object("key", "rotate"); next["state"] != "next" || next["alg"] != "ES256" {
+		t.Errorf("key rotate of what signs ID tokens under HS256: %v", next)
+	}
 }
 
 func dayOfAudit(m *machine) {

@@ -333,8 +333,14 @@ func TestChangeOfAlgorithm(t *testing.T) {
 		ok(t, changed.ring.Tick(ctx))
 	}
 	changed := newNode(t, n.store, n.clock, keystone.HS256)
-	if _, err := changed.ring.Rotate(ctx, operator, ""); keystone.KindOf(err) != keystone.Conflict {
+	if k, err := changed.ring.Rotate(ctx, operator, ""); err != nil || k.Algorithm == keystone.HS256 {
+		t.Errorf("the keys of ID tokens under HS256: %+v, %v", k, err)
+	}
+	if _, err := changed.ring.Rotate(ctx, operator, keystone.HS256); keystone.KindOf(err) != keystone.Conflict {
 		t.Errorf("HS256 has no ring: %v", err)
+	}
+	if _, err := alone(t, keystone.HS256).ring.Rotate(ctx, operator, ""); keystone.KindOf(err) != keystone.Conflict {
+		t.Errorf("HS256 without any key: %v", err)
 	}
 }
 

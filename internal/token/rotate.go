@@ -36,12 +36,10 @@ func (r *Ring) Keys(ctx context.Context) ([]keystone.Key, error) {
 }
 
 // Rotate makes the next key of an algorithm, or of every algorithm that has keys
-// where it is empty, and returns it or the one of access tokens. It is published at
-// once and signs when every verifier that honours the JWKS max-age has seen it.
+// where it is empty, and returns it or the one of access tokens. Under HS256 these are
+// signed with a setting, and the keys are those of ID tokens. It is published at once and
+// signs when every verifier that honours the JWKS max-age has seen it.
 func (r *Ring) Rotate(ctx context.Context, by keystone.Actor, only string) (keystone.Key, error) {
-	if r.o.Algorithm == keystone.HS256 && only == "" {
-		return keystone.Key{}, errNoRing
-	}
 	s, err := r.reload(ctx)
 	if err != nil {
 		return keystone.Key{}, err
@@ -73,6 +71,8 @@ func (r *Ring) Rotate(ctx context.Context, by keystone.Actor, only string) (keys
 		return r.mainKey(made), nil
 	case len(waits) > 0:
 		return r.mainKey(waits), errNextWaits
+	case r.o.Algorithm == keystone.HS256 && (only == "" || only == keystone.HS256):
+		return keystone.Key{}, errNoRing
 	}
 	return keystone.Key{}, errNoSuchKeys
 }
