@@ -44,5 +44,9 @@ func (s *Slice) Register(ctx context.Context, u keystone.User, pass string) (key
 		return u, err
 	}
 	keystone.Checking(ctx, "name and address not taken")
-	return s.Store.RegisterUser(ctx, by, u, hash)
+	u, err = s.Store.RegisterUser(ctx, by, u, hash)
+	if err == nil {
+		httpio.SetUser(ctx, u.ID)
+	}
+	return u, err
 }

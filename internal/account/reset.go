@@ -20,7 +20,16 @@ type resetPasswordRequest struct {
 // resetPassword serves POST /api/v1/auth/reset-password. Nobody is signed in
 // afterwards.
 func (s *Slice) resetPassword(ctx context.Context, in *resetPasswordRequest) (*empty, error) {
-	return nil, s.Proof.Reset(ctx, httpio.Actor(ctx), in.Body.Token, in.Body.Password, s.Policy)
+	return nil, s.setPassword(ctx, in.Body.Token, in.Body.Password)
+}
+
+// setPassword uses a reset link: the one way for the API and the page.
+func (s *Slice) setPassword(ctx context.Context, token, pass string) error {
+	userID, err := s.Proof.Reset(ctx, httpio.Actor(ctx), token, pass, s.Policy)
+	if err == nil {
+		httpio.SetUser(ctx, userID)
+	}
+	return err
 }
 
 // resetForm is what the reset page sends.
@@ -53,7 +62,7 @@ func (s *Slice) reset(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	token := values.Get("token")
-	err = s.Proof.Reset(r.Context(), httpio.Actor(r.Context()), token, values.Get("password"), s.Policy)
+	err = s.setPassword(r.Context(), token, values.Get("password"))
 	switch {
 	case keystone.KindOf(err) == keystone.Unauthenticated:
 		return s.refuseReset(w, r, err)

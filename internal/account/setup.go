@@ -59,6 +59,7 @@ func (s *Slice) setup(w http.ResponseWriter, r *http.Request) error {
 		}
 		return s.again(w, r, "setup", s.setupFields(in), err)
 	}
+	httpio.SetUser(r.Context(), u.ID)
 	return s.Pages.Render(w, r, http.StatusOK, "setup_done", web.Page{Data: setupDone{
 		Username: u.Username,
 		SignIn:   "curl " + s.Issuer + "/api/v1/auth/login -H 'Content-Type: application/json' \\\n  -d '{\"username\":\"" + u.Username + "\",\"password\":\"…\"}'",

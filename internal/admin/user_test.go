@@ -163,7 +163,7 @@ func TestResetLink(t *testing.T) {
 		if ses, err := w.store.Session(context.Background(), session); err != nil || ses.EndedAt.IsZero() {
 			t.Error("the session goes on:", ses, err)
 		}
-		if err := w.slice.Proof.Reset(context.Background(), keystone.Anonymous(), link.Query().Get("token"), longPass, w.slice.Policy); err != nil {
+		if _, err := w.slice.Proof.Reset(context.Background(), keystone.Anonymous(), link.Query().Get("token"), longPass, w.slice.Policy); err != nil {
 			t.Error(err)
 		}
 		w.want(404, "POST", "/api/v1/users/"+keystone.NewID(w.clock.Now())+"/password-reset", nil)

@@ -17,7 +17,8 @@ type Exchange struct {
 	TokenSent bool           // an Authorization header came with the request
 	Err       error          // the refusal that was answered, for the log
 	Demanded  string         // the scope for want of which a handler refuses; empty: not for one
-	ClientID  string         // set by OAuth endpoints once the client is known, for the log
+	ClientID  string         // set by handlers once the client is known, for the log
+	UserID    string         // whom a request that nobody made has shown or made, for the log alone: it may do no more for that
 	Header    http.Header    // of the answer, for limits that are asked inside of a handler; may be nil
 	Problem   Problem        // shows an error to a person, on routes that people see; nil elsewhere
 
@@ -85,7 +86,15 @@ func Certificates(ctx context.Context) []*x509.Certificate {
 	return nil
 }
 
-// SetClient notes the authenticated client of a request for the access log.
+// SetUser notes for the access log whom a request signed in, made, or got tokens for. The
+// actor stays who it was: limits, audit rows and rights go by that one.
+func SetUser(ctx context.Context, userID string) {
+	if x, ok := ctx.Value(exchangeKey{}).(*Exchange); ok {
+		x.UserID = userID
+	}
+}
+
+// SetClient notes the client of a request for the access log.
 func SetClient(ctx context.Context, clientID string) {
 	if x, ok := ctx.Value(exchangeKey{}).(*Exchange); ok {
 		x.ClientID = clientID

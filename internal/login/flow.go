@@ -69,6 +69,7 @@ func (s *Slice) withClient(r *http.Request, v visit) (visit, error) {
 	if !v.client.Enabled {
 		return v, keystone.ErrNoFlow
 	}
+	httpio.SetClient(r.Context(), v.client.ID)
 	v.name = v.client.NameIn(s.Pages.Language(r, v.flow.Request.UILocales))
 	return v, nil
 }
@@ -165,6 +166,7 @@ func (s *Slice) proveAndCarry(w http.ResponseWriter, r *http.Request, v *visit, 
 		s.Observe(resultOf(err))
 		return err
 	}
+	httpio.SetUser(ctx, p.Login.UserID)
 	if !carried {
 		return s.sentTwice(ctx, w, v, p)
 	}
@@ -199,6 +201,7 @@ func (s *Slice) choose(w http.ResponseWriter, r *http.Request, v visit, account 
 	}
 	for _, b := range sessions {
 		if b.ID == account {
+			httpio.SetUser(r.Context(), b.UserID)
 			v.flow.UserID, v.flow.SessionID, v.flow.Chosen = b.UserID, b.ID, true
 			if _, err := s.Store.SaveFlow(r.Context(), v.browser, v.flow); err != nil {
 				return err
@@ -243,6 +246,7 @@ func (s *Slice) decide(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return s.problem(w, r, errDecision)
 	}
+	httpio.SetUser(r.Context(), v.facts.Session.UserID)
 	by := httpio.Actor(r.Context()).AsUser(v.facts.Session.UserID, v.facts.Session.Username, "", v.facts.Session.ID)
 	err = s.Store.InTx(r.Context(), func(tx *store.Store) error {
 		saved, err := tx.SaveFlow(r.Context(), v.browser, v.flow)

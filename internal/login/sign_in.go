@@ -40,6 +40,7 @@ func (s *Slice) signIn(ctx context.Context, in *signInRequest) (_ *signInAnswer,
 	if err != nil {
 		return nil, err
 	}
+	httpio.SetClient(ctx, client.ID)
 	by.ClientID = client.ID
 	p, err := s.prove(ctx, by, in.Body.Username, "", in.Body.Password)
 	if err != nil {
@@ -60,6 +61,7 @@ func (s *Slice) signIn(ctx context.Context, in *signInRequest) (_ *signInAnswer,
 		return nil, token.InJSON(err)
 	}
 	s.Observe("succeeded")
+	httpio.SetUser(ctx, p.Login.UserID)
 	s.rehash(ctx, by, p, in.Body.Password)
 	return &signInAnswer{t.Body()}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
 	"github.com/keystone-auth/keystone/internal/token"
 )
 
@@ -30,14 +31,15 @@ func (s *Slice) jsonToken(ctx context.Context, in *jsonTokenRequest) (*jsonToken
 	if err == nil {
 		t, err = s.clientCredentials(ctx, grantRequest{c, url.Values{"scope": {in.Body.Scope}, "audience": in.Body.Audience}})
 	}
-	return s.jsonAnswer(keystone.GrantClientCredentials, t, err)
+	return s.jsonAnswer(ctx, keystone.GrantClientCredentials, t, err)
 }
 
-func (s *Slice) jsonAnswer(grantType string, t token.Response, err error) (*jsonTokenAnswer, error) {
+func (s *Slice) jsonAnswer(ctx context.Context, grantType string, t token.Response, err error) (*jsonTokenAnswer, error) {
 	s.Issuer.Observe(grantType, err)
 	if err != nil {
 		return nil, token.InJSON(err)
 	}
+	httpio.SetUser(ctx, t.UserID)
 	return &jsonTokenAnswer{t.Body()}, nil
 }
 
@@ -61,7 +63,7 @@ func (s *Slice) jsonRefresh(ctx context.Context, in *jsonRefreshRequest) (*jsonT
 	if err == nil {
 		t, err = s.refreshToken(ctx, grantRequest{c, url.Values{"refresh_token": {in.Body.RefreshToken}}})
 	}
-	return s.jsonAnswer(keystone.GrantRefreshToken, t, err)
+	return s.jsonAnswer(ctx, keystone.GrantRefreshToken, t, err)
 }
 
 type jsonRevokeRequest struct {

@@ -70,6 +70,7 @@ func (s *Slice) token(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	httpio.SetUser(r.Context(), t.UserID)
 	writeTokens(w, t)
 	return nil
 }

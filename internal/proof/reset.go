@@ -82,30 +82,31 @@ func (c *Checker) ResetGood(ctx context.Context, value string) (bool, error) {
 
 // Reset uses a reset link and sets the password. The link is used up only where
 // the password may be chosen. All sessions end and none begins: whoever has the
-// link still has to sign in, with a second factor where there is one.
-func (c *Checker) Reset(ctx context.Context, by keystone.Actor, value, newPassword string, policy password.Policy) error {
+// link still has to sign in, with a second factor where there is one. It returns whose
+// password it was.
+func (c *Checker) Reset(ctx context.Context, by keystone.Actor, value, newPassword string, policy password.Policy) (userID string, err error) {
 	keystone.Checking(ctx, "reset link")
 	good, err := c.ResetGood(ctx, value)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if !good {
-		return c.refuseReset(ctx, by, value)
+		return "", c.refuseReset(ctx, by, value)
 	}
 	keystone.Checking(ctx, "new password")
 	if err := policy.Check(newPassword, keystone.User{}); err != nil {
-		return err
+		return "", err
 	}
 	hash, err := c.Hasher.Hash(ctx, newPassword)
 	if err != nil {
-		return err
+		return "", err
 	}
 	err = c.Store.InTx(ctx, func(tx *store.Store) error {
 		payload, ok, err := tx.UseOnce(ctx, store.SingleUseReset, value)
 		if err != nil {
 			return err
 		}
-		userID, _, _ := strings.Cut(payload, " ")
+		userID, _, _ = strings.Cut(payload, " ")
 		login, err := tx.LoginByID(ctx, userID)
 		if err != nil {
 			return err
@@ -133,9 +134,9 @@ func (c *Checker) Reset(ctx context.Context, by keystone.Actor, value, newPasswo
 		return tx.SetPassword(ctx, owner, login.UserID, hash, "")
 	})
 	if errors.Is(err, error(ErrReset)) {
-		return c.refuseReset(ctx, by, value)
+		return "", c.refuseReset(ctx, by, value)
 	}
-	return err
+	return userID, err
 }
 
 // refuseReset refuses a link. One that was never ours leaves no trace, or anybody

@@ -35,7 +35,8 @@ func (w world) start(t *testing.T) string {
 
 func (w world) reset(t *testing.T, value, pass string) error {
 	t.Helper()
-	return w.Reset(context.Background(), from("192.0.2.1"), value, pass, policy(t))
+	_, err := w.Reset(context.Background(), from("192.0.2.1"), value, pass, policy(t))
+	return err
 }
 
 func wantKind(t *testing.T, what string, err error, want keystone.Kind) {

@@ -29,8 +29,11 @@ func (s *Server) accessLog(rec *recorder, r *http.Request, status int, start tim
 	if rec.endpoint != nil {
 		line.route = rec.endpoint.route.Path
 	}
-	if a.Kind != keystone.ActorAnonymous {
+	switch {
+	case a.Kind != keystone.ActorAnonymous:
 		line.actorKind, line.actor = string(a.Kind), a.ID
+	case rec.x.UserID != "":
+		line.actorKind, line.actor = string(keystone.ActorUser), rec.x.UserID
 	}
 	if line.client == "" {
 		line.client = a.ClientID

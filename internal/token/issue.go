@@ -100,6 +100,7 @@ type Response struct {
 	Scopes       []string
 	Details      keystone.Details // RFC 9396 section 7
 	JTI          string
+	UserID       string                // whose the tokens are; empty: the client's own
 	Bound        keystone.Confirmation // what the access token is bound to
 	IssuedType   string                // of a token exchange (RFC 8693 section 2.2.1); empty: another grant
 }
@@ -269,7 +270,7 @@ func (i *Issuer) mint(ctx context.Context, by *keystone.Actor, r *Request, d *De
 	if r.UserID == "" {
 		c.Subject = r.Client.ID
 	}
-	resp := Response{RefreshToken: w.Refresh, ExpiresIn: ttl, Scopes: d.Scopes, Details: d.Details, JTI: c.JTI, Bound: d.Bound}
+	resp := Response{RefreshToken: w.Refresh, ExpiresIn: ttl, Scopes: d.Scopes, Details: d.Details, JTI: c.JTI, UserID: r.UserID, Bound: d.Bound}
 	if r.Client.AccessTokenFormat == keystone.FormatOpaque {
 		resp.AccessToken = secret.New(secret.AccessToken)
 		err := i.store.SaveAccessToken(ctx, *by, secret.Hash(resp.AccessToken), store.AccessToken{
