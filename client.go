@@ -185,8 +185,9 @@ func (c *Client) Validate() error {
 	}
 	switch c.Kind {
 	case ClientService, ClientWeb, ClientSPA, ClientNative:
-	default:
+	default: // what else is right depends on it
 		f["kind"] = "The kind is service, web, spa or native."
+		return f.err()
 	}
 	f.check("scopes", validScopeList(c.Scopes))
 	f.check("grants", c.validGrants())

@@ -263,6 +263,16 @@ func TestClientValidate(t *testing.T) {
 	}
 }
 
+// TestUnknownKind: of a client of no kind the kind alone is wrong, though what it may have
+// follows from it.
+func TestUnknownKind(t *testing.T) {
+	c := keystone.Client{Name: "t", Kind: "foo", Enabled: true, RedirectURIs: []string{"https://a.example/cb"}, FirstParty: true}.WithDefaults()
+	var refused *keystone.Error
+	if err := c.Validate(); !errors.As(err, &refused) || len(refused.Fields) != 1 || refused.Fields["kind"] == "" {
+		t.Errorf("%v", refused)
+	}
+}
+
 func TestClientDefaults(t *testing.T) {
 	for kind, grants := range map[keystone.ClientKind]string{
 		keystone.ClientService: "client_credentials",

@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	neturl "net/url"
 	"strconv"
 	"time"
 
@@ -35,7 +37,11 @@ check.`,
 				return err
 			}
 			url := listenerURL(cfg) + "/health"
-			if err := askHealth(c.Context(), url); err != nil {
+			err = askHealth(c.Context(), url)
+			if silent := (*neturl.Error)(nil); errors.As(err, &silent) {
+				return fmt.Errorf("no server answers at %s: start it (keystone serve), or ask with the settings that it runs with, of which HOST, PORT and TLS_CERT_FILE count here (%w)", url, silent.Err)
+			}
+			if err != nil {
 				return err
 			}
 			if a.json {

@@ -226,7 +226,7 @@ func dayOfServing(m *machine) {
 	if list := s.items("routes"); len(list) < 10 || text(list[0]["method"]) == "" || text(list[0]["summary"]) == "" {
 		t.Errorf("routes: %v", list)
 	}
-	s.refused("refused", "health")
+	s.refused("keystone serve", "health")
 	n := s.serve()
 	if _, has := n.ready["setup_link"]; has {
 		t.Error("a setup link although there is an administrator")

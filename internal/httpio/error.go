@@ -43,6 +43,7 @@ var codes = [...]struct {
 var (
 	errTooLarge         = keystone.Fail(keystone.Invalid, "The body is larger than this endpoint takes. Send less.").WithCode(codeTooLarge)
 	errMediaType        = keystone.Fail(keystone.Invalid, "Send the body with Content-Type: application/json.").WithCode(codeMediaType)
+	errEncoded          = keystone.Fail(keystone.Invalid, "Send the body as it is: one with a Content-Encoding, such as gzip, is not read.").WithCode(codeMediaType)
 	errFormType         = keystone.Fail(keystone.Invalid, "Send the parameters as a form, with Content-Type: application/x-www-form-urlencoded.")
 	errInternal         = keystone.Fail(keystone.Unknown, "The server failed to answer. Try again; if it stays, report the request_id to whoever runs this server.")
 	errMethodNotAllowed = keystone.Fail(keystone.Invalid, "This address does not answer to this method. The header Allow names those it does.").WithCode(codeMethod)

@@ -94,7 +94,7 @@ func TestForm(t *testing.T) {
 	r = httptest.NewRequest("POST", "/", strings.NewReader("a=b"))
 	r.Header.Set("Content-Type", formType)
 	r.Header.Set("Content-Encoding", "gzip")
-	if _, err := Form(r, MaxForm); StatusOf(r, err) != http.StatusUnsupportedMediaType {
+	if _, err := Form(r, MaxForm); StatusOf(r, err) != http.StatusUnsupportedMediaType || !errors.Is(err, errEncoded) {
 		t.Errorf("packed body: %v", err)
 	}
 }

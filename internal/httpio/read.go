@@ -106,7 +106,7 @@ func readBody(b *bytes.Buffer, r *http.Request, limit int64) error {
 		return errTooLarge
 	}
 	if r.Header.Get("Content-Encoding") != "" {
-		return errMediaType
+		return errEncoded
 	}
 	if n := int(r.ContentLength); n > 0 {
 		b.Grow(min(n, foreseen) + bytes.MinRead)

@@ -109,6 +109,7 @@ var (
 	errClientOff = keystone.Fail(keystone.Invalid, "This client is disabled. Ask an administrator of Keystone.").WithCode("unauthorized_client")
 	errTooLarge  = keystone.Fail(keystone.Invalid, "The access token would be too large to be sent. Ask for fewer scopes, or register the format opaque for the client.").WithCode("invalid_scope")
 	errTooLate   = keystone.Fail(keystone.Invalid, "The token or session this is based on has just expired.").WithCode("invalid_grant")
+	errNobody    = keystone.Fail(keystone.Invalid, "A client that asks for itself gets no scope of OpenID Connect: there is no user. Leave out openid, profile, email and offline_access.").WithCode("invalid_scope")
 	errUserGone  = keystone.Fail(keystone.Invalid, "The account is not active any more.").WithCode("invalid_grant")
 )
 
@@ -216,6 +217,9 @@ func (i *Issuer) decide(ctx context.Context, r *Request) (d Decision, err error)
 		return d, err
 	}
 	keystone.Checking(ctx, "scope")
+	if r.UserID == "" && slices.ContainsFunc(r.Scopes, keystone.IsOpenIDScope) {
+		return d, errNobody
+	}
 	if d.Scopes, err = keystone.EffectiveScopes(held, allowed, r.Scopes); err != nil {
 		keystone.Fact(ctx, "scope asked for", keystone.FormatScope(r.Scopes))
 		keystone.Fact(ctx, "scope that the client may have", keystone.FormatScope(allowed))

@@ -99,6 +99,7 @@ func TestDoorRefuses(t *testing.T) {
 			{"scope not the client's", Request{GrantType: keystone.GrantClientCredentials, Client: service, Scopes: []string{keystone.UsersWrite}}, "invalid_scope"},
 			{"scope that does not exist", Request{GrantType: keystone.GrantClientCredentials, Client: service, Scopes: []string{"openid"}}, "invalid_scope"},
 			{"offline_access", Request{GrantType: keystone.GrantClientCredentials, Client: service, Scopes: []string{"offline_access"}}, "invalid_scope"},
+			{"openid registered for a service", Request{GrantType: keystone.GrantClientCredentials, Client: with(service, func(c *keystone.Client) { c.Scopes = []string{"openid", keystone.UsersRead} }), Scopes: []string{"openid"}}, "invalid_scope"},
 			{"audience not the client's", Request{GrantType: keystone.GrantClientCredentials, Client: service, Audiences: []string{"https://other.example.com"}}, "invalid_target"},
 			{"one audience of two", Request{GrantType: keystone.GrantClientCredentials, Client: service, Audiences: []string{testIssuer, "https://other.example.com"}}, "invalid_target"},
 			{"user disabled", Request{GrantType: keystone.GrantRefreshToken, Client: spa, UserID: off.ID}, "invalid_grant"},
