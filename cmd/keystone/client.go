@@ -145,7 +145,7 @@ func clientRefresh(v clientView) string {
 func clientList(a *app) *cobra.Command {
 	var search string
 	var p paging
-	c := &cobra.Command{Use: "list", Short: "List clients, oldest first", Args: cobra.NoArgs,
+	c := &cobra.Command{Use: "list", Short: "List clients, oldest first, then those that are named by their address, then the built-in one", Args: cobra.NoArgs,
 		RunE: a.withStore(func(ctx context.Context, s *store.Store, _ []string) error {
 			page, err := p.page()
 			if err != nil {

@@ -48,6 +48,16 @@ func root(a *app) *cobra.Command {
 	return c
 }
 
+// helpOn serves keystone help. A command that does not exist is usage, as everywhere.
+func helpOn(c *cobra.Command, args []string) error {
+	on, rest, err := c.Root().Find(args)
+	if err != nil || len(rest) > 0 {
+		return usageError{"there is no such command"}
+	}
+	on.InitDefaultHelpFlag()
+	return on.Help()
+}
+
 // group is a command that only has others below it.
 func group(use, short string, below ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: short}
@@ -69,6 +79,10 @@ func execute(ctx context.Context, a *app, args []string) int {
 	c.SetArgs(args)
 	ran := false
 	prepare(c, &ran)
+	c.InitDefaultHelpCmd()
+	if help, _, err := c.Find([]string{"help"}); err == nil {
+		help.Run, help.RunE = nil, helpOn
+	}
 	found, err := c.ExecuteContextC(ctx)
 	var usage usageError
 	switch {

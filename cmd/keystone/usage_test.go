@@ -19,6 +19,9 @@ func TestUsage(t *testing.T) {
 		{[]string{"client", "secret"}, "a command is missing after keystone client secret"},
 		{[]string{"nosuch"}, "there is no such command"},
 		{[]string{"user", "nosuch"}, "there is no such command"},
+		{[]string{"help", "nosuch"}, "there is no such command"},
+		{[]string{"help", "user", "nosuch"}, "there is no such command"},
+		{[]string{"help", "user", "list", "extra"}, "there is no such command"},
 		{[]string{"user", "list", "--nosuch"}, "unknown flag: --nosuch"},
 		{[]string{"user", "list", "extra"}, "unknown command"},
 		{[]string{"user", "show"}, "accepts 1 arg(s), received 0"},
@@ -32,6 +35,11 @@ func TestUsage(t *testing.T) {
 	}
 	if r := m.run("", "user", "--help"); r.code != exitDone || !strings.Contains(r.out, "Available Commands") || r.err != "" {
 		t.Errorf("help: %+v", r)
+	}
+	for _, args := range [][]string{{"help"}, {"help", "user"}, {"help", "user", "list"}, {"help", "help"}} {
+		if r := m.run("", args...); r.code != exitDone || !strings.Contains(r.out, "Usage:") || r.err != "" {
+			t.Errorf("%v: %+v", args, r)
+		}
 	}
 }
 
