@@ -95,7 +95,7 @@ type createClientRequest struct {
 		Enabled               *bool    `json:"enabled,omitempty" doc:"true where it is left out."`
 		FirstParty            bool     `json:"first_party,omitempty"`
 		RedirectURIs          []string `json:"redirect_uris,omitempty" maxItems:"50"`
-		Scopes                []string `json:"scopes,omitempty" maxItems:"200" doc:"You may only name scopes that you hold. If left out: none for a service; openid, profile, email, offline_access for other kinds. An empty list means none."`
+		Scopes                []string `json:"scopes,omitempty" maxItems:"200" doc:"Of Keystone's own scopes you may only name those that you hold; scopes:write holds all others. If left out: none for a service; openid, profile, email, offline_access for other kinds. An empty list means none."`
 		Audiences             []string `json:"audiences,omitempty" maxItems:"50"`
 		Grants                []string `json:"grants,omitempty" maxItems:"10" doc:"Those of the kind where it is left out."`
 		AccessTokenFormat     string   `json:"access_token_format,omitempty" enum:"jwt,opaque" doc:"jwt where it is left out."`

@@ -48,7 +48,7 @@ type createRegistrationTokenRequest struct {
 		Name             string   `json:"name" maxLength:"100" doc:"Whom it is for."`
 		Uses             int64    `json:"uses,omitempty" minimum:"1" maximum:"100000" doc:"How many clients it can register; one where it is left out."`
 		ExpiresInSeconds int64    `json:"expires_in_seconds,omitempty" minimum:"60" maximum:"31622400" doc:"A week where it is left out."`
-		Scopes           []string `json:"scopes,omitempty" maxItems:"200" doc:"What its clients may ask for. You may only name scopes that you hold."`
+		Scopes           []string `json:"scopes,omitempty" maxItems:"200" doc:"What its clients may ask for. Of Keystone's own scopes you may only name those that you hold; scopes:write holds all others."`
 		Audiences        []string `json:"audiences,omitempty" maxItems:"50" doc:"Resources for which they may ask tokens."`
 		Grants           []string `json:"grants,omitempty" maxItems:"10" doc:"authorization_code and refresh_token where it is left out."`
 		RedirectHosts    []string `json:"redirect_hosts,omitempty" maxItems:"50" doc:"Hosts that their redirect URIs may have; any where it is left out."`

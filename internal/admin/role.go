@@ -60,7 +60,7 @@ type createRoleRequest struct {
 	Body struct {
 		Name        string   `json:"name" maxLength:"64"`
 		Description string   `json:"description,omitempty" maxLength:"500"`
-		Scopes      []string `json:"scopes,omitempty" maxItems:"200" doc:"You may only name scopes that you hold."`
+		Scopes      []string `json:"scopes,omitempty" maxItems:"200" doc:"Of Keystone's own scopes you may only name those that you hold; scopes:write holds all others."`
 	}
 }
 

@@ -243,7 +243,7 @@ var (
 	errNoWrites    = keystone.Fail(keystone.Unavailable, "The database takes no writes: its disk is full, or it is read-only. Nothing was changed.").After(5 * time.Second)
 	errStale       = keystone.Fail(keystone.Stale, "This was changed since you read it. Read it again and repeat your change.")
 	errMoved       = keystone.Fail(keystone.Stale, "Too many changes to this at the same time. Read it again and repeat your change.") // InTx runs again
-	errForbidden   = keystone.Fail(keystone.Forbidden, "You can grant only scopes that you hold, and manage only users, roles and clients that hold no more than you.")
+	errForbidden   = keystone.Fail(keystone.Forbidden, "You can grant only scopes that you hold, and manage only users, roles and clients that hold no more than you. Whoever holds scopes:write holds every scope that is not Keystone's own.")
 )
 
 func notFound(what string) *keystone.Error {
