@@ -82,6 +82,13 @@ func (a *API) OpenAPI(server string) ([]byte, error) {
 	if server != "" {
 		document.Servers = []*huma.Server{{URL: server}}
 	}
+	for _, item := range document.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
+			if op != nil {
+				finish(op)
+			}
+		}
+	}
 	schemas := document.Components.Schemas.Map()
 	delete(schemas, "ErrorModel") // huma's own error shape, which no route answers with
 	delete(schemas, "ErrorDetail")

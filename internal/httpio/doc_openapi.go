@@ -1,8 +1,10 @@
 package httpio
 
 import (
+	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,6 +27,11 @@ func DocForm[T any]() Doc {
 		}}
 		refuseBodies(op)
 	}
+}
+
+// DocMayOmit says that the route's form may be left out.
+func DocMayOmit() Doc {
+	return func(_ huma.Registry, op *huma.Operation) { op.RequestBody.Required = false }
 }
 
 // DocEnum says which values a field of the route's form may have.
@@ -92,9 +99,14 @@ func DocCached() Doc { return DocContent(http.StatusNotModified, "", "As it was.
 
 // DocAnswer says that the route answers status with T as JSON.
 func DocAnswer[T any](status int, description string) Doc {
+	return DocAnswerAs[T](status, "application/json", description)
+}
+
+// DocAnswerAs is DocAnswer for JSON whose media type says what it is.
+func DocAnswerAs[T any](status int, contentType, description string) Doc {
 	return func(reg huma.Registry, op *huma.Operation) {
 		op.Responses[strconv.Itoa(status)] = &huma.Response{Description: description, Content: map[string]*huma.MediaType{
-			"application/json": {Schema: reg.Schema(reflect.TypeFor[T](), true, op.OperationID+"Answer")},
+			contentType: {Schema: reg.Schema(reflect.TypeFor[T](), true, op.OperationID+"Answer")},
 		}}
 	}
 }
@@ -108,6 +120,29 @@ func DocContent(status int, contentType, description string) Doc {
 			answer.Content = map[string]*huma.MediaType{contentType: {Schema: &huma.Schema{Type: huma.TypeString}}}
 		}
 		op.Responses[strconv.Itoa(status)] = answer
+	}
+}
+
+// DocAlso says that what the route answers with a status may be of another type too:
+// text, such as a JWT.
+func DocAlso(status int, contentType string) Doc {
+	return func(_ huma.Registry, op *huma.Operation) {
+		op.Responses[strconv.Itoa(status)].Content[contentType] = &huma.MediaType{Schema: textSchema}
+	}
+}
+
+// DocParams says that the route takes the fields of T in the address, named by their
+// json tags.
+func DocParams[T any]() Doc {
+	return func(reg huma.Registry, op *huma.Operation) {
+		all := huma.SchemaFromType(reg, reflect.TypeFor[T]())
+		tidy(all)
+		for _, name := range slices.Sorted(maps.Keys(all.Properties)) {
+			one := *all.Properties[name]
+			p := &huma.Param{Name: name, In: "query", Description: one.Description, Required: slices.Contains(all.Required, name), Schema: &one}
+			one.Description = ""
+			op.Parameters = append(op.Parameters, p)
+		}
 	}
 }
 
@@ -142,7 +177,7 @@ func (a *API) operation(rt Route) *huma.Operation {
 		refuse(http.StatusNotFound)
 	}
 	if rt.Limit != LimitNone {
-		refuse(http.StatusTooManyRequests, "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+		refuse(http.StatusTooManyRequests, "Retry-After")
 	}
 	if rt.Limit == LimitLogin {
 		refuse(http.StatusUnauthorized, "WWW-Authenticate")
@@ -159,6 +194,38 @@ func (a *API) operation(rt Route) *huma.Operation {
 		op.Security = []map[string][]string{{"bearer": {}}}
 	}
 	return op
+}
+
+// finish says what follows from all that an operation may answer: which headers come
+// with it.
+func finish(op *huma.Operation) {
+	_, limited := op.Responses["429"]
+	_, cached := op.Responses["304"]
+	bearer := slices.ContainsFunc(op.Security, func(way map[string][]string) bool { return way["bearer"] != nil })
+	for status, res := range op.Responses {
+		if limited {
+			withHeaders(res, "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+		}
+		switch {
+		case cached && (status == "200" || status == "304"):
+			withHeaders(res, "ETag")
+		case status == "303":
+			withHeaders(res, "Location")
+		case status == "403" && bearer: // RFC 6750 section 3.1
+			withHeaders(res, "WWW-Authenticate")
+		}
+	}
+}
+
+func withHeaders(res *huma.Response, names ...string) {
+	for _, name := range names {
+		if res.Headers == nil {
+			res.Headers = map[string]*huma.Param{}
+		}
+		if res.Headers[name] == nil {
+			res.Headers[name] = textHeader
+		}
+	}
 }
 
 // forPeople says that what a page refuses, it refuses by a page.
@@ -183,12 +250,7 @@ var (
 // refuses says that the operation may answer status with an Error.
 func refuses(op *huma.Operation, status int, headers ...string) {
 	res := &huma.Response{Description: http.StatusText(status), Content: errorContent}
-	for _, name := range headers {
-		if res.Headers == nil {
-			res.Headers = map[string]*huma.Param{}
-		}
-		res.Headers[name] = textHeader
-	}
+	withHeaders(res, headers...)
 	op.Responses[strconv.Itoa(status)] = res
 }
 

@@ -45,6 +45,7 @@ func SignIns() []string { return []string{"POST /api/v1/auth/login", "POST /logi
 
 // Routes lists every endpoint.
 func (s *Slice) Routes() []httpio.Route {
+	flow, code := httpio.DocQuery("flow", "The sign-in that this is a step of."), httpio.DocQuery("user_code", "The code that the device shows.")
 	return []httpio.Route{
 		httpio.JSON(http.MethodPost, "/api/v1/auth/login", httpio.Public, httpio.LimitLogin,
 			"Sign in with username or e-mail address and password", s.signIn),
@@ -52,22 +53,22 @@ func (s *Slice) Routes() []httpio.Route {
 			"End this session with its refresh token", s.logout),
 
 		httpio.PageRoute(http.MethodGet, "/login", httpio.Public, httpio.LimitPage,
-			"The next page of a sign-in", s.dispatch, httpio.DocContent(http.StatusOK, "text/html", "The page."), httpio.DocContent(http.StatusSeeOther, "", "To the page of this step; without a flow, to one of its own.")),
+			"The next page of a sign-in", s.dispatch, flow, httpio.DocQuery("other", "Not empty: as another account."), httpio.DocContent(http.StatusOK, "text/html", "The page."), httpio.DocContent(http.StatusSeeOther, "", "To the page of this step; without a flow, to one of its own.")),
 		httpio.PageRoute(http.MethodPost, "/login", httpio.Public, httpio.LimitLogin,
-			"Sign in, or choose an account", s.signInForm, httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
+			"Sign in, or choose an account", s.signInForm, httpio.DocForm[signInForm](), httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
 		httpio.PageRoute(http.MethodGet, "/register", httpio.Public, httpio.LimitPage,
-			"The page on which people make an account, within a sign-in", s.registerPage, httpio.DocContent(http.StatusOK, "text/html", "The form."), httpio.DocContent(http.StatusSeeOther, "", "To sign in; without a flow, to one of its own.")),
+			"The page on which people make an account, within a sign-in", s.registerPage, flow, httpio.DocContent(http.StatusOK, "text/html", "The form."), httpio.DocContent(http.StatusSeeOther, "", "To sign in; without a flow, to one of its own.")),
 		httpio.PageRoute(http.MethodPost, "/register", httpio.Public, httpio.LimitRegister,
-			"Make an account and go on with the sign-in", s.registerForm, httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
+			"Make an account and go on with the sign-in", s.registerForm, httpio.DocForm[registerForm](), httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
 		httpio.PageRoute(http.MethodGet, "/device", httpio.Public, httpio.LimitPage,
-			"The page on which people type a device's code (RFC 8628)", s.devicePage, httpio.DocContent(http.StatusOK, "text/html", "The page.")),
+			"The page on which people type a device's code (RFC 8628)", s.devicePage, code, httpio.DocContent(http.StatusOK, "text/html", "The page.")),
 		httpio.PageRoute(http.MethodPost, "/device", httpio.Public, httpio.LimitLogin,
-			"Type a device's code", s.deviceForm, httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
+			"Type a device's code", s.deviceForm, httpio.DocForm[codeForm](), httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
 		httpio.Plain(http.MethodGet, "/device/qr", httpio.Public, httpio.LimitPage,
-			"The address of that page with a code in it, as a QR code", s.deviceQR, httpio.DocContent(http.StatusOK, "image/svg+xml", "The picture.")),
+			"The address of that page with a code in it, as a QR code", s.deviceQR, code, httpio.DocContent(http.StatusOK, "image/svg+xml", "The picture.")),
 		httpio.PageRoute(http.MethodGet, "/consent", httpio.Public, httpio.LimitPage,
-			"The question whether a client may, within a sign-in", s.consentAddress, httpio.DocContent(http.StatusSeeOther, "", "To the page; without a flow, to what was allowed.")),
+			"The question whether a client may, within a sign-in", s.consentAddress, flow, httpio.DocContent(http.StatusSeeOther, "", "To the page; without a flow, to what was allowed.")),
 		httpio.PageRoute(http.MethodPost, "/consent", httpio.Public, httpio.LimitPage,
-			"Allow or refuse a client", s.decide, httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
+			"Allow or refuse a client", s.decide, httpio.DocForm[consentForm](), httpio.DocContent(http.StatusSeeOther, "", "To the next page.")),
 	}
 }

@@ -34,8 +34,7 @@ const (
 
 // backchannelForm documents the form of the backchannel authentication endpoint.
 type backchannelForm struct {
-	ClientID       string   `json:"client_id,omitempty" doc:"With client_secret. HTTP Basic, assertions and certificates do as well."`
-	ClientSecret   string   `json:"client_secret,omitempty"`
+	ClientProof
 	Scope          string   `json:"scope,omitempty" doc:"Scopes, separated by spaces, openid among them."`
 	LoginHint      string   `json:"login_hint,omitempty" doc:"Who is meant: a username, a verified e-mail address, or the sub that the client knows. One of this and id_token_hint."`
 	IDTokenHint    string   `json:"id_token_hint,omitempty" doc:"Who is meant: an ID token that the client got earlier."`

@@ -23,12 +23,11 @@ const (
 
 // deviceForm documents the form of the device authorization endpoint.
 type deviceForm struct {
-	ClientID     string   `json:"client_id,omitempty" doc:"For a public client, or with client_secret. Confidential clients may use HTTP Basic instead."`
-	ClientSecret string   `json:"client_secret,omitempty"`
-	Scope        string   `json:"scope,omitempty" doc:"Scopes, separated by spaces."`
-	Resource     []string `json:"resource,omitempty" doc:"Whom the token is for (RFC 8707). May repeat."`
-	Audience     []string `json:"audience,omitempty" doc:"The same as resource."`
-	Details      string   `json:"authorization_details,omitempty" doc:"What exactly is asked for, as a JSON array (RFC 9396)."`
+	ClientProof
+	Scope    string   `json:"scope,omitempty" doc:"Scopes, separated by spaces."`
+	Resource []string `json:"resource,omitempty" doc:"Whom the token is for (RFC 8707). May repeat."`
+	Audience []string `json:"audience,omitempty" doc:"The same as resource."`
+	Details  string   `json:"authorization_details,omitempty" doc:"What exactly is asked for, as a JSON array (RFC 9396)."`
 }
 
 // deviceAnswer is the answer of RFC 8628 section 3.2.

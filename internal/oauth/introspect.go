@@ -16,8 +16,7 @@ import (
 type introspectForm struct {
 	Token         string `json:"token"`
 	TokenTypeHint string `json:"token_type_hint,omitempty" doc:"Accepted and not needed."`
-	ClientID      string `json:"client_id,omitempty"`
-	ClientSecret  string `json:"client_secret,omitempty" doc:"Or HTTP Basic."`
+	ClientProof
 }
 
 // introspection is the answer of RFC 7662 section 2.2.

@@ -38,20 +38,8 @@ var (
 
 // pushForm documents the form of the pushed authorization request endpoint.
 type pushForm struct {
-	ClientID            string   `json:"client_id,omitempty"`
-	ClientSecret        string   `json:"client_secret,omitempty" doc:"Or HTTP Basic."`
-	ResponseType        string   `json:"response_type,omitempty" enum:"code"`
-	RedirectURI         string   `json:"redirect_uri,omitempty"`
-	Scope               string   `json:"scope,omitempty"`
-	State               string   `json:"state,omitempty"`
-	Nonce               string   `json:"nonce,omitempty"`
-	CodeChallenge       string   `json:"code_challenge,omitempty"`
-	CodeChallengeMethod string   `json:"code_challenge_method,omitempty" enum:"S256"`
-	Resource            []string `json:"resource,omitempty" doc:"Whom the tokens are for (RFC 8707). May repeat."`
-	Audience            []string `json:"audience,omitempty" doc:"The same as resource."`
-	Details             string   `json:"authorization_details,omitempty" doc:"What exactly is asked for, as a JSON array (RFC 9396)."`
-	Request             string   `json:"request,omitempty" doc:"All of this as a JWT that the client signed (RFC 9101); what stands beside it is then ignored."`
-	DPoPKey             string   `json:"dpop_jkt,omitempty" doc:"Thumbprint of the DPoP key that must redeem the code (RFC 9449 section 10); a DPoP header does the same."`
+	ClientProof
+	AuthorizeFields
 }
 
 // pushAnswer is the answer of RFC 9126 section 2.2.

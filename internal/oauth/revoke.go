@@ -14,8 +14,7 @@ import (
 type revokeForm struct {
 	Token         string `json:"token"`
 	TokenTypeHint string `json:"token_type_hint,omitempty" doc:"Accepted and not needed."`
-	ClientID      string `json:"client_id,omitempty"`
-	ClientSecret  string `json:"client_secret,omitempty" doc:"Or HTTP Basic."`
+	ClientProof
 }
 
 // revoke serves POST /oauth2/revoke (RFC 7009).

@@ -28,9 +28,8 @@ func audiencesOf(params url.Values) []string {
 
 // tokenForm documents the form of the token endpoint.
 type tokenForm struct {
-	GrantType    string   `json:"grant_type" doc:"What is shown to get the tokens."`
-	ClientID     string   `json:"client_id,omitempty" doc:"For a public client, or with client_secret. Confidential clients may use HTTP Basic instead."`
-	ClientSecret string   `json:"client_secret,omitempty"`
+	GrantType string `json:"grant_type" doc:"What is shown to get the tokens."`
+	ClientProof
 	Scope        string   `json:"scope,omitempty" doc:"Scopes, separated by spaces. Everything that is allowed where it is left out."`
 	Resource     []string `json:"resource,omitempty" doc:"Whom the token is for (RFC 8707). May repeat."`
 	Audience     []string `json:"audience,omitempty" doc:"The same as resource."`

@@ -50,7 +50,7 @@ func (s *Server) routes() []httpio.Route {
 		}).Routes(),
 		s.healthRoutes(c.MetricsPublic),
 		{httpio.Plain(http.MethodGet, "/openapi.json", httpio.Public, httpio.LimitNone, "This API as an OpenAPI 3.1 document", s.docs.openAPI,
-			httpio.DocContent(http.StatusOK, "application/json", "The document."), httpio.DocCached())},
+			httpio.DocAnswer[map[string]any](http.StatusOK, "The document."), httpio.DocCached())},
 	}
 	if c.Debug {
 		slices = append(slices, s.docs.routes())
