@@ -130,6 +130,8 @@ func TestImportRefuses(t *testing.T) {
 		{"half a surrogate pair", `{"users": [{"username": "eve", "email": "eve@example.com", "first_name": "a\ud800"}]}`, "line 1: A text"},
 		{"NUL", `{"roles": [{"name": "reader", "description": "a\u0000"}]}`, "line 1: A text"},
 		{"broken UTF-8 of a client", "{\"clients\":\n[{\"name\": \"Sh\xffop\", \"kind\": \"web\"}]}", "line 2: A text"},
+		{"null for a list", "{\"roles\": [{\"name\": \"reader\",\n\"scopes\": null}]}", "line 2: roles.scopes: Send a list."},
+		{"null for a list of a client", client(`"redirect_uris": null`), `client "Shop": redirect_uris: Send a list.`},
 		{"short secret", client(`"client_secret": "Zk3vJq8Yt1Lw6Rb0Xc5Hn2Ms9Pd4Gf7"`), "32 to 200 random"},
 		{"dull secret", client(`"client_secret": "secretsecretsecretsecretsecretsecret"`), "32 to 200 random"},
 		{"words as secret", client(`"client_secret": "The quick brown fox jumps over the lazy dog"`), "32 to 200 random"},
