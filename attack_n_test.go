@@ -255,7 +255,7 @@ func TestAttackN9_TwoEditors(t *testing.T) {
 			if codes[0]+codes[1] != 200+412 {
 				t.Errorf("%s: answered %v, want one 200 and one 412", path, codes)
 			}
-			for _, bad := range []string{`"999999999999999999999999"`, `W/` + tag, `"-1"`, `"1", "2"`, `"0"`, "1e3", `"` + strings.Repeat("1", 5000) + `"`} {
+			for _, bad := range []string{`"999999999999999999999999"`, `W/` + tag, `"-1"`, `"1", W/"2"`, `"98", "99"`, `"0"`, "1e3", `"` + strings.Repeat("1", 5000) + `"`} {
 				if got := as(s, s.Admin()).with("If-Match", bad).json(t, method, path, body); got.status != 412 && got.status != 400 {
 					t.Errorf("%s with If-Match %.30s: answered %d %s", path, bad, got.status, got.body)
 				}
