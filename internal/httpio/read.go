@@ -40,8 +40,8 @@ func readJSON(b *bytes.Buffer, r *http.Request, limit int64, s *shape) error {
 	return scan(b.Bytes(), s)
 }
 
-// refuseBody refuses the body of a call that takes none. An empty object is as good as
-// none, of whatever type it is said to be.
+// refuseBody refuses the body of a call that takes none. An empty object and null are as
+// good as none, of whatever type they are said to be: programs send them for nothing.
 func refuseBody(r *http.Request) error {
 	b := getBuffer()
 	defer putBuffer(b)
@@ -52,7 +52,7 @@ func refuseBody(r *http.Request) error {
 		return nil
 	}
 	err := scan(b.Bytes(), &shape{fields: map[string]*shape{}})
-	if err == nil && bytes.TrimLeft(b.Bytes(), " \t\r\n")[0] != '{' {
+	if sent := bytes.Trim(b.Bytes(), " \t\r\n"); err == nil && sent[0] != '{' && string(sent) != "null" {
 		return errNoBody
 	}
 	return err
