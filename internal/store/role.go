@@ -182,9 +182,11 @@ func (s *Store) writeRole(ctx context.Context, by keystone.Actor, before keyston
 }
 
 // touchUsers makes those who have a role newer than what was read of them: their roles are
-// part of it, and are about to be called something else or to be fewer.
+// part of it, and are about to be called something else or to be fewer. Of a role that
+// everybody has, not all are: the transaction has its time, and whoever writes by an old
+// reading loses nothing by it that still is.
 func (s *Store) touchUsers(ctx context.Context, roleID string) error {
-	_, err := s.q.exec(ctx, `UPDATE users SET version = version + 1, updated_at = $1 WHERE id IN (SELECT user_id FROM user_roles WHERE role_id = $2)`, micros(s.now()), roleID)
+	_, err := s.q.exec(ctx, `UPDATE users SET version = version + 1, updated_at = $1 WHERE id IN (SELECT user_id FROM user_roles WHERE role_id = $2 LIMIT 20000)`, micros(s.now()), roleID)
 	return err
 }
 
