@@ -11,5 +11,6 @@
 //
 // Start reading at store.go (Open, InTx), then the file of the noun you came
 // for; dialect.go is the contract that both databases meet (sqlite.go and
-// postgres*.go are all that knows which one it is), group.go the writer that lets concurrent requests share one commit.
+// postgres*.go are all that knows which one it is), group.go the writer that
+// lets concurrent requests share one commit.
 package store

@@ -159,8 +159,8 @@ func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Clie
 }
 
 // mayUse asks the limit of the family. It holds up nobody who shows a token that was used
-// before: that ends the family, and nothing may put it off. Once it has ended there is
-// nothing to put off.
+// before: that ends the family, and nothing may put it off for longer than the second that
+// what is asked here may be old. Once it has ended there is nothing to put off.
 func (i *Issuer) mayUse(ctx context.Context, r Refreshing, family string, generation uint32) error {
 	if r.Allow == nil {
 		return nil
