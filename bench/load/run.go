@@ -73,6 +73,7 @@ type run struct {
 	started  time.Time
 	from     time.Duration // when counting began
 	counting atomic.Bool   // between Begin and End
+	answered atomic.Bool   // something was counted
 	done     atomic.Bool   // time is over or nothing is left
 	left     atomic.Int64  // requests that may still be sent
 }
@@ -141,6 +142,11 @@ func (r *run) begin() {
 	r.counting.Store(true)
 }
 
+// patience is how much longer than planned a Run counts where nothing was
+// answered yet: a disk may stall for longer than a short plan, and that is a
+// slow answer, not none.
+const patience = 10 * time.Second
+
 // clock begins the counting when the warming up is over, ends it when its time
 // is, and returns how long it was.
 func (r *run) clock(ctx context.Context) time.Duration {
@@ -153,7 +159,11 @@ func (r *run) clock(ctx context.Context) time.Duration {
 	if !r.counting.Load() {
 		r.begin()
 	}
-	for time.Since(r.started) < r.from+r.For && !over() {
+	for !over() {
+		past := time.Since(r.started) - r.from
+		if past >= r.For && (r.answered.Load() || past >= r.For+patience) {
+			break
+		}
 		<-tick.C
 	}
 	r.counting.Store(false)
@@ -196,6 +206,7 @@ func (w *worker) work(ctx context.Context) {
 			w.failed(err)
 		} else if w.counting.Load() { // what was under way at the beginning makes up for what is at the end
 			w.latency.Add(now - sent)
+			w.answered.Store(true)
 		}
 		sent = now
 		if closed && !w.done.Load() {

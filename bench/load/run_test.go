@@ -76,6 +76,17 @@ func TestRunCounts(t *testing.T) {
 	}
 }
 
+// TestRunWaitsForTheFirst: a plan shorter than one answer counts that answer, and
+// what it says of the time is true.
+func TestRunWaitsForTheFirst(t *testing.T) {
+	const slow = 100 * time.Millisecond
+	addr := serve(t, func(http.ResponseWriter, *http.Request) { time.Sleep(slow) })
+	r, err := Run(context.Background(), Plan{Addr: addr, Conns: 2, For: time.Millisecond, Next: get})
+	if err != nil || r.Errors != 0 || r.Count() == 0 || r.Elapsed < slow {
+		t.Errorf("%v, %d errors, %d counted in %s", err, r.Errors, r.Count(), r.Elapsed)
+	}
+}
+
 func TestErrorsCount(t *testing.T) {
 	addr := serve(t, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusTeapot) })
 	r, err := Run(context.Background(), Plan{Addr: addr, Conns: 2, For: time.Minute, Next: get})
