@@ -206,7 +206,9 @@ func (w *worker) work(ctx context.Context) {
 			w.failed(err)
 		} else if w.counting.Load() { // what was under way at the beginning makes up for what is at the end
 			w.latency.Add(now - sent)
-			w.answered.Store(true)
+			if !w.answered.Load() { // a store each time would go between the processors
+				w.answered.Store(true)
+			}
 		}
 		sent = now
 		if closed && !w.done.Load() {
