@@ -58,7 +58,7 @@ func doorOf(b *testing.B, f *fixture, algorithm string) (*token.Issuer, *token.V
 	return token.NewIssuer(o, f.store, ring, master, nil), token.NewVerifier(f.store, ring, issuer, token.NewProofs(f.store, master, false, issuer))
 }
 
-func serviceOf(b *testing.B, f *fixture, c credentials) keystone.Client {
+func serviceOf(b *testing.B, f *fixture, c credentials) *keystone.Client {
 	b.Helper()
 	client, ok, err := f.store.ProveClient(b.Context(), c.id, c.secret)
 	if err != nil || !ok {

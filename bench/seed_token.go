@@ -79,14 +79,14 @@ func (f *fixture) addUserTokens(ctx context.Context, c *crowd, n int) ([]string,
 }
 
 // door is an issuer like the server's own, on the same database.
-func (f *fixture) door(ctx context.Context) (*token.Issuer, keystone.Client, error) {
+func (f *fixture) door(ctx context.Context) (*token.Issuer, *keystone.Client, error) {
 	master, err := secret.ParseMasterKey(f.settings["MASTER_KEY"])
 	if err != nil {
-		return nil, keystone.Client{}, err
+		return nil, nil, err
 	}
 	ring, err := token.NewRing(ctx, token.RingOptions{Store: f.store, Master: master, Algorithm: keystone.ES256, MaxAge: 5 * time.Minute, Rotate: 90 * 24 * time.Hour})
 	if err != nil {
-		return nil, keystone.Client{}, err
+		return nil, nil, err
 	}
 	client, err := f.store.CachedClient(ctx, keystone.FirstPartyClientID)
 	o := token.Options{Issuer: issuer, AccessTTL: time.Hour, RefreshTTL: 24 * time.Hour, Grace: 10 * time.Second, MaxSession: 48 * time.Hour}
@@ -95,7 +95,7 @@ func (f *fixture) door(ctx context.Context) (*token.Issuer, keystone.Client, err
 
 // addFamilies writes a refresh token family for each user and returns their
 // ids.
-func (f *fixture) addFamilies(ctx context.Context, door *token.Issuer, client keystone.Client, users []string) ([]string, error) {
+func (f *fixture) addFamilies(ctx context.Context, door *token.Issuer, client *keystone.Client, users []string) ([]string, error) {
 	login, err := f.store.LoginByID(ctx, f.people[0].ID)
 	if err != nil {
 		return nil, err

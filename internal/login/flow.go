@@ -18,7 +18,7 @@ import (
 type visit struct {
 	browser string
 	flow    keystone.Flow
-	client  keystone.Client
+	client  *keystone.Client
 	name    string // of the client, in the language of the page
 	facts   keystone.Facts
 }
@@ -214,7 +214,7 @@ func (s *Slice) choose(w http.ResponseWriter, r *http.Request, v visit, account 
 
 // sameClient reports whether a form is about the client as it is now. A page of the
 // release before does not say: an administrator's client does not change by itself.
-func sameClient(form url.Values, c keystone.Client) bool {
+func sameClient(form url.Values, c *keystone.Client) bool {
 	return form.Get("client") == c.Edition() || !form.Has("client") && c.Registration == ""
 }
 
@@ -253,7 +253,7 @@ func (s *Slice) decide(w http.ResponseWriter, r *http.Request) error {
 		if err != nil || !saved || v.flow.Denied {
 			return err
 		}
-		return tx.AddConsent(r.Context(), by, v.flow.UserID, v.client, v.flow.Granted, v.facts.Audiences)
+		return tx.AddConsent(r.Context(), by, v.flow.UserID, *v.client, v.flow.Granted, v.facts.Audiences)
 	})
 	if err != nil && !errors.Is(err, store.ErrClientChanged) {
 		return err

@@ -114,7 +114,7 @@ type consentView struct {
 	Elsewhere *elsewhereView
 }
 
-func hostOfDocument(c keystone.Client) string {
+func hostOfDocument(c *keystone.Client) string {
 	if c.Registration != keystone.RegistrationDocument {
 		return ""
 	}

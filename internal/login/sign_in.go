@@ -79,7 +79,7 @@ func (s *Slice) refusedAfterProof(ctx context.Context, by keystone.Actor, err er
 }
 
 // client returns the first-party client that a sign-in goes through.
-func (s *Slice) client(ctx context.Context, id string) (keystone.Client, error) {
+func (s *Slice) client(ctx context.Context, id string) (*keystone.Client, error) {
 	if id == "" {
 		id = keystone.FirstPartyClientID
 	}
@@ -92,7 +92,7 @@ func (s *Slice) client(ctx context.Context, id string) (keystone.Client, error) 
 
 // begin writes the session and its refresh token family, where the account is
 // still as it was when the password was checked.
-func (s *Slice) begin(ctx context.Context, by keystone.Actor, p proof.Proof, c keystone.Client, d token.Decision, userAgent string) (token.Written, error) {
+func (s *Slice) begin(ctx context.Context, by keystone.Actor, p proof.Proof, c *keystone.Client, d token.Decision, userAgent string) (token.Written, error) {
 	ses := keystone.Session{
 		ID: keystone.NewID(d.Now), UserID: p.Login.UserID, ClientID: c.ID, Source: by.Source, UserAgent: shorten(userAgent),
 		AMR: []string{keystone.AMRPassword}, CreatedAt: d.Now, ExpiresAt: d.Now.Add(s.Issuer.MaxSession),

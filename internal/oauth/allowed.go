@@ -27,7 +27,7 @@ type allowed struct {
 }
 
 // giveTokens checks that what was allowed still holds, and has tokens issued.
-func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (token.Response, error) {
+func (s *Slice) giveTokens(ctx context.Context, c *keystone.Client, a allowed) (token.Response, error) {
 	what := a.what
 	details, err := s.details(ctx, c, a.details)
 	if err == nil && !what.Request.Details.Cover(details) {
@@ -113,7 +113,7 @@ func (s *Slice) giveTokens(ctx context.Context, c keystone.Client, a allowed) (t
 // idToken is what an ID token says of a person who has signed in like that, by name as
 // far as the client may still ask for it. Where it is to be encrypted to the client,
 // there must be a key for it.
-func (s *Slice) idToken(ctx context.Context, c keystone.Client, userID string, in keystone.SignIn) (id token.IDToken, err error) {
+func (s *Slice) idToken(ctx context.Context, c *keystone.Client, userID string, in keystone.SignIn) (id token.IDToken, err error) {
 	id.SignIn = in
 	if in.Claims = opened(in.Claims, c.Scopes); len(in.Claims) > 0 {
 		u, err := s.Store.UserState(ctx, userID)
@@ -128,7 +128,7 @@ func (s *Slice) idToken(ctx context.Context, c keystone.Client, userID string, i
 // mayRefresh reports whether a client gets a refresh token: an OpenID client
 // where offline_access was consented to (OpenID Connect Core section 11), any
 // other where it is registered for them.
-func mayRefresh(c keystone.Client, scopes []string) bool {
+func mayRefresh(c *keystone.Client, scopes []string) bool {
 	if !c.MayUse(keystone.GrantRefreshToken) {
 		return false
 	}

@@ -129,7 +129,7 @@ func (s *Slice) resume(w http.ResponseWriter, r *http.Request) error {
 // answerAgain gives the browser of a flow its answer once more, for some seconds: its form
 // was sent twice, and the browser shows what the second one brings. The code is the same
 // one, and only while nobody has redeemed it.
-func (s *Slice) answerAgain(w http.ResponseWriter, r *http.Request, f keystone.Flow, c keystone.Client, facts keystone.Facts) error {
+func (s *Slice) answerAgain(w http.ResponseWriter, r *http.Request, f keystone.Flow, c *keystone.Client, facts keystone.Facts) error {
 	switch {
 	case f.Request.Page != "":
 		return redirect(w, "../"+f.Request.Page)
@@ -227,13 +227,13 @@ func (s *Slice) pushThenGet(w http.ResponseWriter, r *http.Request, params url.V
 // redirect URI are certain, the request that it returns has no redirect URI, and
 // the error may only be shown on a page (RFC 9700 section 4.11). Besides, it
 // returns the parameters without what they came wrapped in.
-func (s *Slice) readRequest(ctx context.Context, params url.Values) (keystone.Client, keystone.AuthRequest, url.Values, error) {
+func (s *Slice) readRequest(ctx context.Context, params url.Values) (*keystone.Client, keystone.AuthRequest, url.Values, error) {
 	pushed := params.Get("request_uri")
 	if strings.HasPrefix(pushed, requestURIPrefix) && params.Get("request") == "" {
 		keystone.Checking(ctx, "request_uri")
 		kept, err := s.pushed(ctx, pushed, params.Get("client_id"))
 		if err != nil {
-			return keystone.Client{}, keystone.AuthRequest{}, params, err
+			return &keystone.Client{}, keystone.AuthRequest{}, params, err
 		}
 		c, err := s.requestClient(ctx, kept)
 		if err != nil {
@@ -263,7 +263,7 @@ func (s *Slice) readRequest(ctx context.Context, params url.Values) (keystone.Cl
 }
 
 // requestClient returns the client that a request names.
-func (s *Slice) requestClient(ctx context.Context, params url.Values) (keystone.Client, error) {
+func (s *Slice) requestClient(ctx context.Context, params url.Values) (*keystone.Client, error) {
 	keystone.Checking(ctx, "client")
 	c, err := s.clientOf(ctx, params.Get("client_id"), true)
 	if keystone.KindOf(err) == keystone.NotFound || err == nil && !c.Enabled {
@@ -278,7 +278,7 @@ func (s *Slice) requestClient(ctx context.Context, params url.Values) (keystone.
 
 // checkRequest checks plain parameters. The request that it returns has a redirect
 // URI once that is certain.
-func (s *Slice) checkRequest(ctx context.Context, c keystone.Client, params url.Values) (keystone.AuthRequest, error) {
+func (s *Slice) checkRequest(ctx context.Context, c *keystone.Client, params url.Values) (keystone.AuthRequest, error) {
 	keystone.Checking(ctx, "redirect_uri")
 	if uri := params.Get("redirect_uri"); uri == "" || !c.AllowsRedirect(uri) {
 		keystone.Fact(ctx, "redirect_uri sent", uri)

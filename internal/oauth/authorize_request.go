@@ -36,7 +36,7 @@ var (
 var responseModes = []string{"query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"}
 
 // fillRequest checks everything whose errors may be sent to the client.
-func (s *Slice) fillRequest(ctx context.Context, c keystone.Client, req *keystone.AuthRequest, params url.Values) error {
+func (s *Slice) fillRequest(ctx context.Context, c *keystone.Client, req *keystone.AuthRequest, params url.Values) error {
 	keystone.Checking(ctx, "response_type and grant of the client")
 	switch {
 	case params.Get("response_type") == "":
@@ -74,7 +74,7 @@ func (s *Slice) fillRequest(ctx context.Context, c keystone.Client, req *keyston
 		return err
 	}
 	if req.Subject != "" {
-		if req.Subject = s.Ring.UserOf(&c, req.Subject); req.Subject == "" {
+		if req.Subject = s.Ring.UserOf(c, req.Subject); req.Subject == "" {
 			return errClaims
 		}
 	}
@@ -88,7 +88,7 @@ func (s *Slice) fillRequest(ctx context.Context, c keystone.Client, req *keyston
 // askedScopes reads the scopes of a request that a person will answer. What else is not
 // the client's may be left out; without openid it would not be the request that it is,
 // and its client would wait for an ID token (OpenID Connect Core section 3.1.2.1).
-func askedScopes(ctx context.Context, c keystone.Client, params url.Values) ([]string, error) {
+func askedScopes(ctx context.Context, c *keystone.Client, params url.Values) ([]string, error) {
 	keystone.Checking(ctx, "scope")
 	asked, err := keystone.ParseScope(params.Get("scope"))
 	if err == nil && slices.Contains(asked, keystone.ScopeOpenID) && !slices.Contains(c.Scopes, keystone.ScopeOpenID) {
@@ -100,7 +100,7 @@ func askedScopes(ctx context.Context, c keystone.Client, params url.Values) ([]s
 
 // fillReach reads whom the tokens are to be for (RFC 8707) and what they are to allow
 // in detail (RFC 9396), of requests in the browser and of those without one.
-func (s *Slice) fillReach(ctx context.Context, c keystone.Client, req *keystone.AuthRequest, params url.Values) (err error) {
+func (s *Slice) fillReach(ctx context.Context, c *keystone.Client, req *keystone.AuthRequest, params url.Values) (err error) {
 	keystone.Checking(ctx, "resource")
 	if asked := audiencesOf(params); len(asked) > 0 {
 		if req.Audiences, err = c.Audience(asked, s.Issuer.Options.Issuer); err != nil {
@@ -115,7 +115,7 @@ func (s *Slice) fillReach(ctx context.Context, c keystone.Client, req *keystone.
 
 // details reads authorization details as far as the client may ask for them (RFC 9396
 // section 5).
-func (s *Slice) details(ctx context.Context, c keystone.Client, text string) (keystone.Details, error) {
+func (s *Slice) details(ctx context.Context, c *keystone.Client, text string) (keystone.Details, error) {
 	keystone.Checking(ctx, "authorization_details")
 	list, err := s.Issuer.DetailTypes.Parse(text, c.DetailTypes)
 	if err != nil { // of what was sent nothing is noted: it is the person's
@@ -135,7 +135,7 @@ func dropIfLonger(s string, most int) string {
 
 // fillPKCE reads the code challenge (RFC 7636 section 4.3). S256 is the only
 // method: plain, the default, protects nothing.
-func fillPKCE(c keystone.Client, req *keystone.AuthRequest, params url.Values) error {
+func fillPKCE(c *keystone.Client, req *keystone.AuthRequest, params url.Values) error {
 	challenge := params.Get("code_challenge")
 	if challenge == "" {
 		if params.Has("code_challenge_method") || !c.MayOmitPKCE() {
@@ -193,7 +193,7 @@ type wish struct {
 
 // fillClaims reads the claims parameter (OpenID Connect Core section 5.5). Claims
 // that are not known, and those whose scope is not the client's, are left out.
-func fillClaims(c keystone.Client, req *keystone.AuthRequest, text string) error {
+func fillClaims(c *keystone.Client, req *keystone.AuthRequest, text string) error {
 	if text == "" {
 		return nil
 	}
@@ -230,7 +230,7 @@ func fillClaims(c keystone.Client, req *keystone.AuthRequest, text string) error
 	return nil
 }
 
-func (s *Slice) fillHint(ctx context.Context, c keystone.Client, req *keystone.AuthRequest, raw string) error {
+func (s *Slice) fillHint(ctx context.Context, c *keystone.Client, req *keystone.AuthRequest, raw string) error {
 	if raw == "" {
 		return nil
 	}

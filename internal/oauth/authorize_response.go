@@ -45,7 +45,7 @@ func (s *Slice) refuse(w http.ResponseWriter, r *http.Request, req keystone.Auth
 
 // refuseStep answers where the sign-in policy refuses. With prompt=none there is no
 // page, by the word of the application, and RFC 9700 section 4.11.2 lets it be so.
-func (s *Slice) refuseStep(w http.ResponseWriter, r *http.Request, f keystone.Flow, c keystone.Client, step keystone.Step, facts keystone.Facts) error {
+func (s *Slice) refuseStep(w http.ResponseWriter, r *http.Request, f keystone.Flow, c *keystone.Client, step keystone.Step, facts keystone.Facts) error {
 	err := keystone.Fail(keystone.Forbidden, refusals[step.Code]).WithCode(step.Code)
 	if c.Stranger() && (len(facts.Allowed) == 0 || facts.Anew) && !f.Denied && !slices.Contains(f.Request.Prompt, keystone.PromptNone) {
 		return s.leavePage(w, r, c, f.Request, err)
@@ -65,7 +65,7 @@ type leaveView struct {
 // leavePage leaves it to the person whether the browser goes on to an application that
 // nobody here has looked at, and whom they have allowed nothing: whoever registers one
 // could else send people from here to any address (RFC 9700 section 4.11.2).
-func (s *Slice) leavePage(w http.ResponseWriter, r *http.Request, c keystone.Client, req keystone.AuthRequest, err error) error {
+func (s *Slice) leavePage(w http.ResponseWriter, r *http.Request, c *keystone.Client, req keystone.AuthRequest, err error) error {
 	var e *keystone.Error
 	if !errors.As(err, &e) {
 		return err

@@ -114,7 +114,7 @@ func (s *Slice) backchannelAuthentication(w http.ResponseWriter, r *http.Request
 }
 
 // backchannelRequest reads what is asked for, but not of whom.
-func (s *Slice) backchannelRequest(ctx context.Context, c keystone.Client, form url.Values) (p store.Pending, err error) {
+func (s *Slice) backchannelRequest(ctx context.Context, c *keystone.Client, form url.Values) (p store.Pending, err error) {
 	keystone.Checking(ctx, "scope and resource")
 	if form.Get("scope") == "" {
 		return p, errNoScope
@@ -155,7 +155,7 @@ func requestedLife(wish string) (time.Duration, error) {
 
 // notifyToken is the bearer value by which a client that is told of answers knows
 // who tells it; of one that polls, none.
-func notifyToken(ctx context.Context, c keystone.Client, form url.Values) (string, error) {
+func notifyToken(ctx context.Context, c *keystone.Client, form url.Values) (string, error) {
 	if c.BackchannelDelivery != keystone.DeliveryPing {
 		return "", nil
 	}
@@ -175,7 +175,7 @@ func isToken68(s string) bool {
 
 // meantPerson finds the person whom the client means. Naming somebody is paid for
 // before anybody is looked for, and free where there is such a person.
-func (s *Slice) meantPerson(ctx context.Context, c keystone.Client, form url.Values) (string, error) {
+func (s *Slice) meantPerson(ctx context.Context, c *keystone.Client, form url.Values) (string, error) {
 	keystone.Checking(ctx, "hint of who is meant")
 	hint, err := s.hint(ctx, c, form)
 	if err != nil {
@@ -195,7 +195,7 @@ func (s *Slice) meantPerson(ctx context.Context, c keystone.Client, form url.Val
 }
 
 // hint is who is meant, in the client's words (OpenID Connect CIBA section 7.1).
-func (s *Slice) hint(ctx context.Context, c keystone.Client, form url.Values) (string, error) {
+func (s *Slice) hint(ctx context.Context, c *keystone.Client, form url.Values) (string, error) {
 	byName, byToken := form.Get("login_hint"), form.Get("id_token_hint")
 	switch {
 	case form.Get("login_hint_token") != "":
@@ -207,14 +207,14 @@ func (s *Slice) hint(ctx context.Context, c keystone.Client, form url.Values) (s
 	}
 	var req keystone.AuthRequest
 	err := s.fillHint(ctx, c, &req, byToken)
-	return s.Ring.Subject(&c, req.Subject), err
+	return s.Ring.Subject(c, req.Subject), err
 }
 
 // personOf finds a person by the sub that the client knows, by username, or by
 // e-mail address where it is verified: else somebody could register with another's
 // and answer in their place.
-func (s *Slice) personOf(ctx context.Context, c keystone.Client, hint string) (keystone.User, error) {
-	if id := s.Ring.UserOf(&c, hint); keystone.IsID(id) {
+func (s *Slice) personOf(ctx context.Context, c *keystone.Client, hint string) (keystone.User, error) {
+	if id := s.Ring.UserOf(c, hint); keystone.IsID(id) {
 		return s.Store.User(ctx, id)
 	}
 	if len(hint) > maxHint || keystone.IsID(hint) { // the id itself is not what a client with pairwise subjects knows

@@ -23,7 +23,7 @@ var credentialParams = []string{"request", "client_id", "client_secret", "client
 
 // unfoldBackchannel is unfold for requests of the backchannel: the parameters are in
 // the object or outside, never in both.
-func (s *Slice) unfoldBackchannel(ctx context.Context, c keystone.Client, form url.Values) (url.Values, error) {
+func (s *Slice) unfoldBackchannel(ctx context.Context, c *keystone.Client, form url.Values) (url.Values, error) {
 	keystone.Checking(ctx, "signed request")
 	raw := form.Get("request")
 	if raw == "" {
@@ -48,7 +48,7 @@ func (s *Slice) unfoldBackchannel(ctx context.Context, c keystone.Client, form u
 // readBackchannelObject checks the claims of a signed request and returns the
 // parameters among them. Whoever shows it has proved to be the client, so that it
 // may be shown again harms nobody.
-func (s *Slice) readBackchannelObject(c keystone.Client, claims jose.Claims) (url.Values, error) {
+func (s *Slice) readBackchannelObject(c *keystone.Client, claims jose.Claims) (url.Values, error) {
 	now := s.Store.Now()
 	aud, _ := claims.Texts("aud")
 	exp, timely := inTime(claims, now, objectLife)

@@ -47,7 +47,7 @@ func (c credentials) withAssertion(kind string) (credentials, error) {
 
 // provesKeyJWT checks an assertion signed with a key of the client, or one that
 // says what the client is by the word of its platform.
-func (s *Slice) provesKeyJWT(ctx context.Context, c keystone.Client, cred credentials) (bool, error) {
+func (s *Slice) provesKeyJWT(ctx context.Context, c *keystone.Client, cred credentials) (bool, error) {
 	if len(c.Workloads) > 0 {
 		algs := keystone.AssertionAlgs()
 		if c.AuthSigningAlg != "" {
@@ -61,7 +61,7 @@ func (s *Slice) provesKeyJWT(ctx context.Context, c keystone.Client, cred creden
 }
 
 // provesSecretJWT checks an assertion signed with a secret of the client.
-func (s *Slice) provesSecretJWT(ctx context.Context, c keystone.Client, cred credentials) (bool, error) {
+func (s *Slice) provesSecretJWT(ctx context.Context, c *keystone.Client, cred credentials) (bool, error) {
 	return s.provesAssertion(ctx, c, cred, []string{keystone.HS256}, func(t *jose.Token) (bool, error) {
 		secrets, err := s.Store.AssertionSecrets(ctx, c.ID)
 		return err == nil && t.VerifiedBySecret(secrets), err
@@ -71,7 +71,7 @@ func (s *Slice) provesSecretJWT(ctx context.Context, c keystone.Client, cred cre
 // provesAssertion holds an assertion to RFC 7523 section 3 and RFC 10070: by the
 // client, of itself, to this server alone, for a short time, once. What is cheap is
 // checked first; the jti is used up last, by the owner of the key alone.
-func (s *Slice) provesAssertion(ctx context.Context, c keystone.Client, cred credentials, algs []string, signed func(*jose.Token) (bool, error)) (bool, error) {
+func (s *Slice) provesAssertion(ctx context.Context, c *keystone.Client, cred credentials, algs []string, signed func(*jose.Token) (bool, error)) (bool, error) {
 	if c.AuthSigningAlg != "" {
 		algs = []string{c.AuthSigningAlg}
 	}
@@ -116,7 +116,7 @@ func inTime(claims jose.Claims, now time.Time, life time.Duration) (exp time.Tim
 // issuer, as one string (RFC 10070: an assertion that names more could be used at
 // each of them). A client with assertion_audience=legacy may also name the token
 // endpoint or the endpoint that is called, and write a list.
-func (s *Slice) meant(ctx context.Context, c keystone.Client, claims jose.Claims) bool {
+func (s *Slice) meant(ctx context.Context, c *keystone.Client, claims jose.Claims) bool {
 	issuer := s.Issuer.Options.Issuer
 	list, single := claims.Texts("aud")
 	if !c.TakesLegacyAudience() {

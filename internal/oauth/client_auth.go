@@ -16,7 +16,7 @@ import (
 type authMethod struct {
 	name   string
 	shown  func(credentials) bool // whether this is what the request shows, and nothing besides
-	proves func(*Slice, context.Context, keystone.Client, credentials) (bool, error)
+	proves func(*Slice, context.Context, *keystone.Client, credentials) (bool, error)
 	algs   []string              // of its assertions
 	served func(TLSClients) bool // whether the settings allow for it; nil: always
 }
@@ -40,18 +40,18 @@ func onlyAssertion(c credentials) bool { return c.assertion != "" && !c.hasSecre
 func onlyName(c credentials) bool { return c.assertion == "" && !c.hasSecret }
 
 // provesNothing lets a public client in by its name.
-func provesNothing(_ *Slice, _ context.Context, c keystone.Client, _ credentials) (bool, error) {
+func provesNothing(_ *Slice, _ context.Context, c *keystone.Client, _ credentials) (bool, error) {
 	return !c.Confidential(), nil
 }
 
-func (s *Slice) provesSecret(ctx context.Context, c keystone.Client, cred credentials) (bool, error) {
+func (s *Slice) provesSecret(ctx context.Context, c *keystone.Client, cred credentials) (bool, error) {
 	_, proved, err := s.Store.ProveClient(ctx, c.ID, cred.secret)
 	return proved, err
 }
 
 // methodsOf names the methods that a client may use: the one it registered, else
 // what clients of its kind have always used.
-func methodsOf(c keystone.Client) []string {
+func methodsOf(c *keystone.Client) []string {
 	switch {
 	case c.AuthMethod != "":
 		return []string{c.AuthMethod}
@@ -145,22 +145,22 @@ func basic(header string) (user, pass string, ok bool) {
 // no other (a client that registered a key must not be let in by a secret, or by
 // nothing). Failures are counted per client and per source, and all answered
 // alike.
-func (s *Slice) authenticate(ctx context.Context, cred credentials) (keystone.Client, error) {
+func (s *Slice) authenticate(ctx context.Context, cred credentials) (*keystone.Client, error) {
 	source := httpio.Actor(ctx).Source
 	keystone.Checking(ctx, "failed attempts of client and source")
 	if err := s.Allow(ctx, cred.id, source); err != nil {
-		return keystone.Client{}, err
+		return nil, err
 	}
 	keystone.Checking(ctx, "client and what proves it")
 	// One that shows a key may push its first request before anybody has seen it.
-	c, err := s.clientOf(ctx, cred.id, cred.assertion != "")
+	c, err := s.clientOf(ctx, cred.id, cred.assertion != "") // an empty one where it is not known
 	if err != nil && keystone.KindOf(err) != keystone.NotFound {
-		return keystone.Client{}, err
+		return nil, err
 	}
 	proved := false
 	if c.ID != "" && c.Enabled {
 		if proved, err = s.proves(ctx, c, cred); err != nil {
-			return keystone.Client{}, err
+			return nil, err
 		}
 	}
 	if !proved {
@@ -170,7 +170,7 @@ func (s *Slice) authenticate(ctx context.Context, cred credentials) (keystone.Cl
 			guessed = "" // it has no secret to guess; counted as its own, a stranger would stop it for everybody at this source
 		}
 		s.Failed(ctx, guessed, source)
-		return keystone.Client{}, errClient
+		return nil, errClient
 	}
 	httpio.SetClient(ctx, c.ID)
 	return s.keep(ctx, c)
@@ -178,7 +178,7 @@ func (s *Slice) authenticate(ctx context.Context, cred credentials) (keystone.Cl
 
 // whyNot notes for whoever explains the refusal later what the answer does not
 // say: it would tell a stranger which clients there are.
-func (s *Slice) whyNot(ctx context.Context, c keystone.Client, cred credentials) {
+func (s *Slice) whyNot(ctx context.Context, c *keystone.Client, cred credentials) {
 	why := "what was shown by the client's method does not prove it"
 	switch {
 	case c.ID == "":
@@ -201,7 +201,7 @@ func (s *Slice) whyNot(ctx context.Context, c keystone.Client, cred credentials)
 }
 
 // proves finds the client's method among those that the request may mean.
-func (s *Slice) proves(ctx context.Context, c keystone.Client, cred credentials) (bool, error) {
+func (s *Slice) proves(ctx context.Context, c *keystone.Client, cred credentials) (bool, error) {
 	may := methodsOf(c)
 	if only := c.Rules().AuthMethods; only != nil {
 		may = keystone.Intersect(keystone.SortedSet(may), keystone.SortedSet(only))
@@ -216,23 +216,23 @@ func (s *Slice) proves(ctx context.Context, c keystone.Client, cred credentials)
 
 // clientForm reads the form of a protocol endpoint and proves the client. The form is
 // there also where the client is not proved.
-func (s *Slice) clientForm(r *http.Request) (keystone.Client, url.Values, error) {
+func (s *Slice) clientForm(r *http.Request) (*keystone.Client, url.Values, error) {
 	keystone.Checking(r.Context(), "form")
 	form, err := httpio.Form(r, httpio.MaxForm)
 	if err != nil {
-		return keystone.Client{}, nil, err
+		return nil, nil, err
 	}
 	keystone.Checking(r.Context(), "one way of client authentication")
 	cred, err := readCredentials(r, form)
 	if err != nil {
-		return keystone.Client{}, form, err
+		return nil, form, err
 	}
 	c, err := s.authenticate(r.Context(), cred)
 	return c, form, err
 }
 
 // asClient is the actor of a request that a client makes for itself.
-func asClient(ctx context.Context, c keystone.Client) keystone.Actor {
+func asClient(ctx context.Context, c *keystone.Client) keystone.Actor {
 	by := httpio.Actor(ctx)
 	by.Kind, by.ID, by.Name = keystone.ActorClient, c.ID, c.Name
 	return by

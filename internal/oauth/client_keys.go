@@ -37,7 +37,7 @@ func NewKeySource(f *fetch.Client) *KeySource {
 // its registered set, or one at its jwks_uri. Where the token was made with a key
 // that is not in the set that is known, the set is looked at anew, which is how a
 // client changes its keys; how often is bounded by fetch.
-func (s *KeySource) Verify(ctx context.Context, c keystone.Client, t *jose.Token) (bool, error) {
+func (s *KeySource) Verify(ctx context.Context, c *keystone.Client, t *jose.Token) (bool, error) {
 	return s.Has(ctx, c, t.Verified)
 }
 
@@ -48,7 +48,7 @@ func (s *KeySource) VerifyAt(ctx context.Context, address string, t *jose.Token)
 }
 
 // Has reports whether the client's keys match, as Verify finds them.
-func (s *KeySource) Has(ctx context.Context, c keystone.Client, match func(jose.Keys) bool) (bool, error) {
+func (s *KeySource) Has(ctx context.Context, c *keystone.Client, match func(jose.Keys) bool) (bool, error) {
 	if len(c.JWKS) > 0 {
 		keys, err := s.read(c.JWKS)
 		return err == nil && match(keys), nil

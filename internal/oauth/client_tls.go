@@ -42,7 +42,7 @@ func (t TLSClients) aliases() map[string]string {
 // provesCertificate lets a client in by a certificate with its name from one of
 // the trusted authorities, for clients, in its time (RFC 8705 section 2.1). The
 // name alone is worth nothing: any authority can write it.
-func (s *Slice) provesCertificate(ctx context.Context, c keystone.Client, _ credentials) (bool, error) {
+func (s *Slice) provesCertificate(ctx context.Context, c *keystone.Client, _ credentials) (bool, error) {
 	shown := httpio.Certificates(ctx)
 	if !s.TLS.issued() || len(shown) == 0 || !c.NamedIn(shown[0]) {
 		return false, nil
@@ -62,7 +62,7 @@ func (s *Slice) provesCertificate(ctx context.Context, c keystone.Client, _ cred
 
 // provesCertifiedKey lets a client in by a certificate of one of its keys (RFC 8705
 // section 2.2). Who signed it says nothing; its dates do.
-func (s *Slice) provesCertifiedKey(ctx context.Context, c keystone.Client, _ credentials) (bool, error) {
+func (s *Slice) provesCertifiedKey(ctx context.Context, c *keystone.Client, _ credentials) (bool, error) {
 	shown, now := httpio.Certificates(ctx), s.Store.Now()
 	if !s.TLS.any() || len(shown) == 0 || now.Before(shown[0].NotBefore) || now.After(shown[0].NotAfter) {
 		return false, nil

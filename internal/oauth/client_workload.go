@@ -24,7 +24,7 @@ var workloadTypes = []string{"jwt", "jose", ""}
 // be shown more than once: a platform gives a program the same token until it is
 // about to expire, so that its jti says nothing. That it is short-lived and
 // reaches nobody else is what protects it.
-func (s *Slice) provesWorkload(ctx context.Context, c keystone.Client, t *jose.Token) (bool, error) {
+func (s *Slice) provesWorkload(ctx context.Context, c *keystone.Client, t *jose.Token) (bool, error) {
 	issuer, subject := t.Claims.Text("iss"), t.Claims.Text("sub")
 	w, known := c.Workload(issuer, subject)
 	audiences, _ := t.Claims.Texts("aud")

@@ -91,7 +91,7 @@ func (s *Slice) addDevice(ctx context.Context, by keystone.Actor, code string, p
 
 // pendingRequest reads what a client asks for without a browser. What is not the
 // client's is refused, because nobody sees that it was left out.
-func (s *Slice) pendingRequest(ctx context.Context, c keystone.Client, form url.Values) (keystone.AuthRequest, error) {
+func (s *Slice) pendingRequest(ctx context.Context, c *keystone.Client, form url.Values) (keystone.AuthRequest, error) {
 	req := keystone.AuthRequest{ClientID: c.ID}
 	scopes, err := askedScopes(ctx, c, form)
 	if err != nil {

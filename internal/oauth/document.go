@@ -63,9 +63,9 @@ func (d *Documents) allows(id string) bool {
 // only where that is said; its document must be there, and nothing is written: see
 // keep. Later, while the document cannot be had, the client stays what it was, but
 // begins no sign-in.
-func (s *Slice) clientOf(ctx context.Context, id string, letIn bool) (keystone.Client, error) {
+func (s *Slice) clientOf(ctx context.Context, id string, letIn bool) (*keystone.Client, error) {
 	if keystone.IsDocumentID(id) && !s.Documents.allows(id) {
-		return keystone.Client{}, errNoSuch
+		return &keystone.Client{}, errNoSuch
 	}
 	c, err := s.Store.CachedClient(ctx, id)
 	known := err == nil
@@ -85,7 +85,7 @@ func (s *Slice) clientOf(ctx context.Context, id string, letIn bool) (keystone.C
 	case err != nil && known && !letIn:
 		return c, nil
 	case err != nil:
-		return keystone.Client{}, errDocument
+		return &keystone.Client{}, errDocument
 	}
 	if at, ok := s.Documents.taken.GetIfPresent(id); known && ok && at.Equal(doc.FetchedAt) {
 		return c, nil
@@ -93,19 +93,20 @@ func (s *Slice) clientOf(ctx context.Context, id string, letIn bool) (keystone.C
 	m := clientMetadata{}
 	if !isJSON(doc.ContentType) || json.Unmarshal(doc.Body, &m) != nil || len(doc.Body) > maxMetadata {
 		keystone.Fact(ctx, "content type of the document", doc.ContentType)
-		return keystone.Client{}, errDocument
+		return &keystone.Client{}, errDocument
 	}
 	build := func(before keystone.Client) (keystone.Client, error) {
 		return documentClient(id, m, s.Documents.Strangers.Policy, before)
 	}
+	var now keystone.Client
 	if err = s.checkSector(ctx, m); err == nil && known {
-		c, err = s.Store.KeepDocument(ctx, httpio.Actor(ctx), id, s.Documents.Strangers, build)
+		now, err = s.Store.KeepDocument(ctx, httpio.Actor(ctx), id, s.Documents.Strangers, build)
 	} else if err == nil {
-		c, err = s.Store.DocumentClient(ctx, build)
+		now, err = s.Store.DocumentClient(ctx, build)
 	}
 	if keystone.KindOf(err) == keystone.Invalid {
 		keystone.Fact(ctx, "why", err.Error())
-		return keystone.Client{}, errDocument
+		return &keystone.Client{}, errDocument
 	}
 	switch {
 	case err == nil && known:
@@ -113,13 +114,13 @@ func (s *Slice) clientOf(ctx context.Context, id string, letIn bool) (keystone.C
 	case err == nil:
 		s.Documents.counted.Set(id, s.Store.Now())
 	}
-	return c, err
+	return &now, err
 }
 
 // keep writes a client that has so far been nothing but its document: it has proved
 // itself, or what it asks for is begun. A request that is refused leaves no row, and
 // nobody a way to fill the database by naming addresses.
-func (s *Slice) keep(ctx context.Context, c keystone.Client) (keystone.Client, error) {
+func (s *Slice) keep(ctx context.Context, c *keystone.Client) (*keystone.Client, error) {
 	if c.Registration != keystone.RegistrationDocument || !c.CreatedAt.IsZero() {
 		return c, nil
 	}
@@ -127,12 +128,12 @@ func (s *Slice) keep(ctx context.Context, c keystone.Client) (keystone.Client, e
 		if before.ID != "" { // another request has just written it
 			return before, nil
 		}
-		return c, nil
+		return *c, nil
 	})
 	if err == nil && !kept.Enabled {
 		err = errUnknownClient
 	}
-	return kept, err
+	return &kept, err
 }
 
 // isJSON reports whether a document says that it is one (draft section 4): else any

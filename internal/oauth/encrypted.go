@@ -13,7 +13,7 @@ var errNoEncryptionKey = keystone.Fail(keystone.Invalid, "The client asks for en
 
 // mayEncrypt refuses where the client's ID tokens are encrypted and there is no key
 // to do it with. It comes before anything is used up.
-func (s *Slice) mayEncrypt(ctx context.Context, c keystone.Client) error {
+func (s *Slice) mayEncrypt(ctx context.Context, c *keystone.Client) error {
 	if c.IDTokenEncAlg == "" {
 		return nil
 	}
@@ -27,7 +27,7 @@ func (s *Slice) mayEncrypt(ctx context.Context, c keystone.Client) error {
 
 // encryptedID encrypts the ID token of an answer to the client, where it registered
 // that.
-func (s *Slice) encryptedID(ctx context.Context, c keystone.Client) func(token.Response, error) (token.Response, error) {
+func (s *Slice) encryptedID(ctx context.Context, c *keystone.Client) func(token.Response, error) (token.Response, error) {
 	return func(t token.Response, err error) (token.Response, error) {
 		if err == nil {
 			t.IDToken, err = s.encrypted(ctx, c, c.IDTokenEncAlg, c.IDTokenEnc, t.IDToken)
@@ -38,7 +38,7 @@ func (s *Slice) encryptedID(ctx context.Context, c keystone.Client) func(token.R
 
 // encrypted encrypts a signed JWT to the client (OpenID Connect Core section 10.2:
 // signed first, then encrypted). Without alg it stays as it is.
-func (s *Slice) encrypted(ctx context.Context, c keystone.Client, alg, enc, jwt string) (raw string, err error) {
+func (s *Slice) encrypted(ctx context.Context, c *keystone.Client, alg, enc, jwt string) (raw string, err error) {
 	if alg == "" || jwt == "" {
 		return jwt, nil
 	}

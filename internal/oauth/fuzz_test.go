@@ -95,7 +95,7 @@ func FuzzClaimsParameter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, scope string) {
 		c := keystone.Client{Scopes: keystone.SortedSet(strings.Fields(scope))}
 		req := &keystone.AuthRequest{Scopes: c.Scopes}
-		if fillClaims(c, req, text) != nil {
+		if fillClaims(&c, req, text) != nil {
 			return
 		}
 		for _, name := range slices.Concat(req.IDTokenClaims, req.InfoClaims) {
@@ -126,7 +126,7 @@ func FuzzCodeChallenge(f *testing.F) {
 		}
 		c := keystone.Client{Kind: keystone.ClientWeb, PKCEOptional: optional}
 		req := &keystone.AuthRequest{}
-		if fillPKCE(c, req, params) != nil {
+		if fillPKCE(&c, req, params) != nil {
 			return
 		}
 		if req.CodeChallenge == "" && (!c.MayOmitPKCE() || params.Get("code_challenge") != "") {

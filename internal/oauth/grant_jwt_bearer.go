@@ -80,7 +80,7 @@ type assertion struct {
 
 // asserted holds an assertion to RFC 7523 section 3 and to the client's policy. That
 // it is used for the first time is asked when the grant is written.
-func (s *Slice) asserted(ctx context.Context, c keystone.Client, raw string) (a assertion, err error) {
+func (s *Slice) asserted(ctx context.Context, c *keystone.Client, raw string) (a assertion, err error) {
 	t, err := jose.Parse(raw, keystone.AssertionAlgs(), assertionTyps...)
 	if err != nil {
 		return a, errAsserted

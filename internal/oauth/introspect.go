@@ -92,7 +92,7 @@ const introspectionJWT = "application/token-introspection+jwt"
 
 // writeIntrospection answers in plain JSON, or in a JWT for the caller alone where
 // it asks for one.
-func (s *Slice) writeIntrospection(w http.ResponseWriter, r *http.Request, c keystone.Client, answer []byte) error {
+func (s *Slice) writeIntrospection(w http.ResponseWriter, r *http.Request, c *keystone.Client, answer []byte) error {
 	if !strings.Contains(strings.ToLower(r.Header.Get("Accept")), introspectionJWT) {
 		httpio.WriteRaw(w, http.StatusOK, "", answer)
 		return nil
@@ -157,7 +157,7 @@ func appendSeconds(b []byte, name string, value int64) []byte {
 	return strconv.AppendInt(append(b, name...), value, 10)
 }
 
-func (s *Slice) inspect(ctx context.Context, c keystone.Client, raw string) (introspection, error) {
+func (s *Slice) inspect(ctx context.Context, c *keystone.Client, raw string) (introspection, error) {
 	if strings.HasPrefix(raw, secret.RefreshToken) {
 		return s.inspectRefresh(ctx, c, raw)
 	}
@@ -175,12 +175,12 @@ func (s *Slice) inspect(ctx context.Context, c keystone.Client, raw string) (int
 	a := introspection{
 		Active: true, Scope: keystone.FormatScope(t.Scopes), ClientID: t.ClientID, TokenType: token.TokenType(t.Bound),
 		Expires: t.ExpiresAt.Unix(), Issued: t.IssuedAt.Unix(), NotBefore: t.IssuedAt.Unix(),
-		Subject: t.Subject, Audience: t.Audiences, Issuer: t.Issuer, JTI: t.JTI, SessionID: s.Ring.SessionName(&of, t.SessionID), Bound: confirmation(t.Bound), Act: t.Act, Details: t.Details,
+		Subject: t.Subject, Audience: t.Audiences, Issuer: t.Issuer, JTI: t.JTI, SessionID: s.Ring.SessionName(of, t.SessionID), Bound: confirmation(t.Bound), Act: t.Act, Details: t.Details,
 	}
 	switch {
 	case t.UserID() == "":
 	case of.Sector() != "": // what it may know of the user is the sub of its own
-		a.Subject = s.Ring.Subject(&of, t.Subject)
+		a.Subject = s.Ring.Subject(of, t.Subject)
 	default:
 		a.Username = t.Name
 	}
@@ -188,7 +188,7 @@ func (s *Slice) inspect(ctx context.Context, c keystone.Client, raw string) (int
 }
 
 // inspectRefresh answers for a client's own newest refresh token.
-func (s *Slice) inspectRefresh(ctx context.Context, c keystone.Client, raw string) (introspection, error) {
+func (s *Slice) inspectRefresh(ctx context.Context, c *keystone.Client, raw string) (introspection, error) {
 	g, generation, err := s.Issuer.Family(ctx, raw)
 	if err != nil {
 		return introspection{}, err
@@ -208,5 +208,5 @@ func (s *Slice) inspectRefresh(ctx context.Context, c keystone.Client, raw strin
 		name = ""
 	}
 	return introspection{Active: true, Scope: keystone.FormatScope(g.Scopes), ClientID: g.ClientID, Username: name,
-		Expires: g.ExpiresAt.Unix(), Issued: g.RotatedAt.Unix(), Subject: s.Ring.Subject(&c, g.UserID), Audience: g.Audiences, Issuer: s.Issuer.Options.Issuer, SessionID: s.Ring.SessionName(&c, g.SessionID), Bound: confirmation(g.Bound), Details: s.Issuer.DetailTypes.Allowed(&c, g.Details)}, nil
+		Expires: g.ExpiresAt.Unix(), Issued: g.RotatedAt.Unix(), Subject: s.Ring.Subject(c, g.UserID), Audience: g.Audiences, Issuer: s.Issuer.Options.Issuer, SessionID: s.Ring.SessionName(c, g.SessionID), Bound: confirmation(g.Bound), Details: s.Issuer.DetailTypes.Allowed(c, g.Details)}, nil
 }

@@ -83,7 +83,7 @@ func (s *Slice) poll(ctx context.Context, r grantRequest, q poll) (token.Respons
 
 // answerPending writes what a person decided about a client that is somewhere
 // else, and tells them. The browser goes nowhere: the client polls.
-func (s *Slice) answerPending(w http.ResponseWriter, r *http.Request, f keystone.Flow, c keystone.Client, step keystone.Step, facts keystone.Facts) error {
+func (s *Slice) answerPending(w http.ResponseWriter, r *http.Request, f keystone.Flow, c *keystone.Client, step keystone.Step, facts keystone.Facts) error {
 	by := httpio.Actor(r.Context()).AsUser(f.UserID, "", c.ID, f.SessionID)
 	name := c.NameIn(s.Pages.Language(r, f.Request.UILocales))
 	message := web.Message{Title: "pending.denied_title", Lines: []web.Text{web.Say("pending.denied", "client", name)}}

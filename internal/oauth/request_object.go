@@ -39,7 +39,7 @@ var objectTypes = []string{"oauth-authz-req+jwt", "jwt", ""}
 // of those around it, of which only client_id counts (RFC 9101 section 6.3). It is
 // the one place where objects are read, before anything else of a request is
 // looked at; what leaves it is never an object again.
-func (s *Slice) unfold(ctx context.Context, c keystone.Client, params url.Values) (url.Values, error) {
+func (s *Slice) unfold(ctx context.Context, c *keystone.Client, params url.Values) (url.Values, error) {
 	keystone.Checking(ctx, "request object")
 	reference := params.Get("request_uri")
 	switch {
@@ -58,7 +58,7 @@ func (s *Slice) unfold(ctx context.Context, c keystone.Client, params url.Values
 
 // unfoldFrom is unfold of an object at one of the client's registered addresses
 // (RFC 9101 section 5.2). Nothing else is fetched.
-func (s *Slice) unfoldFrom(ctx context.Context, c keystone.Client, reference string, params url.Values) (inside url.Values, err error) {
+func (s *Slice) unfoldFrom(ctx context.Context, c *keystone.Client, reference string, params url.Values) (inside url.Values, err error) {
 	if !slices.Contains(c.RequestURIs, reference) {
 		return params, errRequestURI
 	}
@@ -75,7 +75,7 @@ func (s *Slice) unfoldFrom(ctx context.Context, c keystone.Client, reference str
 }
 
 // unfoldObject checks an object and returns the parameters in it.
-func (s *Slice) unfoldObject(ctx context.Context, c keystone.Client, raw string, params url.Values) (url.Values, error) {
+func (s *Slice) unfoldObject(ctx context.Context, c *keystone.Client, raw string, params url.Values) (url.Values, error) {
 	inside, err := s.signedObject(ctx, c, raw, c.RequestObjectAlg, s.readObject)
 	if err != nil {
 		return params, err
@@ -85,7 +85,7 @@ func (s *Slice) unfoldObject(ctx context.Context, c keystone.Client, raw string,
 
 // signedObject checks that the client made an object, by the algorithm alg or, where
 // that is empty, by any that it may use, and returns what read finds in it.
-func (s *Slice) signedObject(ctx context.Context, c keystone.Client, raw, alg string, read func(keystone.Client, jose.Claims) (url.Values, error)) (url.Values, error) {
+func (s *Slice) signedObject(ctx context.Context, c *keystone.Client, raw, alg string, read func(*keystone.Client, jose.Claims) (url.Values, error)) (url.Values, error) {
 	if !c.HasKeys() {
 		return nil, errNoObjectKeys
 	}
@@ -117,7 +117,7 @@ func orElse(err, refusal error) error {
 // readObject checks the claims of a request object and returns the parameters
 // among them (RFC 9101 sections 4 and 6.3). It is cheap, and so comes before the
 // signature.
-func (s *Slice) readObject(c keystone.Client, claims jose.Claims) (url.Values, error) {
+func (s *Slice) readObject(c *keystone.Client, claims jose.Claims) (url.Values, error) {
 	loose := c.Rules().LooseObjects // OpenID Connect Core section 6.1 has these as recommendations
 	is := func(name string) bool { return claims.Text(name) == c.ID || loose && !claims.Has(name) }
 	if !is("client_id") || !is("iss") {

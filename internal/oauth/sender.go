@@ -71,7 +71,7 @@ func Challenge(ctx context.Context, h http.Header, p token.Presented, err error)
 
 // sender puts the keys that a token request shows into its context, where the
 // door finds them whatever the grant (RFC 9449 section 5).
-func (s *Slice) sender(w http.ResponseWriter, r *http.Request, c keystone.Client) (context.Context, error) {
+func (s *Slice) sender(w http.ResponseWriter, r *http.Request, c *keystone.Client) (context.Context, error) {
 	keystone.Checking(r.Context(), "DPoP proof")
 	shown := Shown(w, r)
 	sender, err := s.Proofs.Sender(shown, "", c.DPoPNonce)

@@ -12,7 +12,7 @@ import (
 
 // grantRequest is a request of the token endpoint whose client is proved.
 type grantRequest struct {
-	client keystone.Client
+	client *keystone.Client // shared, so nobody changes it
 	form   url.Values // the parameters; the JSON faces write theirs as a form too
 }
 
@@ -75,7 +75,7 @@ func (s *Slice) token(w http.ResponseWriter, r *http.Request) error {
 }
 
 // tokens is what a client that is proved gets.
-func (s *Slice) tokens(w http.ResponseWriter, r *http.Request, c keystone.Client, grantType string, form url.Values) (t token.Response, err error) {
+func (s *Slice) tokens(w http.ResponseWriter, r *http.Request, c *keystone.Client, grantType string, form url.Values) (t token.Response, err error) {
 	keystone.Checking(r.Context(), "grant_type")
 	if grantType == "" {
 		return t, errNoGrantType

@@ -120,7 +120,7 @@ func (s *Slice) userinfo(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	claims := userClaims(u, t.Scopes, named)
-	claims["sub"] = s.Ring.Subject(&c, t.Subject)
+	claims["sub"] = s.Ring.Subject(c, t.Subject)
 	if c.UserinfoAlg != "" || c.UserinfoEncAlg != "" {
 		signed, err := s.Issuer.Userinfo(r.Context(), c, claims)
 		if err != nil {

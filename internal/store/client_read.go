@@ -107,26 +107,27 @@ func (s *Store) clientScopes(ctx context.Context, c keystone.Client) ([]string, 
 	return s.texts(ctx, `SELECT sc.name FROM client_scopes cs JOIN scopes sc ON sc.id = cs.scope_id WHERE cs.client_id = $1 ORDER BY sc.name`, c.ID)
 }
 
-// CachedClient returns a client for the token path, at most a second old.
-func (s *Store) CachedClient(ctx context.Context, id string) (keystone.Client, error) {
+// CachedClient returns a client for the token path, at most a second old. It is shared,
+// so nobody changes it; with an error, it is an empty one.
+func (s *Store) CachedClient(ctx context.Context, id string) (*keystone.Client, error) {
 	row, err := s.cachedClient(ctx, id, nil)
 	if err != nil {
-		return keystone.Client{}, err
+		return &keystone.Client{}, err
 	}
-	return *row.client, nil
+	return row.client, nil
 }
 
 // ProveClient returns the client when the secret is one of its living ones.
 // Secrets are 256 random bits, so a plain SHA-256 of them is kept; every
 // comparison takes the same time. ok is false for a wrong secret, an unknown
 // client and a client without secrets alike.
-func (s *Store) ProveClient(ctx context.Context, id, presented string) (c keystone.Client, ok bool, err error) {
+func (s *Store) ProveClient(ctx context.Context, id, presented string) (c *keystone.Client, ok bool, err error) {
 	row, err := s.cachedClient(ctx, id, nil)
 	if keystone.KindOf(err) == keystone.NotFound {
-		return c, false, nil
+		return &keystone.Client{}, false, nil
 	}
 	if err != nil {
-		return c, false, err
+		return &keystone.Client{}, false, err
 	}
 	hash, now := secret.Hash(presented), s.now()
 	for _, cs := range row.secrets {
@@ -134,7 +135,7 @@ func (s *Store) ProveClient(ctx context.Context, id, presented string) (c keysto
 			ok = true
 		}
 	}
-	return *row.client, ok, nil
+	return row.client, ok, nil
 }
 
 func (s *Store) cachedClient(ctx context.Context, id string, t *TokenRef) (clientRow, error) {

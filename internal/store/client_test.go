@@ -25,7 +25,7 @@ func TestClientLife(t *testing.T) {
 		ok(t, err)
 		want := in.WithDefaults()
 		want.ID, want.BuiltIn, want.Version, want.CreatedAt, want.UpdatedAt = c.ID, false, 1, clock.Now(), clock.Now()
-		for _, got := range []keystone.Client{c, must[keystone.Client](t)(s.Client(ctx, c.ID)), must[keystone.Client](t)(s.CachedClient(ctx, c.ID))} {
+		for _, got := range []keystone.Client{c, must[keystone.Client](t)(s.Client(ctx, c.ID)), *must[*keystone.Client](t)(s.CachedClient(ctx, c.ID))} {
 			if diff := cmp.Diff(want, got); diff != "" || !keystone.IsID(c.ID) {
 				t.Fatal(diff)
 			}
@@ -42,7 +42,7 @@ func TestClientLife(t *testing.T) {
 		want = keystone.Client{ID: c.ID, Name: "Shop 2", Kind: keystone.ClientWeb, AccessTokenFormat: keystone.FormatOpaque,
 			CreatedAt: want.CreatedAt, UpdatedAt: clock.Now(), Version: 2}.WithDefaults()
 		want.TokensValidAfter = clock.Now().Add(11 * time.Second) // it was disabled
-		for _, got := range []keystone.Client{c, must[keystone.Client](t)(s.Client(ctx, c.ID)), must[keystone.Client](t)(s.CachedClient(ctx, c.ID))} {
+		for _, got := range []keystone.Client{c, must[keystone.Client](t)(s.Client(ctx, c.ID)), *must[*keystone.Client](t)(s.CachedClient(ctx, c.ID))} {
 			if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 				t.Fatal("what is not the caller's to change was changed:", diff)
 			}

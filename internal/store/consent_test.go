@@ -86,7 +86,7 @@ func TestConsentToAnotherClient(t *testing.T) {
 		for i := range 20 {
 			u := newUser(t, here, fmt.Sprint("u", i))
 			reg := must[store.Registration](t)(here.RegisterClient(ctx, operator, "", strangers, "", register("https://good.example/cb")))
-			shown := must[keystone.Client](t)(there.CachedClient(ctx, reg.Client.ID))
+			shown := *must[*keystone.Client](t)(there.CachedClient(ctx, reg.Client.ID))
 			errs := together(2, func(i int) error {
 				if i == 0 {
 					return there.AddConsent(ctx, operator, u.ID, shown, []string{"openid"}, []string{""})
@@ -109,7 +109,7 @@ func TestConsentToAnotherClient(t *testing.T) {
 			if err := there.AddConsent(ctx, operator, u.ID, shown, []string{"openid"}, []string{""}); !errors.Is(err, store.ErrClientChanged) {
 				t.Fatalf("what was shown before: %v", err)
 			}
-			if now := must[keystone.Client](t)(there.CachedClient(ctx, shown.ID)); now.Name != "Your Bank" {
+			if now := *must[*keystone.Client](t)(there.CachedClient(ctx, shown.ID)); now.Name != "Your Bank" {
 				t.Fatalf("the next page would show %q", now.Name)
 			}
 		}

@@ -134,7 +134,7 @@ const FlowLife = 30 * time.Minute
 // Facts reads the state of the world that f.Next judges by. Where the flow names
 // no account yet, it takes the browser's: the only one, or the one that the
 // request means.
-func (s *Store) Facts(ctx context.Context, browser string, f *keystone.Flow, c keystone.Client) (keystone.Facts, error) {
+func (s *Store) Facts(ctx context.Context, browser string, f *keystone.Flow, c *keystone.Client) (keystone.Facts, error) {
 	a := keystone.Facts{Now: s.now(), Trusted: c.FirstParty, Anew: c.AlwaysAsks(), Audiences: c.Reach(f.Request.Audiences)}
 	sessions, err := s.browserSessions(ctx, browser, c.ID)
 	if err != nil {

@@ -129,7 +129,7 @@ func (s *Store) end(ctx context.Context, reason, where string, args ...any) (int
 
 // endOwnSession is end as additions to a hot write: of the session that belongs to
 // the client of a grant alone, where it is still alive.
-func endOwnSession(c keystone.Client, g keystone.Grant, now time.Time, reason string) []addition {
+func endOwnSession(c *keystone.Client, g keystone.Grant, now time.Time, reason string) []addition {
 	adds := []addition{{`UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND client_id = $4 AND ended_at = 0`,
 		[]any{micros(now), reason, g.SessionID, g.ClientID}}}
 	if !c.Enabled || c.BackchannelLogoutURI == "" {
@@ -172,7 +172,7 @@ func (s *Store) SessionClients(ctx context.Context, sessionIDs []string) ([]Sess
 			if err != nil {
 				return nil, err
 			}
-			list = append(list, SessionClient{id, c})
+			list = append(list, SessionClient{id, *c})
 		}
 	}
 	return list, nil

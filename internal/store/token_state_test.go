@@ -224,7 +224,7 @@ func TestClientsTokensEnd(t *testing.T) {
 		}
 		issue := func(s *store.Store, c keystone.Client) string {
 			t.Helper()
-			known := must[keystone.Client](t)(s.CachedClient(ctx, c.ID))
+			known := *must[*keystone.Client](t)(s.CachedClient(ctx, c.ID))
 			return known.TokenID(s.Now())
 		}
 		set := func(c keystone.Client, enabled bool) {

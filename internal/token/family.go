@@ -93,7 +93,7 @@ type Refreshing struct {
 
 // Refresh uses a refresh token for the client that presents it (RFC 6749 section
 // 6).
-func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c keystone.Client, r Refreshing) (Response, error) {
+func (i *Issuer) Refresh(ctx context.Context, by keystone.Actor, c *keystone.Client, r Refreshing) (Response, error) {
 	keystone.Checking(ctx, "refresh token")
 	g, generation, err := i.Family(ctx, r.Token)
 	if err != nil {

@@ -66,10 +66,10 @@ func TestRefreshNarrows(t *testing.T) {
 		Scopes: []string{keystone.AuditRead, keystone.UsersRead, keystone.KeysRead}, Audiences: []string{"https://api.example.com", "https://other.example.com"}})
 	ok(t, err)
 	u := n.person(t, "jane", "auditor")
-	r, err := n.signIn(u, spa, []string{keystone.AuditRead, keystone.UsersRead})
+	r, err := n.signIn(u, &spa, []string{keystone.AuditRead, keystone.UsersRead})
 	ok(t, err)
 	refresh := func(scopes, audiences []string) (string, error) {
-		next, err := n.issuer.Refresh(ctx, keystone.Anonymous(), spa, Refreshing{Token: r.RefreshToken, Scopes: scopes, Audiences: audiences})
+		next, err := n.issuer.Refresh(ctx, keystone.Anonymous(), &spa, Refreshing{Token: r.RefreshToken, Scopes: scopes, Audiences: audiences})
 		if err != nil {
 			if next.AccessToken != "" || next.RefreshToken != "" {
 				t.Error("a refusal hands something out")
@@ -148,11 +148,11 @@ func TestRefreshRefuses(t *testing.T) {
 			wantCode(t, err, "invalid_grant")
 		}
 	}
-	_, err = n.issuer.Refresh(ctx, keystone.Anonymous(), other, Refreshing{Token: r.RefreshToken}) // another client
+	_, err = n.issuer.Refresh(ctx, keystone.Anonymous(), &other, Refreshing{Token: r.RefreshToken}) // another client
 	wantCode(t, err, "invalid_grant")
-	off := n.own(t)
+	off := *n.own(t)
 	off.Enabled = false
-	_, err = n.issuer.Refresh(ctx, keystone.Anonymous(), off, Refreshing{Token: r.RefreshToken})
+	_, err = n.issuer.Refresh(ctx, keystone.Anonymous(), &off, Refreshing{Token: r.RefreshToken})
 	wantCode(t, err, "unauthorized_client")
 	if _, err := n.issuer.Refresh(ctx, keystone.Anonymous(), n.own(t), Refreshing{Token: r.RefreshToken}); err != nil {
 		t.Fatal("one of the refusals used it up:", err)
@@ -178,7 +178,7 @@ func TestRefreshTogether(t *testing.T) {
 		nodes := []*node{newNode(t, stores[0], clock, keystone.ES256), newNode(t, stores[1], clock, keystone.ES256)}
 		u := nodes[0].person(t, "jane")
 		r := nodes[0].mustSignIn(t, u)
-		clients := []keystone.Client{nodes[0].own(t), nodes[1].own(t)}
+		clients := []*keystone.Client{nodes[0].own(t), nodes[1].own(t)}
 		var chain []string
 		for range 3 {
 			chain = append(chain, r.RefreshToken)
@@ -222,9 +222,9 @@ func TestConfidentialClientsNeedNotRotate(t *testing.T) {
 	}{{keystone.ClientWeb, true, true}, {keystone.ClientWeb, false, false}, {keystone.ClientSPA, false, true}, {keystone.ClientNative, true, true}} {
 		c, _, err := n.store.CreateClient(ctx, operator, keystone.Client{Name: fmt.Sprint(test), Kind: test.kind, Enabled: true, RotateRefreshTokens: test.rotate})
 		ok(t, err)
-		r, err := n.signIn(u, c, nil)
+		r, err := n.signIn(u, &c, nil)
 		ok(t, err)
-		next, err := n.issuer.Refresh(ctx, keystone.Anonymous(), c, Refreshing{Token: r.RefreshToken})
+		next, err := n.issuer.Refresh(ctx, keystone.Anonymous(), &c, Refreshing{Token: r.RefreshToken})
 		ok(t, err)
 		if rotated := next.RefreshToken != r.RefreshToken; rotated != test.rotates {
 			t.Errorf("%s that says %v: rotated %v", test.kind, test.rotate, rotated)

@@ -100,7 +100,7 @@ func wantCode(t testing.TB, err error, code string) {
 }
 
 // service makes a client that asks for itself.
-func (n *node) service(t testing.TB, change func(*keystone.Client)) keystone.Client {
+func (n *node) service(t testing.TB, change func(*keystone.Client)) *keystone.Client {
 	t.Helper()
 	c := keystone.Client{Name: "shop", Kind: keystone.ClientService, Enabled: true, Scopes: []string{keystone.UsersRead, keystone.AuditRead}, Audiences: []string{"https://api.example.com"}}
 	if change != nil {
@@ -108,11 +108,11 @@ func (n *node) service(t testing.TB, change func(*keystone.Client)) keystone.Cli
 	}
 	c, _, err := n.store.CreateClient(ctx, operator, c)
 	ok(t, err)
-	return c
+	return &c
 }
 
 // mint returns a service's access token.
-func (n *node) mint(t testing.TB, c keystone.Client) Response {
+func (n *node) mint(t testing.TB, c *keystone.Client) Response {
 	t.Helper()
 	r, err := n.issuer.Issue(ctx, keystone.Actor{Kind: keystone.ActorClient, ID: c.ID}, Request{GrantType: keystone.GrantClientCredentials, Client: c})
 	ok(t, err)
@@ -128,7 +128,7 @@ func (n *node) person(t testing.TB, name string, roles ...string) keystone.User 
 }
 
 // signIn passes the door as a sign-in does.
-func (n *node) signIn(u keystone.User, c keystone.Client, scopes []string) (Response, error) {
+func (n *node) signIn(u keystone.User, c *keystone.Client, scopes []string) (Response, error) {
 	return n.issuer.Issue(ctx, keystone.Actor{Kind: keystone.ActorUser, ID: u.ID, Name: u.Username}, Request{
 		GrantType: keystone.GrantRefreshToken, Client: c, UserID: u.ID, Scopes: scopes,
 		Write: func(ctx context.Context, d Decision) (Written, error) {
@@ -156,7 +156,7 @@ func (n *node) mustSignIn(t testing.TB, u keystone.User, scopes ...string) Respo
 }
 
 // own is Keystone's own client.
-func (n *node) own(t testing.TB) keystone.Client {
+func (n *node) own(t testing.TB) *keystone.Client {
 	t.Helper()
 	c, err := n.store.CachedClient(ctx, keystone.FirstPartyClientID)
 	ok(t, err)

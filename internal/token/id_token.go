@@ -34,12 +34,12 @@ func (i *Issuer) mintID(ctx context.Context, id *IDToken, r *Request, d *Decisio
 		claims[name] = v
 	}
 	claims["iss"] = i.Options.Issuer
-	claims["sub"] = i.ring.Subject(&r.Client, r.UserID)
+	claims["sub"] = i.ring.Subject(r.Client, r.UserID)
 	claims["aud"] = r.Client.ID
 	claims["exp"] = d.Now.Add(idTokenLife).Unix()
 	claims["iat"] = d.Now.Unix()
 	claims["auth_time"] = id.SignIn.At.Unix()
-	claims["sid"] = i.ring.SessionName(&r.Client, w.SessionID)
+	claims["sid"] = i.ring.SessionName(r.Client, w.SessionID)
 	alg := cmp.Or(r.Client.IDTokenAlg, r.Client.Rules().Alg())
 	claims["at_hash"] = halfHash(alg, accessToken)
 	if id.Nonce != "" {
@@ -143,9 +143,9 @@ func (v *Verifier) IDTokenHint(ctx context.Context, raw string) (Hint, error) {
 	if err != nil {
 		return Hint{}, err
 	}
-	user := v.ring.UserOf(&client, c.Subject)
+	user := v.ring.UserOf(client, c.Subject)
 	if user == "" { // of before the client's identifiers were pairwise: it names nobody, and nobody is not anybody
 		return Hint{}, errHint
 	}
-	return Hint{Subject: user, ClientID: client.ID, SessionID: v.ring.SessionOf(&client, c.SessionID)}, nil
+	return Hint{Subject: user, ClientID: client.ID, SessionID: v.ring.SessionOf(client, c.SessionID)}, nil
 }

@@ -42,7 +42,7 @@ func TestSignersLeaveRoom(t *testing.T) {
 func TestAlgOfProfile(t *testing.T) {
 	n := alone(t, keystone.ES256)
 	for profile, want := range map[string]string{"": keystone.RS256, keystone.ProfileLegacy: keystone.RS256, keystone.ProfileFAPI2: keystone.PS256, keystone.ProfileFAPI2Signing: keystone.PS256} {
-		c := keystone.Client{ID: keystone.NewID(n.clock.Now()), ClientSettings: keystone.ClientSettings{Profile: profile}}
+		c := &keystone.Client{ID: keystone.NewID(n.clock.Now()), ClientSettings: keystone.ClientSettings{Profile: profile}}
 		for name, made := range map[string]func() (string, error){
 			"userinfo":      func() (string, error) { return n.issuer.Userinfo(ctx, c, map[string]any{}) },
 			"introspection": func() (string, error) { return n.issuer.Introspection(ctx, c, json.RawMessage("{}")) },

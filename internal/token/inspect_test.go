@@ -26,7 +26,7 @@ func TestAuthenticate(t *testing.T) {
 	}
 	third, _, err := n.store.CreateClient(ctx, operator, keystone.Client{Name: "app", Kind: keystone.ClientSPA, Enabled: true, Scopes: []string{keystone.UsersRead}})
 	ok(t, err)
-	through, err := n.signIn(u, third, nil)
+	through, err := n.signIn(u, &third, nil)
 	ok(t, err)
 	if got, err = n.verifier.Authenticate(ctx, through.AccessToken); err != nil || got.FirstParty || got.ClientID != third.ID {
 		t.Errorf("through somebody else's client: %+v, %v", got, err)
@@ -63,11 +63,11 @@ func TestInspectFollows(t *testing.T) {
 					t.Fatalf("%s: %v", format, err)
 				}
 			}
-			now := func(c keystone.Client) keystone.Client {
+			now := func(c *keystone.Client) *keystone.Client {
 				t.Helper()
-				c, err := s.Client(ctx, c.ID)
+				is, err := s.Client(ctx, c.ID)
 				ok(t, err)
-				return c
+				return &is
 			}
 			active(true)
 			_, err := s.UpdateClient(ctx, operator, c.ID, 0, func(c *keystone.Client) { c.Scopes = []string{keystone.AuditRead} })
@@ -103,7 +103,7 @@ func TestClaimsOfOpaqueTokens(t *testing.T) {
 	u := n.person(t, "jane")
 	c, _, err := n.store.CreateClient(ctx, operator, keystone.Client{Name: "app", Kind: keystone.ClientSPA, Enabled: true, AccessTokenFormat: keystone.FormatOpaque})
 	ok(t, err)
-	r, err := n.signIn(u, c, nil)
+	r, err := n.signIn(u, &c, nil)
 	ok(t, err)
 	got, err := n.verifier.Claims(ctx, r.AccessToken)
 	ok(t, err)

@@ -50,7 +50,7 @@ func NewIssuer(o Options, s *store.Store, ring *Ring, master secret.MasterKey, o
 // who: whether they get anything is decided here.
 type Request struct {
 	GrantType string
-	Client    keystone.Client  // authenticated, or public and named
+	Client    *keystone.Client // shared, so nobody changes it; authenticated, or public and named
 	UserID    string           // empty: the client asks for itself
 	Within    []string         // the scopes of the grant that is used; nil: no such bound
 	Scopes    []string         // asked for, sorted; nil: everything
@@ -148,15 +148,11 @@ func (i *Issuer) issue(ctx context.Context, by keystone.Actor, r Request) (Respo
 		return Response{}, err
 	}
 	var w Written
-	var ready signed
+	var ready *signed
 	if r.Write != nil {
 		keystone.Checking(ctx, "state of the grant")
 		if r.Ahead.GrantID != "" && r.Client.AccessTokenFormat != keystone.FormatOpaque { // those are stored, after what they hang on
-			decided := d
-			d.Meanwhile = func() {
-				ready.of = r.Ahead
-				ready.resp, ready.err = i.mint(ctx, &by, &r, &decided, r.Ahead, id)
-			}
+			ready = i.ahead(ctx, by, r, &d, id)
 		}
 		if w, err = r.Write(ctx, d); err != nil {
 			return Response{}, err // what was signed meanwhile has not left
@@ -165,11 +161,22 @@ func (i *Issuer) issue(ctx context.Context, by keystone.Actor, r Request) (Respo
 	if r.UserID != "" && w.GrantID == "" {
 		return Response{}, errUserGone // nothing would end such a token
 	}
-	if w.GrantID != "" && w.GrantID == ready.of.GrantID && w.SessionID == ready.of.SessionID {
+	if ready != nil && w.GrantID != "" && w.GrantID == ready.of.GrantID && w.SessionID == ready.of.SessionID {
 		ready.resp.RefreshToken = w.Refresh
 		return ready.resp, ready.err
 	}
 	return i.mint(ctx, &by, &r, &d, w, id)
+}
+
+// ahead has the tokens signed while the database writes. It keeps what it is given for
+// that, which no other request should have to pay for.
+func (i *Issuer) ahead(ctx context.Context, by keystone.Actor, r Request, d *Decision, id *IDToken) *signed {
+	ready, decided := &signed{}, *d
+	d.Meanwhile = func() {
+		ready.of = r.Ahead
+		ready.resp, ready.err = i.mint(ctx, &by, &r, &decided, r.Ahead, id)
+	}
+	return ready
 }
 
 // signed is what was signed before it was known whether it may leave.
@@ -183,7 +190,7 @@ type signed struct {
 func (i *Issuer) decide(ctx context.Context, r *Request) (d Decision, err error) {
 	d.Now = i.store.Now()
 	keystone.Checking(ctx, "client enabled")
-	if !r.Client.Enabled {
+	if r.Client == nil || !r.Client.Enabled {
 		return d, errClientOff
 	}
 	keystone.Checking(ctx, "grant type of the client")
@@ -213,7 +220,7 @@ func (i *Issuer) decide(ctx context.Context, r *Request) (d Decision, err error)
 		return d, errTooLate
 	}
 	keystone.Checking(ctx, "sender constraint")
-	if d.Bound, d.Family, err = bind(&r.Client, SenderOf(ctx)); err != nil {
+	if d.Bound, d.Family, err = bind(r.Client, SenderOf(ctx)); err != nil {
 		return d, err
 	}
 	keystone.Checking(ctx, "scope")
@@ -226,7 +233,7 @@ func (i *Issuer) decide(ctx context.Context, r *Request) (d Decision, err error)
 		keystone.Fact(ctx, "scope held", keystone.FormatScope(held))
 		return d, err
 	}
-	d.Details = i.DetailTypes.Allowed(&r.Client, r.Details) // as it is now: what was taken from the client is not given
+	d.Details = i.DetailTypes.Allowed(r.Client, r.Details) // as it is now: what was taken from the client is not given
 	keystone.Checking(ctx, "audience")
 	if d.Audiences, err = r.Client.Audience(r.Audiences, i.Options.Issuer); err != nil {
 		keystone.Fact(ctx, "audience asked for", strings.Join(r.Audiences, " "))

@@ -84,14 +84,14 @@ func TestDoorRefuses(t *testing.T) {
 		ok(t, err)
 		gone := n.person(t, "gone")
 		ok(t, s.DeleteUser(ctx, operator, gone.ID, 0))
-		with := func(c keystone.Client, change func(*keystone.Client)) keystone.Client { change(&c); return c }
+		with := func(c keystone.Client, change func(*keystone.Client)) *keystone.Client { change(&c); return &c }
 
 		for _, test := range []struct {
 			name string
 			ask  Request
 			code string
 		}{
-			{"client disabled", Request{GrantType: keystone.GrantClientCredentials, Client: with(service, func(c *keystone.Client) { c.Enabled = false })}, "unauthorized_client"},
+			{"client disabled", Request{GrantType: keystone.GrantClientCredentials, Client: with(*service, func(c *keystone.Client) { c.Enabled = false })}, "unauthorized_client"},
 			{"client of nothing", Request{GrantType: keystone.GrantClientCredentials}, "unauthorized_client"},
 			{"grant type not the client's", Request{GrantType: keystone.GrantRefreshToken, Client: service}, "unauthorized_client"},
 			{"grant type unknown", Request{GrantType: "password", Client: service}, "unauthorized_client"},
@@ -99,16 +99,16 @@ func TestDoorRefuses(t *testing.T) {
 			{"scope not the client's", Request{GrantType: keystone.GrantClientCredentials, Client: service, Scopes: []string{keystone.UsersWrite}}, "invalid_scope"},
 			{"scope that does not exist", Request{GrantType: keystone.GrantClientCredentials, Client: service, Scopes: []string{"openid"}}, "invalid_scope"},
 			{"offline_access", Request{GrantType: keystone.GrantClientCredentials, Client: service, Scopes: []string{"offline_access"}}, "invalid_scope"},
-			{"openid registered for a service", Request{GrantType: keystone.GrantClientCredentials, Client: with(service, func(c *keystone.Client) { c.Scopes = []string{"openid", keystone.UsersRead} }), Scopes: []string{"openid"}}, "invalid_scope"},
+			{"openid registered for a service", Request{GrantType: keystone.GrantClientCredentials, Client: with(*service, func(c *keystone.Client) { c.Scopes = []string{"openid", keystone.UsersRead} }), Scopes: []string{"openid"}}, "invalid_scope"},
 			{"audience not the client's", Request{GrantType: keystone.GrantClientCredentials, Client: service, Audiences: []string{"https://other.example.com"}}, "invalid_target"},
 			{"one audience of two", Request{GrantType: keystone.GrantClientCredentials, Client: service, Audiences: []string{testIssuer, "https://other.example.com"}}, "invalid_target"},
-			{"user disabled", Request{GrantType: keystone.GrantRefreshToken, Client: spa, UserID: off.ID}, "invalid_grant"},
-			{"user deleted", Request{GrantType: keystone.GrantRefreshToken, Client: spa, UserID: gone.ID}, "invalid_grant"},
-			{"user that never was", Request{GrantType: keystone.GrantRefreshToken, Client: spa, UserID: keystone.NewID(clock.Now())}, "invalid_grant"},
+			{"user disabled", Request{GrantType: keystone.GrantRefreshToken, Client: &spa, UserID: off.ID}, "invalid_grant"},
+			{"user deleted", Request{GrantType: keystone.GrantRefreshToken, Client: &spa, UserID: gone.ID}, "invalid_grant"},
+			{"user that never was", Request{GrantType: keystone.GrantRefreshToken, Client: &spa, UserID: keystone.NewID(clock.Now())}, "invalid_grant"},
 			{"user through a service", Request{GrantType: keystone.GrantRefreshToken, Client: service, UserID: jane.ID}, "unauthorized_client"},
-			{"user: scope not the client's", Request{GrantType: keystone.GrantRefreshToken, Client: spa, UserID: jane.ID, Scopes: []string{keystone.KeysWrite}}, "invalid_scope"},
-			{"user: scope outside of the grant", Request{GrantType: keystone.GrantRefreshToken, Client: spa, UserID: jane.ID, Within: []string{keystone.UsersRead}, Scopes: []string{keystone.AuditRead}}, "invalid_scope"},
-			{"user: audience", Request{GrantType: keystone.GrantRefreshToken, Client: spa, UserID: jane.ID, Audiences: []string{"https://other.example.com"}}, "invalid_target"},
+			{"user: scope not the client's", Request{GrantType: keystone.GrantRefreshToken, Client: &spa, UserID: jane.ID, Scopes: []string{keystone.KeysWrite}}, "invalid_scope"},
+			{"user: scope outside of the grant", Request{GrantType: keystone.GrantRefreshToken, Client: &spa, UserID: jane.ID, Within: []string{keystone.UsersRead}, Scopes: []string{keystone.AuditRead}}, "invalid_scope"},
+			{"user: audience", Request{GrantType: keystone.GrantRefreshToken, Client: &spa, UserID: jane.ID, Audiences: []string{"https://other.example.com"}}, "invalid_target"},
 		} {
 			test.ask.Write = func(context.Context, Decision) (Written, error) {
 				t.Errorf("%s: something was written", test.name)
@@ -134,17 +134,17 @@ func TestDoorRefuses(t *testing.T) {
 			{"a grant of something else", []string{keystone.UsersRead}, nil, ""},
 		} {
 			var decided Decision
-			_, err := n.issuer.Issue(ctx, keystone.Anonymous(), Request{GrantType: keystone.GrantRefreshToken, Client: spa, UserID: jane.ID, Within: test.within, Scopes: test.scopes,
+			_, err := n.issuer.Issue(ctx, keystone.Anonymous(), Request{GrantType: keystone.GrantRefreshToken, Client: &spa, UserID: jane.ID, Within: test.within, Scopes: test.scopes,
 				Write: func(_ context.Context, d Decision) (Written, error) { decided = d; return Written{}, nil }})
 			if strings.Join(decided.Scopes, " ") != test.want {
 				t.Errorf("%s: decided %q", test.name, decided.Scopes)
 			}
 			wantCode(t, err, "invalid_grant") // nothing was written that would end the token
 		}
-		_, err = n.issuer.Issue(ctx, keystone.Anonymous(), Request{GrantType: keystone.GrantRefreshToken, Client: spa, UserID: jane.ID})
+		_, err = n.issuer.Issue(ctx, keystone.Anonymous(), Request{GrantType: keystone.GrantRefreshToken, Client: &spa, UserID: jane.ID})
 		wantCode(t, err, "invalid_grant")
 		failed := errors.New("no")
-		r, err := n.issuer.Issue(ctx, keystone.Anonymous(), Request{GrantType: keystone.GrantRefreshToken, Client: spa, UserID: jane.ID,
+		r, err := n.issuer.Issue(ctx, keystone.Anonymous(), Request{GrantType: keystone.GrantRefreshToken, Client: &spa, UserID: jane.ID,
 			Write: func(context.Context, Decision) (Written, error) { return Written{GrantID: "g", Refresh: "r"}, failed }})
 		if !errors.Is(err, failed) || r.AccessToken != "" || r.RefreshToken != "" {
 			t.Errorf("what could not be written left: %+v, %v", r, err)
@@ -257,7 +257,7 @@ func TestSignedAhead(t *testing.T) {
 		{"stored tokens wait", opaque, ahead, true, ahead, nil, "g"},
 	} {
 		signed := false
-		r, err := n.issuer.Issue(ctx, keystone.Anonymous(), Request{GrantType: keystone.GrantRefreshToken, Client: test.client, UserID: jane.ID, Ahead: test.ahead,
+		r, err := n.issuer.Issue(ctx, keystone.Anonymous(), Request{GrantType: keystone.GrantRefreshToken, Client: &test.client, UserID: jane.ID, Ahead: test.ahead,
 			Write: func(_ context.Context, d Decision) (Written, error) {
 				if test.during && d.Meanwhile != nil {
 					d.Meanwhile()

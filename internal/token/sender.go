@@ -56,7 +56,7 @@ func bind(c *keystone.Client, s Sender) (access, family keystone.Confirmation, e
 // mayRefresh reports whether the sender may use refresh tokens of the family. One
 // that was begun before its public client was bound to keys is nobody's any more:
 // whoever stole its token could bind the next one to a key of their own.
-func mayRefresh(c keystone.Client, g keystone.Grant, s Sender) bool {
+func mayRefresh(c *keystone.Client, g keystone.Grant, s Sender) bool {
 	if !c.Confidential() && (c.DPoPBound && g.Bound.JKT == "" || c.TLSBound && g.Bound.X5T == "") {
 		return false
 	}
