@@ -99,7 +99,11 @@ func groupPool(ctx context.Context, cfg *pgxpool.Config, settings map[string]str
 	own, more := cfg.Copy(), maps.Clone(settings)
 	own.MaxConns, own.MinIdleConns = postgresWriters, 0
 	more["enable_hashjoin"], more["enable_mergejoin"] = "off", "off"
-	own.AfterConnect = setsUp(more)
+	setUp := setsUp(more)
+	own.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		registerColumns(conn.TypeMap())
+		return setUp(ctx, conn)
+	}
 	return pgxpool.NewWithConfig(ctx, own)
 }
 

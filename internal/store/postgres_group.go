@@ -115,27 +115,27 @@ func (p *postgres) steps(group []*hotWrite) (steps []step, whole bool) {
 }
 
 func (p *postgres) wideStep(run []*hotWrite) step {
-	rows := make([][]any, len(run))
-	for i, w := range run {
-		rows[i] = storable(w.args)
-	}
-	st := step{writes: run, wide: true, args: columns(make([]any, 0, len(rows[0])+auditWidth), rows)}
 	first := run[0]
+	st := step{writes: run, wide: true}
+	st.args = columns(make([]any, 0, len(first.args)+2*auditWidth), rowsOf(run, func(w *hotWrite) []any { return w.args }))
 	if first.trail == nil {
 		st.sql = p.wide.insert(first.sql, first.args)
 		return st
 	}
 	if first.also != nil {
-		for i, w := range run {
-			rows[i] = storable(w.also.args)
-		}
-		st.args = columns(st.args, rows)
+		st.args = columns(st.args, rowsOf(run, func(w *hotWrite) []any { return w.also.args }))
 	}
-	for i, w := range run {
-		rows[i] = storable(w.trail)
-	}
-	st.sql, st.args = p.wide.audited(first), columns(st.args, rows)
+	st.sql, st.args = p.wide.audited(first), columns(st.args, rowsOf(run, func(w *hotWrite) []any { return w.trail }))
 	return st
+}
+
+// rowsOf are one part of each write, as it is stored.
+func rowsOf(run []*hotWrite, part func(*hotWrite) []any) [][]any {
+	rows := make([][]any, len(run))
+	for i, w := range run {
+		rows[i] = storable(part(w))
+	}
+	return rows
 }
 
 // read takes the result of the step and tells its writes whether their

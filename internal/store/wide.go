@@ -125,26 +125,3 @@ func columnType(v any) string {
 	}
 	panic(fmt.Sprintf("store: a write that is alike has a parameter of type %T", v)) // a mistake in this package, seen by its tests
 }
-
-// columns appends the values of rows, turned: one slice for each parameter.
-func columns(to []any, rows [][]any) []any {
-	for i, v := range rows[0] {
-		switch v.(type) {
-		case string:
-			to = append(to, column[string](rows, i))
-		case int64:
-			to = append(to, column[int64](rows, i))
-		default:
-			to = append(to, column[[]byte](rows, i))
-		}
-	}
-	return to
-}
-
-func column[T any](rows [][]any, i int) []T {
-	list := make([]T, len(rows))
-	for n, row := range rows {
-		list[n] = row[i].(T)
-	}
-	return list
-}
