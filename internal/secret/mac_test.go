@@ -3,6 +3,7 @@ package secret
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -75,4 +76,18 @@ func BenchmarkMAC(b *testing.B) {
 			m.Sum(part)
 		}
 	})
+}
+
+// TestMACOfText: texts are the same as their bytes.
+func TestMACOfText(t *testing.T) {
+	m := NewMasterKey().MAC("audit")
+	for _, parts := range [][]string{nil, {""}, {"ab", "c"}, {"a", "bc"}, {"", "ab", "c"}, {strings.Repeat("x", 1000), "y"}} {
+		bytes := make([][]byte, len(parts))
+		for i, p := range parts {
+			bytes[i] = []byte(p)
+		}
+		if m.SumText(parts...) != m.Sum(bytes...) {
+			t.Errorf("%q differs from its bytes", parts)
+		}
+	}
 }

@@ -316,12 +316,39 @@ type trailRow struct {
 	detail string
 }
 
+// into is where a row is read to.
+func (e *trailRow) into(at *int64, kind *string) []any {
+	return []any{&e.Seq, &e.ID, at, kind, &e.ActorID, &e.ActorName, &e.ClientID, &e.Source, &e.RequestID, &e.Action, &e.TargetKind, &e.TargetID, &e.TargetName, &e.detail}
+}
+
 func scanTrailRow(scan func(...any) error) (e trailRow, err error) {
 	var at int64
 	var kind string
-	err = scan(&e.Seq, &e.ID, &at, &kind, &e.ActorID, &e.ActorName, &e.ClientID, &e.Source, &e.RequestID, &e.Action, &e.TargetKind, &e.TargetID, &e.TargetName, &e.detail)
+	err = scan(e.into(&at, &kind)...)
 	e.At, e.ActorKind = moment(at), keystone.ActorKind(kind)
 	return e, err
+}
+
+// eachTrailRow calls f with each row of a query, until it returns false. It is one row over
+// and over: the seal reads every row of the trail, and keeps none. A query that failed
+// half way may begin again.
+func (s *Store) eachTrailRow(ctx context.Context, f func(*trailRow) bool, sql string, args ...any) error {
+	return s.q.query(ctx, func(r rows) error {
+		var e trailRow
+		var at int64
+		var kind string
+		into := e.into(&at, &kind)
+		for r.Next() {
+			if err := r.Scan(into...); err != nil {
+				return err
+			}
+			e.At, e.ActorKind = moment(at), keystone.ActorKind(kind)
+			if !f(&e) {
+				return nil
+			}
+		}
+		return r.Err()
+	}, sql, args...)
 }
 
 func scanAudit(scan func(...any) error) (keystone.AuditEvent, error) {

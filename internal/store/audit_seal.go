@@ -58,28 +58,28 @@ func (s *Store) SealAudit(ctx context.Context) (int, error) {
 	} else if ok && head.n > tip.n {
 		tip = head // the newest seals were taken away: what they covered is not sealed again, so the gap stays
 	}
-	rows, err := all(ctx, s, scanTrailRow, `SELECT `+auditColumns+` FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2`, tip.last, sealBatch)
-	if err != nil {
-		return 0, s.fail("seal audit", err)
-	}
 	now := s.now()
 	next := seal{n: tip.n + 1, first: tip.last + 1, last: tip.last, previous: tip.hash, sealedAt: now}
-	for _, e := range rows {
+	err = s.eachTrailRow(ctx, func(e *trailRow) bool {
 		if e.Seq != next.last+1 && e.At.After(now.Add(-gapSettled)) {
-			break
+			return false
 		}
 		next.last = e.Seq
 		next.entries = s.appendEntry(next.entries, e)
+		return true
+	}, `SELECT `+auditColumns+` FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2`, tip.last, sealBatch)
+	if err != nil {
+		return 0, s.fail("seal audit", err)
 	}
-	if next.entries == nil {
+	if len(next.entries) == 0 {
 		return 0, nil
 	}
 	late, err := s.lateRows(ctx, next.first, now)
 	if err != nil {
 		return 0, s.fail("seal audit", err)
 	}
-	for _, e := range late {
-		next.entries = s.appendEntry(next.entries, e)
+	for i := range late {
+		next.entries = s.appendEntry(next.entries, &late[i])
 	}
 	next.hash = s.sealHash(next)
 	err = s.InTx(ctx, func(tx *Store) error {
@@ -126,12 +126,13 @@ func (s *Store) auditHead(ctx context.Context) (head seal, ok bool, err error) {
 
 var errHeadChanged = errors.New("the head of the trail was changed")
 
-func (s *Store) lastSeal(ctx context.Context) (seal, error) {
-	list, err := all(ctx, s, scanSeal, `SELECT `+sealColumns+` FROM audit_seals ORDER BY n DESC LIMIT 1`)
-	if err != nil || len(list) == 0 {
+// lastSeal returns the newest seal without its entries.
+func (s *Store) lastSeal(ctx context.Context) (tip seal, err error) {
+	found, err := s.row(ctx, `SELECT n, last_seq, hash FROM audit_seals ORDER BY n DESC LIMIT 1`, nil, &tip.n, &tip.last, &tip.hash)
+	if err != nil || !found {
 		return seal{hash: make([]byte, 32)}, err
 	}
-	return list[0], nil
+	return tip, nil
 }
 
 // lateRows finds rows in the gaps of the seals of the last hour.
@@ -177,7 +178,10 @@ func (s *Store) auditRange(ctx context.Context, first, last int64) ([]trailRow, 
 	return all(ctx, s, scanTrailRow, `SELECT `+auditColumns+` FROM audit WHERE seq >= $1 AND seq <= $2 ORDER BY seq`, first, last)
 }
 
-func (s *Store) appendEntry(entries []byte, e trailRow) []byte {
+func (s *Store) appendEntry(entries []byte, e *trailRow) []byte {
+	if entries == nil {
+		entries = make([]byte, 0, sealBatch*entrySize)
+	}
 	entries = binary.BigEndian.AppendUint64(entries, uint64(e.Seq))
 	digest := s.rowDigest(e)
 	return append(entries, digest[:]...)
@@ -193,9 +197,9 @@ func entriesOf(entries []byte) map[int64]string {
 }
 
 // rowDigest covers every column of a row.
-func (s *Store) rowDigest(e trailRow) [32]byte {
-	return s.chain.Sum([]byte("row"), number(e.Seq), []byte(e.ID), number(micros(e.At)), []byte(e.ActorKind), []byte(e.ActorID), []byte(e.ActorName),
-		[]byte(e.ClientID), []byte(e.Source), []byte(e.RequestID), []byte(e.Action), []byte(e.TargetKind), []byte(e.TargetID), []byte(e.TargetName), []byte(e.detail))
+func (s *Store) rowDigest(e *trailRow) [32]byte {
+	return s.chain.SumText("row", string(number(e.Seq)), e.ID, string(number(micros(e.At))), string(e.ActorKind), e.ActorID, e.ActorName,
+		e.ClientID, e.Source, e.RequestID, e.Action, e.TargetKind, e.TargetID, e.TargetName, e.detail)
 }
 
 func (s *Store) sealHash(l seal) []byte {

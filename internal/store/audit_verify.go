@@ -145,7 +145,8 @@ func (s *Store) verifyRows(ctx context.Context, r *AuditReport, pruned prune, la
 		if err != nil {
 			return err
 		}
-		for _, e := range rows {
+		for i := range rows {
+			e := &rows[i]
 			digest, sealed := want[e.Seq]
 			got := s.rowDigest(e)
 			switch {
