@@ -13,7 +13,7 @@ import (
 // grantRequest is a request of the token endpoint whose client is proved.
 type grantRequest struct {
 	client *keystone.Client // shared, so nobody changes it
-	form   url.Values // the parameters; the JSON faces write theirs as a form too
+	form   url.Values       // the parameters; the JSON faces write theirs as a form too
 }
 
 // audiences are those asked for.
