@@ -96,11 +96,14 @@ func (c *Client) Confidential() bool { return c.Kind == ClientService || c.Kind 
 // lies behind the moment until which the client's tokens were ended, which is some
 // seconds ahead: who has not heard of that yet, or has a clock that is ahead, issues ids
 // before it.
-func (c *Client) TokenID(now time.Time) string {
+func (c *Client) TokenID(now time.Time) string { return NewID(c.TokenTime(now)) }
+
+// TokenTime is the time in the id of a token that is issued now.
+func (c *Client) TokenTime(now time.Time) time.Time {
 	if first := c.TokensValidAfter.Add(time.Millisecond); now.Before(first) {
-		now = first
+		return first
 	}
-	return NewID(now)
+	return now
 }
 
 // Ended reports whether all tokens of the client were ended since the one with

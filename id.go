@@ -11,10 +11,17 @@ import (
 // secrets: 74 of their bits are random, so they cannot be guessed in bulk, but
 // nothing is ever granted for knowing one.
 func NewID(now time.Time) string {
-	var b [16]byte
-	if _, err := rand.Read(b[6:]); err != nil {
+	var random [10]byte
+	if _, err := rand.Read(random[:]); err != nil {
 		panic("keystone: no randomness from the operating system: " + err.Error())
 	}
+	return IDOf(now, random)
+}
+
+// IDOf is NewID with bits of your own in the place of the random ones.
+func IDOf(now time.Time, random [10]byte) string {
+	var b [16]byte
+	copy(b[6:], random[:])
 	ms := now.UnixMilli()
 	for i := range 6 {
 		b[i] = byte(ms >> (40 - 8*i))

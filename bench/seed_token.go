@@ -33,11 +33,9 @@ func (f *fixture) addOpaque(ctx context.Context, n int) ([]string, error) {
 		return nil, err
 	}
 	tokens := make([]string, n)
-	for i := range tokens {
-		tokens[i] = secret.New(secret.AccessToken)
-	}
 	err = b.copies(ctx, "access_tokens", row, n, func(i int, row map[string]any) {
-		row["hash"], row["jti"] = secret.Hash(tokens[i]), keystone.NewID(now)
+		tokens[i], row["jti"] = token.NewOpaque(now)
+		row["hash"] = secret.Hash(tokens[i])
 	})
 	if err == nil {
 		err = b.settle(ctx)

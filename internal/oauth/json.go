@@ -87,5 +87,5 @@ func (s *Slice) jsonRevoke(ctx context.Context, in *jsonRevokeRequest) (*jsonRev
 	if err != nil {
 		return nil, token.InJSON(err)
 	}
-	return &jsonRevokeAnswer{}, s.revokeToken(ctx, in.Body.Token, func(clientID string) bool { return clientID == c.ID })
+	return &jsonRevokeAnswer{}, s.revokeToken(ctx, c, in.Body.Token)
 }

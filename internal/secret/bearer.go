@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"strings"
+	"time"
 )
 
 // The prefixes say what a bearer value is, to people and to secret scanners:
@@ -33,6 +34,7 @@ const (
 
 const (
 	randomLen   = 32 // bytes: 256 bits
+	timeLen     = 6  // bytes of NewAt's time
 	checksumLen = 6  // characters: 32 bits in base64url
 )
 
@@ -48,6 +50,35 @@ func New(prefix string) string {
 	var b [randomLen]byte
 	random(b[:])
 	return seal(prefix, b[:])
+}
+
+// NewAt returns a fresh bearer value that knows when it was made: 208 random bits and,
+// before them, the time in milliseconds, masked by their hash, so that no part of the
+// value stands still.
+func NewAt(prefix string, at time.Time) string {
+	var b [randomLen]byte
+	random(b[timeLen:])
+	mask := sha256.Sum256(b[timeLen:])
+	ms := at.UnixMilli()
+	for i := range timeLen {
+		b[i] = byte(ms>>(40-8*i)) ^ mask[i]
+	}
+	return seal(prefix, b[:])
+}
+
+// TimeOf returns when a value of NewAt was made, and false where s cannot be one. It says
+// nothing about whether the value was issued, and of a value of New it says any time.
+func TimeOf(prefix, s string) (time.Time, bool) {
+	var b [randomLen]byte
+	if !unseal(prefix, s, b[:]) {
+		return time.Time{}, false
+	}
+	mask := sha256.Sum256(b[timeLen:])
+	var ms int64
+	for i := range timeLen {
+		ms = ms<<8 | int64(b[i]^mask[i])
+	}
+	return time.UnixMilli(ms), true
 }
 
 // Derived returns the bearer value that a MAC makes, the same one each time: for an
@@ -67,7 +98,7 @@ func WellFormed(prefix, s string) bool {
 }
 
 // Hash returns the SHA-256 of a bearer value, 32 bytes: what is stored in its
-// place. No salt and no stretching, because the value has 256 random bits. A
+// place. No salt and no stretching, because the value has 208 random bits and more. A
 // secret that a person chose belongs into package password instead.
 func Hash(s string) []byte {
 	sum := sha256.Sum256([]byte(s))

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestNewIsWellFormedAndFresh(t *testing.T) {
@@ -131,5 +132,35 @@ func BenchmarkWellFormed(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		WellFormed(AccessToken, s)
+	}
+}
+
+// TestNewAt: the time is read from the value, which has the shape of every other and no
+// character that stands still.
+func TestNewAt(t *testing.T) {
+	at := time.UnixMilli(1_795_000_000_123)
+	var seen [42]map[byte]bool // the 43rd has four bits only
+	for range 2000 {
+		s := NewAt(AccessToken, at)
+		if got, ok := TimeOf(AccessToken, s); !ok || !got.Equal(at) || !WellFormed(AccessToken, s) {
+			t.Fatalf("%s: %s %v", s, got, ok)
+		}
+		for i := range seen {
+			if seen[i] == nil {
+				seen[i] = map[byte]bool{}
+			}
+			seen[i][s[len(AccessToken)+i]] = true
+		}
+	}
+	for i, v := range seen {
+		if len(v) < 60 {
+			t.Errorf("character %d took %d of 64 values in 2000 draws", i, len(v))
+		}
+	}
+	s := NewAt(AccessToken, at)
+	for _, wrong := range []string{"", "x", AccessToken, s[:len(s)-1], s + "A", "ks_ot_" + s[6:], strings.ToUpper(s)} {
+		if _, ok := TimeOf(AccessToken, wrong); ok {
+			t.Errorf("%q has a time", wrong)
+		}
 	}
 }

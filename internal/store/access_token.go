@@ -68,20 +68,39 @@ func scanAccessToken(scan func(...any) error) (t AccessToken, err error) {
 // RevokeAccessToken refuses one access token from now until it would have
 // expired anyway.
 func (s *Store) RevokeAccessToken(ctx context.Context, by keystone.Actor, jti, clientID string, expires time.Time) error {
-	w := &hotWrite{
-		alike: true,
-		lock:  lockRevoked(jti),
-		sql:   `INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING`,
-		args:  []any{jti, micros(expires)},
-	}
-	w.trail = s.auditRow(by, keystone.AuditEvent{Action: keystone.ActTokenRevoked, TargetKind: "client", TargetID: clientID, Detail: map[string]any{"jti": jti}}).args
-	_, err := s.hot(ctx, w)
-	s.cache.revoked.Invalidate(jti) // a read under way is older than this
+	_, err := s.revokeToken(ctx, by, jti, clientID, `INSERT INTO revoked_tokens (jti, expires_at) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING`, micros(expires))
 	if err == nil {
-		s.afterCommit(func() {
-			s.cache.revoked.Set(jti, read[bool]{true, time.Now()})
-			s.cache.revoked.SetExpiresAfter(jti, 2*staleness) // longer than a stored token that was read before
-		})
+		s.knowRevoked(jti)
 	}
-	return s.fail("revoke access token", err)
+	return err
+}
+
+// RevokeOwnToken is RevokeAccessToken of an opaque token that a client has for itself,
+// named by hash and id, in the one statement that finds it. False: there is none such that
+// lives, or it was revoked before.
+func (s *Store) RevokeOwnToken(ctx context.Context, by keystone.Actor, hash []byte, jti, clientID string) (bool, error) {
+	hit, err := s.revokeToken(ctx, by, jti, clientID, `INSERT INTO revoked_tokens (jti, expires_at) SELECT t.jti, t.expires_at FROM access_tokens t
+		WHERE t.hash = $2 AND t.jti = $1 AND t.client_id = $3 AND t.user_id = '' AND t.expires_at > $4 ON CONFLICT (jti) DO NOTHING`, hash, clientID, micros(s.now()))
+	if hit {
+		s.knowRevoked(jti)
+	}
+	return hit, err
+}
+
+// revokeToken runs a statement whose first parameter is the id, and reports whether it
+// has done anything.
+func (s *Store) revokeToken(ctx context.Context, by keystone.Actor, jti, clientID, sql string, more ...any) (bool, error) {
+	w := &hotWrite{alike: true, lock: lockRevoked(jti), sql: sql, args: append([]any{jti}, more...)}
+	w.trail = s.auditRow(by, keystone.AuditEvent{Action: keystone.ActTokenRevoked, TargetKind: "client", TargetID: clientID, Detail: map[string]any{"jti": jti}}).args
+	hit, err := s.hot(ctx, w)
+	s.cache.revoked.Invalidate(jti) // a read under way is older than this
+	return hit, s.fail("revoke access token", err)
+}
+
+// knowRevoked has this node refuse the token at once.
+func (s *Store) knowRevoked(jti string) {
+	s.afterCommit(func() {
+		s.cache.revoked.Set(jti, read[bool]{true, time.Now()})
+		s.cache.revoked.SetExpiresAfter(jti, 2*staleness) // longer than a stored token that was read before
+	})
 }

@@ -25,7 +25,7 @@ type hotWrite struct {
 	then func(hit bool) []addition // what follows; nil: nothing
 
 	// alike marks a write that PostgreSQL may run as one statement with others of
-	// the same text: an UPDATE of one row, or an INSERT of one VALUES, with neither
+	// the same text: an UPDATE of one row, or an INSERT of one VALUES or SELECT, with neither
 	// dest nor then. trail is its audit row, written where the condition held; only
 	// an INSERT that cannot miss may go without.
 	alike bool

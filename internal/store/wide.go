@@ -91,9 +91,13 @@ func (t *wideTexts) remember(key string, text func() string) string {
 	return t.texts[key]
 }
 
-// selectValues turns VALUES ($1, …) into SELECT u.c1, … FROM u.
+// selectValues turns VALUES ($1, …) into SELECT u.c1, … FROM u, and adds u to what a
+// SELECT with one WHERE reads from.
 func selectValues(sql string) string {
-	head, values, _ := strings.Cut(sql, "VALUES (")
+	head, values, plain := strings.Cut(sql, "VALUES (")
+	if !plain {
+		return strings.Replace(parameter.ReplaceAllString(sql, "u.c$1"), "WHERE ", ", u WHERE ", 1)
+	}
 	values, rest, _ := strings.Cut(values, ")")
 	return head + `SELECT ` + parameter.ReplaceAllString(values, "u.c$1") + ` FROM u` + rest
 }

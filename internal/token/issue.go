@@ -276,14 +276,14 @@ func (i *Issuer) mint(ctx context.Context, by *keystone.Actor, r *Request, d *De
 	}
 	c := &Claims{
 		Issuer: i.Options.Issuer, Audiences: d.Audiences, Subject: r.UserID, ClientID: r.Client.ID, Scopes: d.Scopes, Details: d.Details,
-		SessionID: w.SessionID, GrantID: w.GrantID, Act: r.Act, JTI: r.Client.TokenID(d.Now), IssuedAt: d.Now, ExpiresAt: d.Now.Add(ttl).Truncate(time.Second), Bound: d.Bound, // what exp says is when it ends, to the second
+		SessionID: w.SessionID, GrantID: w.GrantID, Act: r.Act, IssuedAt: d.Now, ExpiresAt: d.Now.Add(ttl).Truncate(time.Second), Bound: d.Bound, // what exp says is when it ends, to the second
 	}
 	if r.UserID == "" {
 		c.Subject = r.Client.ID
 	}
-	resp := Response{RefreshToken: w.Refresh, ExpiresIn: ttl, Scopes: d.Scopes, Details: d.Details, JTI: c.JTI, UserID: r.UserID, Bound: d.Bound}
+	resp := Response{RefreshToken: w.Refresh, ExpiresIn: ttl, Scopes: d.Scopes, Details: d.Details, UserID: r.UserID, Bound: d.Bound}
 	if r.Client.AccessTokenFormat == keystone.FormatOpaque {
-		resp.AccessToken = secret.New(secret.AccessToken)
+		resp.AccessToken, c.JTI = NewOpaque(r.Client.TokenTime(d.Now))
 		err := i.store.SaveAccessToken(ctx, *by, secret.Hash(resp.AccessToken), store.AccessToken{
 			JTI: c.JTI, UserID: r.UserID, ClientID: c.ClientID, SessionID: c.SessionID, GrantID: c.GrantID,
 			Scopes: c.Scopes, Audiences: c.Audiences, IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt, Bound: c.Bound, Act: c.Act.text(), Details: c.Details.Text(),
@@ -292,6 +292,7 @@ func (i *Issuer) mint(ctx context.Context, by *keystone.Actor, r *Request, d *De
 			return resp, err
 		}
 	} else {
+		c.JTI = r.Client.TokenID(d.Now)
 		s, err := i.ring.accessSigner(ctx, r.Client.Rules())
 		if err != nil {
 			return resp, err
@@ -300,7 +301,7 @@ func (i *Issuer) mint(ctx context.Context, by *keystone.Actor, r *Request, d *De
 			return resp, err
 		}
 	}
-	if id == nil {
+	if resp.JTI = c.JTI; id == nil {
 		return resp, nil
 	}
 	var err error
