@@ -230,18 +230,18 @@ func (s *Store) auditEvents(ctx context.Context, f keystone.AuditFilter, before 
 // filter. Rows are numbered in about the order of their times: nodes may be a minute
 // apart.
 func (s *Store) auditBounds(ctx context.Context, f keystone.AuditFilter, before int64) (low, high int64, err error) {
-	if _, err := s.row(ctx, `SELECT seq + 1 FROM audit WHERE seq < $1 ORDER BY seq DESC LIMIT 1`, []any{before}, &high); err != nil {
+	if high, err = s.auditEnd(ctx, before); err != nil {
 		return 0, 0, err
 	}
 	if !f.From.IsZero() {
-		first, found, err := s.firstAudit(ctx, f.From)
+		first, found, err := s.firstAudit(ctx, f.From, high)
 		if err != nil || !found {
 			return 0, 0, err
 		}
 		low = first
 	}
 	if !f.To.IsZero() {
-		if first, found, err := s.firstAudit(ctx, f.To.Add(2*auditSkew)); err != nil {
+		if first, found, err := s.firstAudit(ctx, f.To.Add(2*auditSkew), high); err != nil {
 			return 0, 0, err
 		} else if found {
 			high = min(high, first)
@@ -252,11 +252,33 @@ func (s *Store) auditBounds(ctx context.Context, f keystone.AuditFilter, before 
 
 const auditSkew = time.Minute
 
-// firstAudit returns the number of a row before which there is none of this time or
-// later.
-func (s *Store) firstAudit(ctx context.Context, at time.Time) (seq int64, found bool, err error) {
-	found, err = s.row(ctx, `SELECT seq FROM audit WHERE at >= $1 ORDER BY at LIMIT 1`, []any{micros(at.Add(-auditSkew))}, &seq)
-	return seq, found, err
+// auditEnd returns the number after the last row before one; 0: there is none.
+func (s *Store) auditEnd(ctx context.Context, before int64) (end int64, err error) {
+	_, err = s.row(ctx, `SELECT seq + 1 FROM audit WHERE seq < $1 ORDER BY seq DESC LIMIT 1`, []any{before}, &end)
+	return end, err
+}
+
+// firstAudit returns the number of a row of [1, below) before which there is none of this
+// time or later. It halves the trail: there is no index by time, which every write would
+// pay for.
+func (s *Store) firstAudit(ctx context.Context, at time.Time, below int64) (seq int64, found bool, err error) {
+	limit := micros(at.Add(-auditSkew))
+	for low, high := int64(1), below; low < high; {
+		var n, time int64
+		middle := low + (high-low)/2
+		there, err := s.row(ctx, `SELECT seq, at FROM audit WHERE seq >= $1 AND seq < $2 ORDER BY seq LIMIT 1`, []any{middle, high}, &n, &time)
+		switch {
+		case err != nil:
+			return 0, false, err
+		case there && time < limit:
+			low = n + 1
+			continue
+		case there:
+			seq, found = n, true
+		}
+		high = middle
+	}
+	return seq, found, nil
 }
 
 // parties says which rows an id or a name means: those with the ids that have the

@@ -8,9 +8,11 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -586,4 +588,45 @@ func BenchmarkAuditByName(b *testing.B) {
 	}
 	b.Run("sqlite", func(b *testing.B) { run(b, storetest.SQLitePath(b)) })
 	b.Run("postgres", func(b *testing.B) { run(b, storetest.PostgresURL(b)) })
+}
+
+// TestAuditTimes: rows in the order of their numbers, whose times differ from that order by
+// what clocks of nodes may, and with gaps: a filter by time shows what it would of every row.
+func TestAuditTimes(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
+		ok(t, s.Record(ctx, operator, keystone.AuditEvent{Action: "x.first"}))
+		base := clock.Now().Truncate(time.Second)
+		random := rand.New(rand.NewPCG(1, 2))
+		const n = 60
+		for i := range n {
+			clock.Move(base.Add(time.Duration(i)*10*time.Second + time.Duration(random.IntN(41)-20)*time.Second).Sub(clock.Now()))
+			ok(t, s.Record(ctx, operator, keystone.AuditEvent{Action: "x.row"}))
+		}
+		for _, gap := range []string{`seq % 7 = 0`, `seq < 5`, `seq BETWEEN 20 AND 31`} {
+			_, err := s.Raw(ctx, `DELETE FROM audit WHERE `+gap)
+			ok(t, err)
+		}
+		every := must[keystone.List[keystone.AuditEvent]](t)(s.AuditEvents(ctx, keystone.AuditFilter{}, keystone.Page{Limit: 200})).Items
+		moments := []time.Time{{}}
+		for i := -3; i < n/4+3; i++ {
+			moments = append(moments, base.Add(time.Duration(i)*40*time.Second))
+		}
+		for _, from := range moments {
+			for _, to := range moments {
+				f := keystone.AuditFilter{From: from, To: to}
+				var want, got []int64
+				for _, e := range every {
+					if !e.At.Before(from) && (to.IsZero() || e.At.Before(to)) {
+						want = append(want, e.Seq)
+					}
+				}
+				for _, e := range must[keystone.List[keystone.AuditEvent]](t)(s.AuditEvents(ctx, f, keystone.Page{Limit: 200})).Items {
+					got = append(got, e.Seq)
+				}
+				if !slices.Equal(got, want) {
+					t.Fatalf("from %s to %s: %v, want %v", from, to, got, want)
+				}
+			}
+		}
+	})
 }

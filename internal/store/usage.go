@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -65,7 +66,11 @@ func (s *Store) Stats(ctx context.Context) (st Stats, err error) {
 	if _, err := s.row(ctx, `SELECT COUNT(*) FROM sessions s WHERE `+livingSession, []any{at, used}, &st.Sessions); err != nil {
 		return st, s.fail("stats", err)
 	}
-	first, found, err := s.firstAudit(ctx, day)
+	end, err := s.auditEnd(ctx, math.MaxInt64)
+	if err != nil {
+		return st, s.fail("stats", err)
+	}
+	first, found, err := s.firstAudit(ctx, day, end)
 	for action, to := range map[string]*int64{keystone.ActSignInSucceeded: &st.SignInsToday, keystone.ActSignInFailed: &st.FailedSignInsToday} {
 		if err == nil && found {
 			_, err = s.row(ctx, `SELECT COUNT(*) FROM audit WHERE action = $1 AND seq >= $2 AND at >= $3`, []any{action, first, micros(day)}, to)
