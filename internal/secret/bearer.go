@@ -101,8 +101,17 @@ func WellFormed(prefix, s string) bool {
 // place. No salt and no stretching, because the value has 208 random bits and more. A
 // secret that a person chose belongs into package password instead.
 func Hash(s string) []byte {
-	sum := sha256.Sum256([]byte(s))
+	sum := Digest(s)
 	return sum[:]
+}
+
+// Digest is Hash as an array, for keys in memory.
+func Digest(s string) [sha256.Size]byte {
+	var b [1024]byte // most values fit: nothing is allocated for them
+	if len(s) > len(b) {
+		return sha256.Sum256([]byte(s))
+	}
+	return sha256.Sum256(b[:copy(b[:], s)])
 }
 
 // Equal compares two hashes or MACs in constant time.

@@ -53,10 +53,16 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	keystone.CheckingRest(r.Context(), "what the request asks for") // else whatever refuses behind the route would look like its last check
 	e.handler.ServeHTTP(w, r)
+	if rec.x.Err != nil {
+		e.deniedBehind(rec, r)
+	}
+}
+
+// deniedBehind records a refusal that was decided behind the route: what the actor wanted is
+// more than they hold. A wrong field, the current password for one, is no such refusal.
+func (e *endpoint) deniedBehind(rec *recorder, r *http.Request) {
 	var refused *keystone.Error
 	if errors.As(rec.x.Err, &refused) && refused.Kind == keystone.Forbidden && refused.Fields == nil && rec.x.Actor.Kind != keystone.ActorAnonymous {
-		// Decided behind the route: what the actor wanted is more than they hold. A
-		// wrong field, the current password for one, is no such refusal.
 		e.s.denied(r.Context(), rec.x.Actor, e.pattern, cmp.Or(rec.x.Demanded, "more than the actor holds"))
 	}
 }

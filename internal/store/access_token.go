@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -38,18 +39,27 @@ func (s *Store) SaveAccessToken(ctx context.Context, by keystone.Actor, hash []b
 	return s.fail("save access token", err)
 }
 
+// StoredToken is an opaque access token as it was read. Those who present it share it:
+// nobody changes it.
+type StoredToken struct {
+	AccessToken
+	Read  atomic.Value // what whoever verifies tokens has made of it
+	begun time.Time    // before it was read
+}
+
 // AccessTokenByHash returns an opaque access token, at most a second old.
-func (s *Store) AccessTokenByHash(ctx context.Context, hash []byte) (AccessToken, error) {
-	t, err := cached(ctx, s, s.cache.opaque, string(hash), func(ctx context.Context) (AccessToken, error) {
+func (s *Store) AccessTokenByHash(ctx context.Context, hash []byte) (*StoredToken, error) {
+	t, err := cached(ctx, s, s.cache.opaque, string(hash), func(ctx context.Context) (*StoredToken, error) {
+		begun := time.Now()
 		list, err := all(ctx, s.hotReads(), scanAccessToken, `SELECT jti, user_id, client_id, session_id, grant_id, scopes, audiences, issued_at, expires_at, jkt, x5t, act, details,
 			EXISTS (SELECT 1 FROM revoked_tokens r WHERE r.jti = a.jti) FROM access_tokens a WHERE a.hash = $1`, hash)
 		if err != nil {
-			return AccessToken{}, err
+			return nil, err
 		}
 		if len(list) == 0 {
-			return AccessToken{}, notFound("token")
+			return nil, notFound("token")
 		}
-		return list[0], nil
+		return &StoredToken{AccessToken: list[0], begun: begun}, nil
 	})
 	return t, s.fail("read access token", err)
 }

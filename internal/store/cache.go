@@ -28,7 +28,7 @@ type caches struct {
 	roles   reads[roleFacts]
 	alive   reads[bool]
 	revoked reads[bool]
-	opaque  reads[AccessToken]
+	opaque  reads[*StoredToken]
 	grants  reads[keystone.Grant]
 	late    reads[keystone.Grant]
 	pending reads[Pending]
@@ -53,7 +53,7 @@ func newCaches() *caches {
 		roles:   counted[read[roleFacts]]{newCache[roleFacts](staleness), drops},
 		alive:   counted[read[bool]]{newCache[bool](staleness), drops},
 		revoked: counted[read[bool]]{newCache[bool](staleness), drops},
-		opaque:  newCache[AccessToken](staleness),
+		opaque:  newCache[*StoredToken](staleness),
 		late:    newCache[keystone.Grant](staleness),
 		pending: newCache[Pending](staleness),
 		origins: newCache[map[string]bool](staleness),

@@ -14,7 +14,7 @@ type TokenRef struct {
 	UserID   string // empty for a client's own token
 	ClientID string
 	GrantID  string
-	Stored   *AccessToken // where the token was found, if it is opaque; nil: nothing is known of it yet
+	Stored   *StoredToken // where the token was found, if it is opaque; nil: nothing is known of it yet
 
 	oldest time.Time // when the oldest of what it hangs on began to be read
 }
@@ -105,7 +105,7 @@ func absent(err error) error {
 // node has revoked since.
 func (s *Store) revoked(ctx context.Context, t *TokenRef) (bool, error) {
 	if t.Stored != nil {
-		t.hangsOn(time.Time{}) // it was read with the token, whenever that was
+		t.hangsOn(t.Stored.begun)
 		since, _ := s.cache.revoked.GetIfPresent(t.JTI)
 		return t.Stored.Revoked || since.value, nil
 	}

@@ -379,7 +379,7 @@ func TestAccessTokens(t *testing.T) {
 			IssuedAt: clock.Now(), ExpiresAt: clock.Now().Add(time.Hour)}
 		ok(t, s.SaveAccessToken(ctx, operator, []byte("hash"), want))
 		for range 2 { // from the database, then from the cache
-			if diff := cmp.Diff(want, must[store.AccessToken](t)(s.AccessTokenByHash(ctx, []byte("hash")))); diff != "" {
+			if diff := cmp.Diff(want, must[*store.StoredToken](t)(s.AccessTokenByHash(ctx, []byte("hash"))).AccessToken); diff != "" {
 				t.Fatal(diff)
 			}
 		}
@@ -458,8 +458,8 @@ func TestTokenStateStatements(t *testing.T) {
 		opaque := store.AccessToken{JTI: "o", ClientID: keystone.FirstPartyClientID, IssuedAt: clock.Now(), ExpiresAt: clock.Now().Add(time.Hour)}
 		ok(t, s.SaveAccessToken(ctx, operator, hash, opaque))
 		before := n.Load()
-		stored := must[store.AccessToken](t)(s.AccessTokenByHash(ctx, hash))
-		ref = store.TokenRef{JTI: "o", ClientID: keystone.FirstPartyClientID, Stored: &stored}
+		stored := must[*store.StoredToken](t)(s.AccessTokenByHash(ctx, hash))
+		ref = store.TokenRef{JTI: "o", ClientID: keystone.FirstPartyClientID, Stored: stored}
 		reads(0, ref, true)
 		if n.Load()-before != 1 {
 			t.Error("an opaque token took", n.Load()-before, "statements")

@@ -125,7 +125,7 @@ func (v *Verifier) Claims(ctx context.Context, raw string) (Claims, error) {
 }
 
 // claims is Claims, and of an opaque token what is stored of it.
-func (v *Verifier) claims(ctx context.Context, raw string) (*verified, *store.AccessToken, error) {
+func (v *Verifier) claims(ctx context.Context, raw string) (*verified, *store.StoredToken, error) {
 	if !strings.HasPrefix(raw, secret.AccessToken) {
 		c, err := v.parse(ctx, raw)
 		return c, nil, err
@@ -143,6 +143,9 @@ func (v *Verifier) claims(ctx context.Context, raw string) (*verified, *store.Ac
 	if !v.store.Now().Before(t.ExpiresAt) {
 		return nil, nil, expired(ctx, Claims{Subject: cmp.Or(t.UserID, t.ClientID), ClientID: t.ClientID, ExpiresAt: t.ExpiresAt})
 	}
+	if c, ok := t.Read.Load().(*verified); ok {
+		return c, t, nil
+	}
 	act, err := parseAct(t.Act)
 	if err != nil {
 		return nil, nil, err
@@ -153,5 +156,6 @@ func (v *Verifier) claims(ctx context.Context, raw string) (*verified, *store.Ac
 	}
 	c := &verified{claims: Claims{Issuer: v.issuer, Audiences: t.Audiences, Subject: cmp.Or(t.UserID, t.ClientID), ClientID: t.ClientID, Scopes: t.Scopes,
 		SessionID: t.SessionID, GrantID: t.GrantID, JTI: t.JTI, IssuedAt: t.IssuedAt, ExpiresAt: t.ExpiresAt, Bound: t.Bound, Act: act, Details: details}}
-	return c, &t, nil
+	t.Read.Store(c)
+	return c, t, nil
 }

@@ -37,7 +37,7 @@ type Verifier struct {
 	store  *store.Store
 	issuer string
 	proofs *Proofs
-	known  cache.Cache[string, *verified] // JWTs whose signature was checked, by hash
+	known  cache.Cache[[32]byte, *verified] // JWTs whose signature was checked, by hash
 }
 
 type verified struct {
@@ -54,7 +54,7 @@ type found struct {
 
 // NewVerifier returns a verifier of the issuer's own access tokens.
 func NewVerifier(s *store.Store, ring *Ring, issuer string, proofs *Proofs) *Verifier {
-	return &Verifier{ring: ring, store: s, issuer: issuer, proofs: proofs, known: cache.Aged[string, *verified](knownMost, knownAtAge)}
+	return &Verifier{ring: ring, store: s, issuer: issuer, proofs: proofs, known: cache.Aged[[32]byte, *verified](knownMost, knownAtAge)}
 }
 
 // parse checks a JWT access token and returns what it states. A signature is checked
@@ -64,7 +64,7 @@ func (v *Verifier) parse(ctx context.Context, raw string) (*verified, error) {
 	if len(raw) > maxToken {
 		return nil, refuse(ctx, "it is longer than any token of this server")
 	}
-	hash := string(secret.Hash(raw))
+	hash := secret.Digest(raw)
 	t, ok := v.known.GetIfPresent(hash)
 	if ok {
 		if _, _, valid, err := v.ring.verifyKey(ctx, t.kid); err != nil || !valid {
