@@ -13,10 +13,11 @@ import (
 // Inspection is what is true now of an access token that was presented. Those who
 // present the same token share it: nobody changes it.
 type Inspection struct {
-	Claims
-	Name       string // username, or the client's name
-	FirstParty bool   // of the client
-	DPoPNonce  bool   // of the client: its proofs carry a nonce
+	*Claims
+	Scopes     []string // those of the claims that are still held; sorted
+	Name       string   // username, or the client's name
+	FirstParty bool     // of the client
+	DPoPNonce  bool     // of the client: its proofs carry a nonce
 }
 
 // Inspect returns the claims of a living access token, JWT or opaque, its scopes
@@ -27,7 +28,7 @@ type Inspection struct {
 func (v *Verifier) Inspect(ctx context.Context, raw string) (*Inspection, error) {
 	t, ended, err := v.inspect(ctx, raw)
 	if ended != nil {
-		return nil, v.ended(ctx, *ended)
+		return nil, v.ended(ctx, ended)
 	}
 	return t, err
 }
@@ -60,8 +61,10 @@ func (v *Verifier) inspect(ctx context.Context, raw string) (t *Inspection, ende
 	if !state.Active {
 		return nil, &c.claims, nil
 	}
-	now := &found{Inspection{Claims: c.claims, Name: state.Name, FirstParty: state.Client.FirstParty, DPoPNonce: state.Client.DPoPNonce}, state.AsOf}
-	now.Scopes = keystone.Intersect(c.claims.Scopes, state.Scopes)
+	now := &found{Inspection{Claims: &c.claims, Scopes: c.claims.Scopes, Name: state.Name, FirstParty: state.Client.FirstParty, DPoPNonce: state.Client.DPoPNonce}, state.AsOf}
+	if !keystone.Subset(now.Scopes, state.Scopes) {
+		now.Scopes = keystone.Intersect(now.Scopes, state.Scopes)
+	}
 	c.last.Store(now)
 	return &now.Inspection, nil, nil
 }
@@ -69,13 +72,13 @@ func (v *Verifier) inspect(ctx context.Context, raw string) (t *Inspection, ende
 // ended refuses a token that was good, and notes what ended it. It is asked once the
 // token is refused, so it costs whoever has a good one nothing; where it cannot be
 // told, the refusal stays the same.
-func (v *Verifier) ended(ctx context.Context, c Claims) error {
+func (v *Verifier) ended(ctx context.Context, c *Claims) error {
 	about(ctx, c)
 	return refuse(ctx, v.whatEnded(ctx, c))
 }
 
 // whatEnded asks in the order of store.TokenState.
-func (v *Verifier) whatEnded(ctx context.Context, c Claims) string {
+func (v *Verifier) whatEnded(ctx context.Context, c *Claims) string {
 	const unknown = "it has ended"
 	if id := c.UserID(); id != "" {
 		switch u, err := v.store.UserState(ctx, id); {
@@ -112,7 +115,7 @@ func (v *Verifier) whatEnded(ctx context.Context, c Claims) string {
 
 // Living reports whether the token has not reached its exp: what others are told
 // of it (RFC 7662 section 2.2) has no leeway.
-func (v *Verifier) Living(c Claims) bool { return v.store.Now().Before(c.ExpiresAt) }
+func (v *Verifier) Living(c *Claims) bool { return v.store.Now().Before(c.ExpiresAt) }
 
 // Claims returns what an unexpired access token of ours states, JWT or opaque,
 // without asking whether it still holds.
@@ -141,7 +144,7 @@ func (v *Verifier) claims(ctx context.Context, raw string) (*verified, *store.St
 		return nil, nil, err
 	}
 	if !v.store.Now().Before(t.ExpiresAt) {
-		return nil, nil, expired(ctx, Claims{Subject: cmp.Or(t.UserID, t.ClientID), ClientID: t.ClientID, ExpiresAt: t.ExpiresAt})
+		return nil, nil, expired(ctx, &Claims{Subject: cmp.Or(t.UserID, t.ClientID), ClientID: t.ClientID, ExpiresAt: t.ExpiresAt})
 	}
 	if c, ok := t.Read.Load().(*verified); ok {
 		return c, t, nil

@@ -56,7 +56,7 @@ func TestServiceToken(t *testing.T) {
 			now = now.Truncate(time.Second)
 		}
 		want := Claims{Issuer: testIssuer, Audiences: strings.Fields(test.aud), Subject: c.ID, ClientID: c.ID, Scopes: strings.Fields(test.want), JTI: r.JTI, IssuedAt: now, ExpiresAt: now.Add(test.life).Truncate(time.Second)}
-		if diff := cmp.Diff(want, got.Claims, cmpopts.EquateEmpty()); diff != "" || got.Name != "shop" || got.UserID() != "" {
+		if diff := cmp.Diff(want, *got.Claims, cmpopts.EquateEmpty()); diff != "" || got.Name != "shop" || got.UserID() != "" {
 			t.Errorf("%s: %s %+v", test.name, diff, got)
 		}
 		body := r.Body()

@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,8 @@ type Verifier struct {
 	store  *store.Store
 	issuer string
 	proofs *Proofs
+	own    []string                         // the issuer as the only audience
+	header atomic.Pointer[header]           // of the last JWT that was one of ours
 	known  cache.Cache[[32]byte, *verified] // JWTs whose signature was checked, by hash
 }
 
@@ -54,7 +57,7 @@ type found struct {
 
 // NewVerifier returns a verifier of the issuer's own access tokens.
 func NewVerifier(s *store.Store, ring *Ring, issuer string, proofs *Proofs) *Verifier {
-	return &Verifier{ring: ring, store: s, issuer: issuer, proofs: proofs, known: cache.Aged[[32]byte, *verified](knownMost, knownAtAge)}
+	return &Verifier{ring: ring, store: s, issuer: issuer, own: []string{issuer}, proofs: proofs, known: cache.Aged[[32]byte, *verified](knownMost, knownAtAge)}
 }
 
 // parse checks a JWT access token and returns what it states. A signature is checked
@@ -79,7 +82,7 @@ func (v *Verifier) parse(ctx context.Context, raw string) (*verified, error) {
 	}
 	now := v.store.Now()
 	if !now.Before(t.claims.ExpiresAt.Add(leeway)) {
-		return nil, expired(ctx, t.claims)
+		return nil, expired(ctx, &t.claims)
 	}
 	if now.Before(t.claims.IssuedAt.Add(-leeway)) {
 		return nil, refuse(ctx, "it was issued in the future: the clocks of the nodes differ")
@@ -87,14 +90,14 @@ func (v *Verifier) parse(ctx context.Context, raw string) (*verified, error) {
 	return t, nil
 }
 
-func expired(ctx context.Context, c Claims) error {
+func expired(ctx context.Context, c *Claims) error {
 	about(ctx, c)
 	keystone.Fact(ctx, "expired at", c.ExpiresAt.Format(time.RFC3339))
 	return refuse(ctx, "it has expired")
 }
 
 // about notes whose a token is that was ours.
-func about(ctx context.Context, c Claims) {
+func about(ctx context.Context, c *Claims) {
 	keystone.Fact(ctx, "subject of the token", c.Subject)
 	keystone.Fact(ctx, "client of the token", c.ClientID)
 }
@@ -118,14 +121,8 @@ func (v *Verifier) check(ctx context.Context, raw string) (*verified, error) {
 	if len(parts) != 3 {
 		return nil, refuse(ctx, notAccess(raw))
 	}
-	var header struct {
-		Alg  string          `json:"alg"`
-		Typ  string          `json:"typ"`
-		Kid  string          `json:"kid"`
-		Crit json.RawMessage `json:"crit"`
-	}
-	rawHeader, err := b64.DecodeString(parts[0])
-	if err != nil || json.Unmarshal(rawHeader, &header) != nil || header.Crit != nil {
+	header, err := v.headerOf(parts[0])
+	if err != nil || header.Crit != nil {
 		return nil, refuse(ctx, "it is no JWT, or one that demands what this server does not know (crit)")
 	}
 	typ := strings.ToLower(header.Typ)
@@ -167,10 +164,40 @@ func (v *Verifier) check(ctx context.Context, raw string) (*verified, error) {
 			return nil, refuse(ctx, "it is bound to something that this server does not know")
 		}
 	}
+	audiences := []string(c.Audiences)
+	if slices.Equal(audiences, v.own) { // of most: thousands of tokens are remembered
+		audiences = v.own
+	}
+	v.header.Store(header)
 	return &verified{kid: header.Kid, claims: Claims{
-		Issuer: c.Issuer, Audiences: c.Audiences, Subject: c.Subject, ClientID: c.ClientID, Scopes: keystone.SortedSet(c.Scopes),
+		Issuer: v.issuer, Audiences: audiences, Subject: c.Subject, ClientID: c.ClientID, Scopes: keystone.SortedSet(c.Scopes),
 		SessionID: c.SessionID, GrantID: c.GrantID, JTI: c.JTI, IssuedAt: time.Unix(c.Issued, 0).UTC(), ExpiresAt: time.Unix(c.Expires, 0).UTC(), Bound: bound, Act: c.Act, Details: c.Details,
 	}}, nil
+}
+
+// header is the protected header of a JWT (RFC 7515 section 4).
+type header struct {
+	raw  string
+	Alg  string          `json:"alg"`
+	Typ  string          `json:"typ"`
+	Kid  string          `json:"kid"`
+	Crit json.RawMessage `json:"crit"`
+}
+
+// headerOf reads a header. All tokens of a key have the same one: the last is remembered.
+func (v *Verifier) headerOf(raw string) (*header, error) {
+	if last := v.header.Load(); last != nil && last.raw == raw {
+		return last, nil
+	}
+	text, err := b64.DecodeString(raw)
+	if err != nil {
+		return nil, err
+	}
+	h := &header{raw: strings.Clone(raw)}
+	if err := json.Unmarshal(text, h); err != nil {
+		return nil, err
+	}
+	return h, nil
 }
 
 const (
