@@ -123,7 +123,7 @@ func (v *Verifier) IDTokenHint(ctx context.Context, raw string) (Hint, error) {
 	sig, errSig := b64.DecodeString(parts[2])
 	payload, errPayload := b64.DecodeString(parts[1])
 	if !valid || alg != header.Alg || errSig != nil || errPayload != nil ||
-		!verifySignature(alg, key, []byte(raw[:len(parts[0])+1+len(parts[1])]), sig) {
+		!verifySignature(alg, key, raw[:len(parts[0])+1+len(parts[1])], sig) {
 		return Hint{}, errHint
 	}
 	var c struct {

@@ -12,10 +12,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"math/big"
 	"runtime"
 
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/secret"
 )
 
 var b64 = base64.RawURLEncoding.Strict()
@@ -81,16 +81,17 @@ func signature(alg string, key any, input []byte) ([]byte, error) {
 
 // verifySignature checks a signature under the algorithm that belongs to the
 // key. The token's own header has no say in it.
-func verifySignature(alg string, key any, input, sig []byte) bool {
-	digest := sha256.Sum256(input)
+func verifySignature(alg string, key any, input string, sig []byte) bool {
+	digest := secret.Digest(input)
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:
 		if len(sig) != 64 {
 			return false
 		}
-		return ecdsa.Verify(k, digest[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:]))
+		var b [72]byte
+		return ecdsa.VerifyASN1(k, digest[:], appendSignature(b[:0], sig[:32], sig[32:]))
 	case ed25519.PublicKey:
-		return ed25519.Verify(k, input, sig)
+		return ed25519.Verify(k, []byte(input), sig)
 	case *rsa.PublicKey:
 		if alg == keystone.PS256 {
 			return rsa.VerifyPSS(k, crypto.SHA256, digest[:], sig, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
@@ -98,10 +99,29 @@ func verifySignature(alg string, key any, input, sig []byte) bool {
 		return rsa.VerifyPKCS1v15(k, crypto.SHA256, digest[:], sig) == nil
 	case []byte:
 		mac := hmac.New(sha256.New, k)
-		mac.Write(input)
+		mac.Write([]byte(input))
 		return hmac.Equal(mac.Sum(nil), sig)
 	}
 	return false
+}
+
+// appendSignature writes the two numbers of an ECDSA signature in DER (RFC 3279 section
+// 2.2.3), as package ecdsa takes them; its other form goes through math/big.
+func appendSignature(b, r, s []byte) []byte {
+	b = append(b, 0x30, 0)
+	for _, n := range [...][]byte{r, s} {
+		for len(n) > 1 && n[0] == 0 {
+			n = n[1:]
+		}
+		if n[0]&0x80 != 0 { // it would be negative
+			b = append(b, 2, byte(len(n)+1), 0)
+		} else {
+			b = append(b, 2, byte(len(n)))
+		}
+		b = append(b, n...)
+	}
+	b[1] = byte(len(b) - 2)
+	return b
 }
 
 const rsaBits = 2048

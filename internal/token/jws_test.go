@@ -3,8 +3,11 @@ package token
 import (
 	"bytes"
 	"crypto"
+	"crypto/rand"
+	"encoding/asn1"
 	"encoding/json"
 	"maps"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -188,7 +191,27 @@ func TestNoKeysForOtherAlgorithms(t *testing.T) {
 	if _, err := newSigner("ES256", "k", "at+jwt", "no key").sign(nil); err == nil {
 		t.Error("a string signs")
 	}
-	if verifySignature("ES256", "no key", nil, nil) || verifySignature("none", nil, nil, nil) {
+	if verifySignature("ES256", "no key", "", nil) || verifySignature("none", nil, "", nil) {
 		t.Error("no key verifies")
+	}
+}
+
+// TestAppendSignature: the two numbers of a signature are written as encoding/asn1 does,
+// with their leading zeros and their highest bits.
+func TestAppendSignature(t *testing.T) {
+	numbers := [][]byte{make([]byte, 32), bytes.Repeat([]byte{0xff}, 32), append(make([]byte, 31), 1), append(make([]byte, 31), 0x80), append([]byte{0, 0x7f}, make([]byte, 30)...), append([]byte{0x80}, make([]byte, 31)...)}
+	for range 50 {
+		n := make([]byte, 32)
+		_, _ = rand.Read(n)
+		numbers = append(numbers, n)
+	}
+	for _, r := range numbers {
+		for _, s := range numbers {
+			want, err := asn1.Marshal(struct{ R, S *big.Int }{new(big.Int).SetBytes(r), new(big.Int).SetBytes(s)})
+			ok(t, err)
+			if got := appendSignature(nil, r, s); !bytes.Equal(got, want) {
+				t.Fatalf("%x, want %x", got, want)
+			}
+		}
 	}
 }

@@ -163,7 +163,7 @@ func parseProof(raw string) (header proofHeader, claims proofClaims, key jwk, er
 	if json.Unmarshal(decoded[1], &claims) != nil {
 		return header, claims, key, errProofClaims
 	}
-	if !verifySignature(header.Alg, key.public, []byte(raw[:len(parts[0])+1+len(parts[1])]), decoded[2]) {
+	if !verifySignature(header.Alg, key.public, raw[:len(parts[0])+1+len(parts[1])], decoded[2]) {
 		return header, claims, key, errProofSig
 	}
 	return header, claims, key, nil

@@ -140,7 +140,7 @@ func (v *Verifier) check(ctx context.Context, raw string) (*verified, error) {
 	if err != nil || b64.EncodedLen(len(sig)) != len(parts[2]) { // it skips line breaks: one token has one spelling
 		return nil, refuse(ctx, badSignature)
 	}
-	if !verifySignature(alg, key, []byte(raw[:len(parts[0])+1+len(parts[1])]), sig) {
+	if !verifySignature(alg, key, raw[:len(parts[0])+1+len(parts[1])], sig) {
 		return nil, refuse(ctx, badSignature)
 	}
 	payload, err := b64.DecodeString(parts[1])
