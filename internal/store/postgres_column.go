@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -19,13 +20,12 @@ type column struct {
 
 // columns appends a parameter for each place of the rows.
 func columns(to []any, rows [][]any) []any {
-	first := len(to)
 	for i := range rows[0] {
 		to = append(to, column{rows: rows, at: i})
 	}
-	if first == 0 {
-		to[0] = column{rows: rows, size: sizeOf(rows)}
-	}
+	first := to[0].(column)
+	first.size += sizeOf(rows)
+	to[0] = first
 	return to
 }
 
@@ -42,6 +42,19 @@ func sizeOf(rows [][]any) int {
 	}
 	return len(rows)*(n+12*len(rows[0])) + 20*len(rows[0])
 }
+
+// room is a message of no bytes that makes room for others: what is sent next goes to a
+// buffer that has grown once, where pgx would let it grow from a kilobyte each time.
+type room int
+
+// Frontend marks a message of ours.
+func (room) Frontend() {}
+
+// Decode is for messages that are read; these never are.
+func (room) Decode([]byte) error { return errors.ErrUnsupported }
+
+// Encode appends nothing.
+func (n room) Encode(b []byte) ([]byte, error) { return slices.Grow(b, int(n)), nil }
 
 // registerColumns lets a connection write columns of the types that columnType names.
 func registerColumns(m *pgtype.Map) {

@@ -25,9 +25,12 @@ func (p *postgres) runGroup(ctx context.Context, group []*hotWrite) error {
 	if !whole {
 		first.Queue("begin")
 	}
+	size := 0
 	for _, st := range steps {
 		first.Queue(st.sql, st.args...)
+		size += st.size()
 	}
+	conn.Conn().PgConn().Frontend().Send(room(size))
 	err = readBatch(conn.SendBatch(ctx, first), func(results pgx.BatchResults) error {
 		if !whole {
 			if _, err := results.Exec(); err != nil {
@@ -127,6 +130,14 @@ func (p *postgres) wideStep(run []*hotWrite) step {
 	}
 	st.sql, st.args = p.wide.audited(first), columns(st.args, rowsOf(run, func(w *hotWrite) []any { return w.trail }))
 	return st
+}
+
+// size is about how many bytes go to PostgreSQL.
+func (st step) size() int {
+	if !st.wide {
+		return 0
+	}
+	return st.args[0].(column).size + 4*len(st.args)
 }
 
 // rowsOf are one part of each write, as it is stored.
