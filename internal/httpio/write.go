@@ -47,6 +47,14 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
+// WriteAppender answers with a body that writes itself as JSON.
+func WriteAppender(w http.ResponseWriter, status int, body Appender) {
+	b := getBuffer()
+	defer putBuffer(b)
+	b.Write(body.AppendJSON(b.AvailableBuffer()))
+	WriteRaw(w, status, "", b.Bytes())
+}
+
 // setLength says how long an answer is, where net/http would not: it counts short ones
 // by itself, for less.
 func setLength(h http.Header, n int) {

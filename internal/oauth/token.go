@@ -97,6 +97,5 @@ func (s *Slice) tokens(w http.ResponseWriter, r *http.Request, c *keystone.Clien
 
 // writeTokens answers with tokens (RFC 6749 section 5.1).
 func writeTokens(w http.ResponseWriter, t token.Response) {
-	b := make([]byte, 0, len(t.AccessToken)+len(t.RefreshToken)+len(t.IDToken)+320)
-	httpio.WriteRaw(w, http.StatusOK, "", t.AppendJSON(b))
+	httpio.WriteAppender(w, http.StatusOK, t)
 }

@@ -191,52 +191,81 @@ func (l *lite) runGroup(ctx context.Context, group []*hotWrite) error {
 	}
 	defer func() { _ = tx.Rollback() }()
 	ctx = context.WithoutCancel(ctx) // the driver starts a goroutine for each statement that may be cancelled; these wait for nothing
+	g := liteGroup{l: l, tx: tx, stmts: map[string]*sql.Stmt{}}
 	for _, w := range group {
-		if err := l.runHot(ctx, tx, w); err != nil {
+		if err := g.run(ctx, w); err != nil {
 			return err
 		}
 	}
 	return tx.Commit()
 }
 
-func (l *lite) runHot(ctx context.Context, tx *sql.Tx, w *hotWrite) error {
-	stmt := tx.StmtContext(ctx, l.known(w.sql))
-	if w.dest == nil {
-		res, err := stmt.ExecContext(ctx, storable(w.args)...)
-		if err != nil {
-			return err
+// liteGroup is the transaction of a group, with the statements that it has used.
+type liteGroup struct {
+	l     *lite
+	tx    *sql.Tx
+	stmts map[string]*sql.Stmt
+}
+
+// stmt returns a statement in the transaction. One that was not prepared before has to be
+// by the transaction: it has the only connection.
+func (g *liteGroup) stmt(ctx context.Context, text string) (*sql.Stmt, error) {
+	if stmt := g.stmts[text]; stmt != nil {
+		return stmt, nil
+	}
+	stmt := g.l.known(text)
+	if stmt != nil {
+		stmt = g.tx.StmtContext(ctx, stmt)
+	} else {
+		var err error
+		if stmt, err = g.tx.PrepareContext(ctx, unlocked(text)); err != nil {
+			return nil, err
 		}
-		n, err := res.RowsAffected()
+	}
+	g.stmts[text] = stmt
+	return stmt, nil
+}
+
+// exec runs a statement and returns how many rows it has changed.
+func (g *liteGroup) exec(ctx context.Context, text string, args []any) (int64, error) {
+	stmt, err := g.stmt(ctx, text)
+	if err != nil {
+		return 0, err
+	}
+	res, err := stmt.ExecContext(ctx, storable(args)...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+func (g *liteGroup) run(ctx context.Context, w *hotWrite) error {
+	if w.dest == nil {
+		n, err := g.exec(ctx, w.sql, w.args)
 		if err != nil {
 			return err
 		}
 		w.hit = n > 0
 	} else {
-		err := stmt.QueryRowContext(ctx, storable(w.args)...).Scan(w.dest...)
+		stmt, err := g.stmt(ctx, w.sql)
+		if err != nil {
+			return err
+		}
+		err = stmt.QueryRowContext(ctx, storable(w.args)...).Scan(w.dest...)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		w.hit = err == nil
 	}
 	if w.hit && w.also != nil {
-		res, err := tx.StmtContext(ctx, l.known(w.also.sql)).ExecContext(ctx, storable(w.also.args)...)
-		if err != nil {
-			return err
-		}
-		n, err := res.RowsAffected()
+		n, err := g.exec(ctx, w.also.sql, w.also.args)
 		if err != nil {
 			return err
 		}
 		w.hit = n > 0
 	}
 	for _, add := range w.additions() {
-		var err error
-		if known := l.known(add.sql); known != nil {
-			_, err = tx.StmtContext(ctx, known).ExecContext(ctx, storable(add.args)...)
-		} else {
-			_, err = tx.ExecContext(ctx, add.sql, storable(add.args)...)
-		}
-		if err != nil {
+		if _, err := g.exec(ctx, add.sql, add.args); err != nil {
 			return err
 		}
 	}
