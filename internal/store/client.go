@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"reflect"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -107,7 +108,7 @@ func (s *Store) UpdateClient(ctx context.Context, by keystone.Actor, id string, 
 		if err := validClient(after); err != nil {
 			return err
 		}
-		if err := tx.mayMakeClient(ctx, by, after); err != nil {
+		if err := tx.mayMakeClient(ctx, by, after); err != nil || reflect.DeepEqual(before, after) {
 			return err
 		}
 		return tx.writeClient(ctx, by, before, &after)

@@ -75,10 +75,11 @@ func (s *Store) UpdateScope(ctx context.Context, by keystone.Actor, idOrName str
 			return errStale
 		}
 		after = before
-		after.Description, after.UpdatedAt, after.Version = description, moment(micros(tx.now())), before.Version+1
-		if err := after.Validate(); err != nil {
+		after.Description = description
+		if err := after.Validate(); err != nil || after == before {
 			return err
 		}
+		after.UpdatedAt, after.Version = moment(micros(tx.now())), before.Version+1
 		n, err := tx.q.exec(ctx, `UPDATE scopes SET description = $1, updated_at = $2, version = version + 1 WHERE id = $3 AND version = $4`,
 			description, micros(after.UpdatedAt), before.ID, before.Version)
 		if err != nil {
