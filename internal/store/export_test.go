@@ -140,6 +140,12 @@ func (s *Store) HotTexts(ctx context.Context, seen func(string), sql string, arg
 	}, sql, args...)
 }
 
+// HotFirst reads one text of the first row, as reads of hot paths go.
+func (s *Store) HotFirst(ctx context.Context, sql string, args ...any) (text string, err error) {
+	_, err = s.hotReads().row(ctx, sql, args, &text)
+	return text, err
+}
+
 // WaitingReads is how many reads wait for a way to PostgreSQL.
 func (s *Store) WaitingReads() int {
 	t := &s.db.(*postgres).trips

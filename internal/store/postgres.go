@@ -59,7 +59,7 @@ func openPostgres(ctx context.Context, url string, o Options) (*postgres, error)
 		"plan_cache_mode": "force_generic_plan",
 	}
 	maps.DeleteFunc(settings, func(name, _ string) bool { _, chosen := params[name]; return chosen }) // by DATABASE_URL
-	cfg.AfterConnect = setsUp(settings)
+	cfg.AfterConnect = writesColumns(setsUp(settings))
 	if o.Trace {
 		cfg.ConnConfig.Tracer = otelpgx.NewTracer()
 	}
@@ -99,11 +99,7 @@ func groupPool(ctx context.Context, cfg *pgxpool.Config, settings map[string]str
 	own, more := cfg.Copy(), maps.Clone(settings)
 	own.MaxConns, own.MinIdleConns = postgresWriters, 0
 	more["enable_hashjoin"], more["enable_mergejoin"] = "off", "off"
-	setUp := setsUp(more)
-	own.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		registerColumns(conn.TypeMap())
-		return setUp(ctx, conn)
-	}
+	own.AfterConnect = writesColumns(setsUp(more))
 	return pgxpool.NewWithConfig(ctx, own)
 }
 

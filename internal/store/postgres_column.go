@@ -1,11 +1,13 @@
 package store
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
@@ -55,6 +57,14 @@ func (room) Decode([]byte) error { return errors.ErrUnsupported }
 
 // Encode appends nothing.
 func (n room) Encode(b []byte) ([]byte, error) { return slices.Grow(b, int(n)), nil }
+
+// writesColumns is what is done to a new connection, which then can write columns.
+func writesColumns(also func(context.Context, *pgx.Conn) error) func(context.Context, *pgx.Conn) error {
+	return func(ctx context.Context, conn *pgx.Conn) error {
+		registerColumns(conn.TypeMap())
+		return also(ctx, conn)
+	}
+}
 
 // registerColumns lets a connection write columns of the types that columnType names.
 func registerColumns(m *pgtype.Map) {

@@ -27,6 +27,7 @@ const (
 // when a trip has ended.
 type trips struct {
 	pool *pgxpool.Pool
+	wide wideTexts
 
 	mu      sync.Mutex
 	under   int // trips under way
@@ -144,13 +145,14 @@ func (t *trips) send(ctx context.Context, list []*trip) error {
 	if len(list) == 1 {
 		return readPostgres(list[0].read)(t.pool.Query(ctx, list[0].sql, list[0].args...))
 	}
-	batch := &pgx.Batch{}
-	for _, r := range list {
-		batch.Queue(r.sql, r.args...)
+	runs, batch := alikeReads(list), &pgx.Batch{}
+	for _, run := range runs {
+		t.queue(batch, run)
 	}
 	return readBatch(t.pool.SendBatch(ctx, batch), func(results pgx.BatchResults) error {
-		for _, r := range list {
-			if err := readPostgres(r.read)(results.Query()); err != nil {
+		for _, run := range runs {
+			answered, err := results.Query()
+			if err := answer(run, answered, err); err != nil {
 				return err
 			}
 		}

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -81,6 +82,48 @@ func TestTrips(t *testing.T) {
 		}
 		if len(transactions) != 1 {
 			t.Errorf("%d reads took %d trips", callers, len(transactions))
+		}
+	})
+	t.Run("those that are alike", func(t *testing.T) {
+		errs := trafficJam(t, s, callers, func(i int) error {
+			var sql string
+			var arg any
+			want := []string{}
+			switch i % 4 {
+			case 0, 1: // none to five rows, in their order
+				sql, arg = `SELECT CAST(x AS TEXT) FROM generate_series(1, $1) AS x ORDER BY x DESC`, int64(i%6)
+				for n := i % 6; n > 0; n-- {
+					want = append(want, strconv.Itoa(n))
+				}
+			case 2:
+				sql, arg, want = `SELECT encode($1, 'hex') WHERE $1 <> ''`, []byte{byte(i)}, []string{fmt.Sprintf("%02x", i)}
+				if i%8 == 2 {
+					arg, want = []byte{}, nil
+				}
+			case 3: // its kind of argument is not sent with others
+				sql, arg, want = `SELECT CASE WHEN $1 THEN 'true' ELSE 'false' END`, i%8 == 3, []string{strconv.FormatBool(i%8 == 3)}
+			}
+			got, err := s.HotTexts(ctx, nothing, sql, arg)
+			if err == nil && !slices.Equal(got, want) {
+				err = fmt.Errorf("got %q, want %q", got, want)
+			}
+			return err
+		})
+		for i, err := range errs {
+			if err != nil {
+				t.Errorf("caller %d: %v", i, err)
+			}
+		}
+	})
+	t.Run("some who want the first row only", func(t *testing.T) {
+		for _, err := range trafficJam(t, s, callers, func(i int) error {
+			got, err := s.HotFirst(ctx, `SELECT CAST(x AS TEXT) FROM generate_series($1, $1 + $2) AS x`, int64(i), int64(i%3))
+			if err == nil && got != strconv.Itoa(i) {
+				err = fmt.Errorf("caller %d got %q", i, got)
+			}
+			return err
+		}) {
+			ok(t, err)
 		}
 	})
 	t.Run("a bad one fails alone", func(t *testing.T) {
