@@ -17,7 +17,7 @@ import (
 type column struct {
 	rows [][]any
 	at   int
-	size int // bytes of all columns of the statement, about; on its first one
+	size int // bytes of all columns of the statement; on its first one
 }
 
 // columns appends a parameter for each place of the rows.
@@ -31,18 +31,22 @@ func columns(to []any, rows [][]any) []any {
 	return to
 }
 
-// sizeOf is about how long rows are in an array for each of their places.
+// sizeOf is how long rows are as an array for each of their places.
 func sizeOf(rows [][]any) int {
-	n := 0
-	for _, v := range rows[0] {
-		switch v := v.(type) {
-		case string:
-			n += len(v)
-		case []byte:
-			n += len(v)
+	n := 20 * len(rows[0])
+	for _, row := range rows {
+		for _, v := range row {
+			switch v := v.(type) {
+			case string:
+				n += 4 + len(v)
+			case []byte:
+				n += 4 + len(v)
+			default:
+				n += 12
+			}
 		}
 	}
-	return len(rows)*(n+12*len(rows[0])) + 20*len(rows[0])
+	return n
 }
 
 // room is a message of no bytes that makes room for others: what is sent next goes to a

@@ -23,7 +23,7 @@ func TestColumns(t *testing.T) {
 		slices[1] = append(slices[1].([][]byte), row[1].([]byte))
 		slices[2] = append(slices[2].([]int64), row[2].(int64))
 	}
-	args := columns(nil, rows)
+	args, total := columns(nil, rows), 0
 	for i, oid := range []uint32{pgtype.TextArrayOID, pgtype.ByteaArrayOID, pgtype.Int8ArrayOID} {
 		if own.FormatCodeForOID(oid) != pgtype.BinaryFormatCode {
 			t.Errorf("type %d is not sent in binary", oid)
@@ -36,9 +36,13 @@ func TestColumns(t *testing.T) {
 		if err != nil || string(got) != "before"+string(want) {
 			t.Errorf("type %d: %x, want %x (%v)", oid, got, want, err)
 		}
+		total += len(want)
 		if plain, err := own.Encode(oid, pgtype.BinaryFormatCode, slices[i], nil); err != nil || !bytes.Equal(plain, want) {
 			t.Errorf("type %d: a slice is %x (%v)", oid, plain, err)
 		}
+	}
+	if size := args[0].(column).size; size != total {
+		t.Errorf("room for %d bytes, needed %d", size, total)
 	}
 	if _, err := own.Encode(pgtype.TextArrayOID, pgtype.BinaryFormatCode, column{rows: [][]any{{3.5}}}, nil); err == nil {
 		t.Error("a value of a type that no column has was written")
