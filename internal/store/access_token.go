@@ -90,7 +90,7 @@ func (s *Store) RevokeAccessToken(ctx context.Context, by keystone.Actor, jti, c
 // lives, or it was revoked before.
 func (s *Store) RevokeOwnToken(ctx context.Context, by keystone.Actor, hash []byte, jti, clientID string) (bool, error) {
 	hit, err := s.revokeToken(ctx, by, jti, clientID, `INSERT INTO revoked_tokens (jti, expires_at) SELECT t.jti, t.expires_at FROM access_tokens t
-		WHERE t.hash = $2 AND t.jti = $1 AND t.client_id = $3 AND t.user_id = '' AND t.expires_at > $4 ON CONFLICT (jti) DO NOTHING`, hash, clientID, micros(s.now()))
+		WHERE t.hash = $2 AND t.jti = $1 AND t.client_id = $3 AND t.user_id = '' AND t.expires_at + 0 > $4 ON CONFLICT (jti) DO NOTHING`, hash, clientID, micros(s.now()))
 	if hit {
 		s.knowRevoked(jti)
 	}
@@ -103,7 +103,9 @@ func (s *Store) revokeToken(ctx context.Context, by keystone.Actor, jti, clientI
 	w := &hotWrite{alike: true, lock: lockRevoked(jti), sql: sql, args: append([]any{jti}, more...)}
 	w.trail = s.auditRow(by, keystone.AuditEvent{Action: keystone.ActTokenRevoked, TargetKind: "client", TargetID: clientID, Detail: map[string]any{"jti": jti}}).args
 	hit, err := s.hot(ctx, w)
-	s.cache.revoked.Invalidate(jti) // a read under way is older than this
+	if hit || err != nil {
+		s.cache.revoked.Invalidate(jti) // a read under way is older than this
+	}
 	return hit, s.fail("revoke access token", err)
 }
 

@@ -258,25 +258,30 @@ func (s *Store) auditEnd(ctx context.Context, before int64) (end int64, err erro
 	return end, err
 }
 
-// firstAudit returns the number of a row of [1, below) before which there is none of this
-// time or later. It halves the trail: there is no index by time, which every write would
-// pay for.
+// auditProbe is how many rows are looked at in one place: a node whose clock was behind for
+// a while may have written a stretch of them.
+const auditProbe = 100
+
+// firstAudit returns the number of the first row of [1, below) that has this time, or a
+// later one; the trail is in about the order of its times. It halves the trail: there is
+// no index by time, which every write would pay for.
 func (s *Store) firstAudit(ctx context.Context, at time.Time, below int64) (seq int64, found bool, err error) {
 	limit := micros(at.Add(-auditSkew))
 	for low, high := int64(1), below; low < high; {
-		var n, time int64
+		var last, first int64 // of the rows looked at; of those that are late enough
 		middle := low + (high-low)/2
-		there, err := s.row(ctx, `SELECT seq, at FROM audit WHERE seq >= $1 AND seq < $2 ORDER BY seq LIMIT 1`, []any{middle, high}, &n, &time)
-		switch {
-		case err != nil:
+		if _, err := s.row(ctx, `SELECT COALESCE(MAX(seq), 0), COALESCE(MIN(CASE WHEN at >= $1 THEN seq END), 0)
+			FROM (SELECT seq, at FROM audit WHERE seq >= $2 AND seq < $3 ORDER BY seq LIMIT $4) AS probe`, []any{limit, middle, high, auditProbe}, &last, &first); err != nil {
 			return 0, false, err
-		case there && time < limit:
-			low = n + 1
-			continue
-		case there:
-			seq, found = n, true
 		}
-		high = middle
+		switch {
+		case first > 0:
+			seq, found, high = first, true, middle
+		case last > 0:
+			low = last + 1
+		default:
+			high = middle
+		}
 	}
 	return seq, found, nil
 }
@@ -352,8 +357,7 @@ func scanTrailRow(scan func(...any) error) (e trailRow, err error) {
 }
 
 // eachTrailRow calls f with each row of a query, until it returns false. It is one row over
-// and over: the seal reads every row of the trail, and keeps none. A query that failed
-// half way may begin again.
+// and over: the seal reads every row of the trail, and keeps none.
 func (s *Store) eachTrailRow(ctx context.Context, f func(*trailRow) bool, sql string, args ...any) error {
 	return s.q.query(ctx, func(r rows) error {
 		var e trailRow

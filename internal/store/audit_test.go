@@ -630,3 +630,28 @@ func TestAuditTimes(t *testing.T) {
 		}
 	})
 }
+
+// TestAuditTimesAfterAClockBehind: a stretch of rows whose node had an old clock hides none
+// of those before it.
+func TestAuditTimesAfterAClockBehind(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
+		write := func(n int, action string) {
+			for range n {
+				clock.Move(time.Second)
+				ok(t, s.Record(ctx, operator, keystone.AuditEvent{Action: action}))
+			}
+		}
+		write(20, "x.old")
+		clock.Move(time.Hour)
+		from := clock.Now()
+		write(20, "x.wanted")
+		clock.Move(-1000 * time.Hour)
+		write(50, "x.behind")
+		clock.Move(1000 * time.Hour)
+		write(40, "x.wanted")
+		got := must[keystone.List[keystone.AuditEvent]](t)(s.AuditEvents(ctx, keystone.AuditFilter{From: from}, keystone.Page{Limit: 200})).Items
+		if len(got) != 60 {
+			t.Errorf("%d of 60 rows", len(got))
+		}
+	})
+}

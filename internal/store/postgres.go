@@ -46,6 +46,12 @@ func openPostgres(ctx context.Context, url string, o Options) (*postgres, error)
 	if cfg.ConnConfig.ConnectTimeout == 0 {
 		cfg.ConnConfig.ConnectTimeout = 5 * time.Second
 	}
+	switch cfg.ConnConfig.DefaultQueryExecMode { // by DATABASE_URL
+	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol:
+		// Made for poolers that are refused here. Arrays need to know their type, and
+		// statements to be planned once.
+		cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
+	}
 	params := cfg.ConnConfig.RuntimeParams
 	setDefault(params, "application_name", "keystone")
 	setDefault(params, "timezone", "UTC")
@@ -210,7 +216,8 @@ func postgresFault(err error) fault {
 func (p *postgres) migrations() fs.FS {
 	return dialectFS{
 		"{{KEY}}": `TEXT COLLATE "C"`, "{{SERIAL}}": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-		"-- +goose Up\n": "-- +goose Up\nSET LOCAL statement_timeout = 0;\n", // a step takes as long as its tables are large
+		"-- +goose Up\n": "-- +goose Up\nSET LOCAL statement_timeout = 0;\n",                                                                  // a step takes as long as its tables are large
+		"{{PATIENTLY}}":  "SET statement_timeout = 0;", "{{CONCURRENTLY}}": "CONCURRENTLY", "{{AS BEFORE}}": "SET statement_timeout = '10s';", // for steps without a transaction
 	}
 }
 

@@ -20,6 +20,12 @@ type column struct {
 	size int // bytes of all columns of the statement; on its first one
 }
 
+// String keeps what the rows say out of errors.
+func (c column) String() string { return fmt.Sprintf("place %d of %d rows", c.at, len(c.rows)) }
+
+// GoString is String.
+func (c column) GoString() string { return c.String() }
+
 // columns appends a parameter for each place of the rows.
 func columns(to []any, rows [][]any) []any {
 	for i := range rows[0] {

@@ -101,3 +101,30 @@ func TestSettingsOfTheURL(t *testing.T) {
 		}
 	}
 }
+
+// TestModes: whatever way of asking DATABASE_URL chooses, what is written in groups and read
+// on trips is.
+func TestModes(t *testing.T) {
+	for _, mode := range []string{"cache_statement", "cache_describe", "describe_exec", "exec", "simple_protocol"} {
+		url := storetest.PostgresURL(t)
+		more := "?"
+		if strings.Contains(url, "?") {
+			more = "&"
+		}
+		clock := storetest.NewClock()
+		s := storetest.OpenAt(t, url+more+"default_query_exec_mode="+mode, clock)
+		hashes := make([][]byte, 20)
+		for _, err := range together(len(hashes), func(i int) error {
+			hashes[i] = fmt.Appendf(nil, "hash %s %d", mode, i)
+			return s.SaveAccessToken(ctx, operator, hashes[i], store.AccessToken{JTI: keystone.NewID(clock.Now()), ClientID: "c", IssuedAt: clock.Now(), ExpiresAt: clock.Now().Add(time.Hour)})
+		}) {
+			ok(t, err)
+		}
+		for _, err := range together(len(hashes), func(i int) error {
+			_, err := s.AccessTokenByHash(ctx, hashes[i])
+			return err
+		}) {
+			ok(t, err)
+		}
+	}
+}

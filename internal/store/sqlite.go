@@ -311,7 +311,10 @@ func isDamaged(err error) bool {
 }
 
 func (l *lite) migrations() fs.FS {
-	return dialectFS{"{{KEY}}": "TEXT", "{{SERIAL}}": "INTEGER PRIMARY KEY AUTOINCREMENT"}
+	return dialectFS{
+		"{{KEY}}": "TEXT", "{{SERIAL}}": "INTEGER PRIMARY KEY AUTOINCREMENT",
+		"{{PATIENTLY}}": "", "{{CONCURRENTLY}}": "", "{{AS BEFORE}}": "",
+	}
 }
 
 func (l *lite) findTable() string {

@@ -91,12 +91,15 @@ func (t *wideTexts) remember(key string, text func() string) string {
 	return t.texts[key]
 }
 
-// selectValues turns VALUES ($1, …) into SELECT u.c1, … FROM u, and adds u to what a
-// SELECT with one WHERE reads from.
+// selectValues turns VALUES ($1, …) into SELECT u.c1, … FROM u, and a SELECT into one for
+// each row of u. OFFSET 0 keeps the planner from making a join of that: while a table is
+// nearly empty it would find one that reads all of it, and keep that.
 func selectValues(sql string) string {
 	head, values, plain := strings.Cut(sql, "VALUES (")
 	if !plain {
-		return strings.Replace(parameter.ReplaceAllString(sql, "u.c$1"), "WHERE ", ", u WHERE ", 1)
+		head, one, _ := strings.Cut(parameter.ReplaceAllString(sql, "u.c$1"), "SELECT ")
+		one, rest, _ := strings.Cut(one, " ON CONFLICT")
+		return head + `SELECT q.* FROM u CROSS JOIN LATERAL (SELECT ` + one + ` OFFSET 0) AS q ON CONFLICT` + rest
 	}
 	values, rest, _ := strings.Cut(values, ")")
 	return head + `SELECT ` + parameter.ReplaceAllString(values, "u.c$1") + ` FROM u` + rest
