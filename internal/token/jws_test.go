@@ -196,6 +196,15 @@ func TestNoKeysForOtherAlgorithms(t *testing.T) {
 	}
 }
 
+// TestNumbersOfNothing: what is no signature in DER is none.
+func TestNumbersOfNothing(t *testing.T) {
+	for _, der := range []string{"", "\x30", "\x30\x00", "\x30\x03\x02\x01\x01", "\x30\x06\x02\x01\xff\x02\x01\x01", "\x30\x24\x02\x01\x01\x02\x21" + strings.Repeat("\x01", 33)} {
+		if got, err := numbersOf([]byte(der)); err == nil {
+			t.Errorf("%x are the numbers of %x", got, der)
+		}
+	}
+}
+
 // TestAppendSignature: the two numbers of a signature are written as encoding/asn1 does,
 // with their leading zeros and their highest bits.
 func TestAppendSignature(t *testing.T) {
@@ -211,6 +220,9 @@ func TestAppendSignature(t *testing.T) {
 			ok(t, err)
 			if got := appendSignature(nil, r, s); !bytes.Equal(got, want) {
 				t.Fatalf("%x, want %x", got, want)
+			}
+			if back, err := numbersOf(want); err != nil || !bytes.Equal(back, append(bytes.Clone(r), s...)) {
+				t.Fatalf("%x, want %x %x (%v)", back, r, s, err)
 			}
 		}
 	}

@@ -36,7 +36,7 @@ func proofOf(t testing.TB, alg string, key crypto.Signer, claims map[string]any)
 	payload, err := json.Marshal(claims)
 	ok(t, err)
 	input := u(header) + "." + u(payload)
-	sig, err := signature(alg, key, []byte(input))
+	sig, err := signature(alg, key, input)
 	ok(t, err)
 	return input + "." + u(sig)
 }
