@@ -154,8 +154,8 @@ func (s *Store) WaitingReads() int {
 	return len(t.waiting)
 }
 
-// TripsAtOnce is how many ways there are.
-const TripsAtOnce = tripsAtOnce
+// TripShared is how many reads wait where a second way is taken.
+const TripShared = tripShared
 
 // GroupSetting reads a setting of a connection of the group writers.
 func (s *Store) GroupSetting(ctx context.Context, name string) (value string, err error) {

@@ -13,6 +13,7 @@ import (
 
 const (
 	tripsAtOnce = 2               // ways to PostgreSQL that are under way at once
+	tripShared  = 64              // waiting reads that a second way is taken for
 	tripMost    = 128             // reads on one way
 	tripTimeout = 5 * time.Second // of one way there and back
 )
@@ -22,9 +23,10 @@ const (
 // is for single statements that find their rows by a key, since the slowest of a
 // trip holds up the others.
 //
-// There is no timer and no goroutine: a read that finds a way free takes it at
+// There is no timer and no goroutine: a read that finds nobody under way goes at
 // once. One that does not waits; the first of those that wait leads the others
-// when a trip has ended.
+// when a trip has ended. A second way is only taken where many wait: a long trip
+// costs PostgreSQL less for each read than two short ones.
 type trips struct {
 	pool *pgxpool.Pool
 	wide wideTexts
@@ -69,7 +71,7 @@ func (t *trips) query(ctx context.Context, read func(rows) error, sql string, ar
 // lead waits until own may lead a trip, or was led.
 func (t *trips) lead(ctx context.Context, own *trip) (bool, error) {
 	t.mu.Lock()
-	if t.under < tripsAtOnce {
+	if t.under == 0 || t.under < tripsAtOnce && len(t.waiting) >= tripShared {
 		t.under++
 		t.mu.Unlock()
 		return true, nil
@@ -115,7 +117,7 @@ func (t *trips) next(led []*trip) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.waiting) == 0 {
+	if len(t.waiting) == 0 || t.under > 1 && len(t.waiting) < tripShared { // whoever is still under way will take them
 		t.under--
 		return
 	}

@@ -14,19 +14,17 @@ import (
 	"github.com/keystone-auth/keystone/internal/store/storetest"
 )
 
-// jam takes every way to PostgreSQL until free is closed.
+// jam takes the way to PostgreSQL until free is closed.
 func jam(t *testing.T, s *store.Store) (ways *sync.WaitGroup, free chan struct{}) {
 	t.Helper()
 	ways, free = &sync.WaitGroup{}, make(chan struct{})
-	for range store.TripsAtOnce {
-		taken := make(chan struct{})
-		ways.Go(func() {
-			if _, err := s.HotTexts(ctx, func(string) { close(taken); <-free }, `SELECT 'x'`); err != nil {
-				t.Error(err)
-			}
-		})
-		<-taken
-	}
+	taken := make(chan struct{})
+	ways.Go(func() {
+		if _, err := s.HotTexts(ctx, func(string) { close(taken); <-free }, `SELECT 'x'`); err != nil {
+			t.Error(err)
+		}
+	})
+	<-taken
 	return ways, free
 }
 
@@ -36,8 +34,8 @@ func until(done func() bool) {
 	}
 }
 
-// trafficJam runs n reads that all wait while every way to PostgreSQL is taken,
-// and lets one way go: the first of them leads all others, on one trip.
+// trafficJam runs n reads that all wait while the way to PostgreSQL is taken, and lets it
+// go: the first of them leads all others, on one trip.
 func trafficJam(t *testing.T, s *store.Store, n int, read func(i int) error) []error {
 	t.Helper()
 	ways, free := jam(t, s)
@@ -114,6 +112,23 @@ func TestTrips(t *testing.T) {
 				t.Errorf("caller %d: %v", i, err)
 			}
 		}
+	})
+	t.Run("many who wait take a second way", func(t *testing.T) {
+		ways, free := jam(t, s)
+		var second sync.WaitGroup
+		for i := range store.TripShared {
+			second.Go(func() {
+				if err := own(ctx, i); err != nil {
+					t.Error(err)
+				}
+			})
+			until(func() bool { return s.WaitingReads() == i+1 })
+		}
+		ok(t, own(ctx, 1000)) // though the first way is still taken
+		second.Wait()
+		close(free)
+		ways.Wait()
+		ok(t, own(ctx, 1))
 	})
 	t.Run("some who want the first row only", func(t *testing.T) {
 		for _, err := range trafficJam(t, s, callers, func(i int) error {
