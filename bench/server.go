@@ -46,11 +46,7 @@ type server struct {
 // start runs the binary with the settings of f and more, and waits until it is
 // healthy.
 func (b *bench) start(ctx context.Context, f *fixture, more map[string]string) (*server, error) {
-	public, err := freePort(ctx)
-	if err != nil {
-		return nil, err
-	}
-	management, err := freePort(ctx)
+	public, management, err := freePorts(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -135,18 +131,26 @@ func (s *server) stop() {
 }
 
 // freePort returns a port that nobody listens on at this moment.
-func freePort(ctx context.Context) (int, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+// freePorts returns two ports of loopback that nobody listens on. They are taken together:
+// one after the other, the system may give the same one twice.
+func freePorts(ctx context.Context) (first, second int, err error) {
+	var ports [2]int
+	for i := range ports {
+		var lc net.ListenConfig
+		l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return 0, 0, err
+		}
+		defer func() { _ = l.Close() }()
+		_, port, err := net.SplitHostPort(l.Addr().String())
+		if err != nil {
+			return 0, 0, err
+		}
+		if ports[i], err = strconv.Atoi(port); err != nil {
+			return 0, 0, err
+		}
 	}
-	defer func() { _ = l.Close() }()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		return 0, err
-	}
-	return strconv.Atoi(port)
+	return ports[0], ports[1], nil
 }
 
 func tail(file string) string {
