@@ -50,11 +50,11 @@ func (s *Slice) revokeToken(ctx context.Context, c *keystone.Client, raw string)
 		by = by.AsUser(g.UserID, "", g.ClientID, g.SessionID)
 		return s.Store.RevokeGrant(ctx, by, g.ID, keystone.EndTokenRevoked)
 	}
-	if id, ok := token.OpaqueID(raw); ok && c.Kind == keystone.ClientService { // all tokens of such a client are its own
+	if id, ok := token.OpaqueID(raw); ok && c.Kind == keystone.ClientService { // most tokens of such a client are its own
 		done, err := s.Store.RevokeOwnToken(ctx, ownToken(by, c.ID), secret.Hash(raw), id, c.ID)
 		if done || err != nil {
 			return err
-		} // else it may be of an earlier release, whose ids did not follow from the token
+		} // else it may be a user's, by an exchange, or of an earlier release, whose ids did not follow from the token
 	}
 	t, err := s.Verifier.Claims(ctx, raw)
 	if err != nil || t.ClientID != c.ID {

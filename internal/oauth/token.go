@@ -70,7 +70,7 @@ func (s *Slice) token(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	httpio.SetUser(r.Context(), t.UserID)
-	writeTokens(w, t)
+	httpio.WriteAppender(w, http.StatusOK, t) // RFC 6749 section 5.1
 	return nil
 }
 
@@ -93,9 +93,4 @@ func (s *Slice) tokens(w http.ResponseWriter, r *http.Request, c *keystone.Clien
 		return t, err
 	}
 	return grant(s, ctx, grantRequest{c, form})
-}
-
-// writeTokens answers with tokens (RFC 6749 section 5.1).
-func writeTokens(w http.ResponseWriter, t token.Response) {
-	httpio.WriteAppender(w, http.StatusOK, t)
 }
