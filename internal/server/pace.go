@@ -9,19 +9,21 @@ import (
 	"time"
 )
 
-// pace sets how often the garbage collector runs. Go lets a heap grow by its own
-// size before it collects, which for the few megabytes that Keystone keeps alive
-// means dozens of collections a second under load. While the process is busy the
-// heap may grow by at least paceRoom; while it is idle the collector keeps its
-// own pace, and memory goes back to the system.
+// pace sets how often the garbage collector runs, and on how many threads. Go lets
+// a heap grow by its own size before it collects, which for the few megabytes that
+// Keystone keeps alive means dozens of collections a second under load. While the
+// process is busy the heap may grow by at least paceRoom, and spare threads are
+// used; while it is idle the collector keeps its own pace, and memory goes back to
+// the system.
 //
 // It is one for the whole process, so only a server that owns its process has
-// one (Options.OwnsProcess). An operator's GOGC switches it off; a GOMEMLIMIT
+// one (Options.OwnsProcess). An operator's GOGC stays as it is; a GOMEMLIMIT
 // bounds the heap all the same.
 type pace struct {
 	percent func(int) int // debug.SetGCPercent
 	free    func()        // debug.FreeOSMemory
 	now     func() time.Time
+	spare   spare
 
 	ours bool // no operator has set GOGC
 
@@ -48,7 +50,7 @@ const (
 )
 
 func newPace() *pace {
-	p := &pace{percent: debug.SetGCPercent, free: debug.FreeOSMemory, now: time.Now, set: goPace}
+	p := &pace{percent: debug.SetGCPercent, free: debug.FreeOSMemory, now: time.Now, spare: newSpare(), set: goPace}
 	if p.ours = readHeap().percent == goPace; p.ours {
 		p.to(startPace)
 	}
@@ -57,9 +59,6 @@ func newPace() *pace {
 
 // run sets the pace until ctx ends.
 func (p *pace) run(ctx context.Context) {
-	if !p.ours {
-		return
-	}
 	p.rest() // what was only needed to start
 	p.watch()
 	tick := time.NewTicker(paceTick)
@@ -81,6 +80,7 @@ func (p *pace) end() {
 	defer p.mu.Unlock()
 	p.over = true
 	p.to(goPace)
+	p.spare.leave()
 }
 
 // watch calls collection after the next run of the collector, and so on.
@@ -93,8 +93,9 @@ func (p *pace) watch() {
 	}, p)
 }
 
-// collection sets the percentage that leaves room for paceRoom above what has
-// just been found alive. It reports whether to go on.
+// collection sees whether the process is busy: then it sets the percentage that
+// leaves room for paceRoom above what has just been found alive, and uses the spare
+// threads. It reports whether to go on.
 func (p *pace) collection(h heap) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -108,6 +109,7 @@ func (p *pace) collection(h heap) bool {
 	}
 	if p.busy {
 		p.to(h.room(paceRoom))
+		p.spare.use()
 	}
 	return true
 }
@@ -129,15 +131,18 @@ func (p *pace) tick(h heap) {
 	}
 }
 
-// rest returns to Go's own pace and gives memory back to the system. Pools keep
-// what they hold over one collection, so it takes two.
+// rest returns to Go's own pace and threads, and gives memory back to the system.
+// Pools keep what they hold over one collection, so it takes two.
 func (p *pace) rest() {
 	p.mu.Lock()
 	p.rested = p.now()
 	p.to(goPace)
+	p.spare.leave()
 	p.mu.Unlock()
-	runtime.GC()
-	p.free()
+	if p.ours {
+		runtime.GC()
+		p.free()
+	}
 	p.mu.Lock()
 	p.busy, p.calm, p.rested = false, 0, p.now()
 	p.mu.Unlock()
@@ -146,7 +151,7 @@ func (p *pace) rest() {
 // to sets the percentage, which stops the world for some microseconds, unless it
 // is nearly the same.
 func (p *pace) to(percent int) {
-	if percent == p.set || percent != goPace && percent*10 > p.set*9 && percent*10 < p.set*11 {
+	if !p.ours || percent == p.set || percent != goPace && percent*10 > p.set*9 && percent*10 < p.set*11 {
 		return
 	}
 	p.set = percent

@@ -11,7 +11,7 @@ import (
 // fakePace is a pace whose settings go nowhere but here, and its clock.
 func fakePace() (p *pace, now *time.Time, set, freed *int) {
 	now, set, freed = new(time.Now()), new(goPace), new(int)
-	p = &pace{ours: true, set: goPace}
+	p = &pace{ours: true, set: goPace, spare: spare{set: func(int) int { return 1 }}}
 	p.now = func() time.Time { return *now }
 	p.percent = func(n int) int { *set = n; return 0 }
 	p.free = func() { *freed++ }

@@ -44,7 +44,7 @@ type Options struct {
 	// Outbound is told the result of every request to another server.
 	Outbound func(result string)
 	// OwnsProcess says that nothing else runs in this process: while it serves,
-	// the server sets the pace of the garbage collector.
+	// the server sets the pace of the garbage collector and the number of threads.
 	OwnsProcess bool
 
 	routes []httpio.Route // more routes, for tests of the wrapper
