@@ -51,6 +51,7 @@ func openSQLite(ctx context.Context, path string) (*lite, error) {
 		q.Add("_pragma", "busy_timeout(5000)")
 		q.Add("_pragma", "journal_mode(WAL)")
 		q.Add("_pragma", "synchronous(FULL)")
+		q.Add("_pragma", walPages)
 		q.Add("_pragma", "foreign_keys(1)")
 		for _, e := range extra {
 			name, value, _ := strings.Cut(e, "=")
@@ -80,6 +81,12 @@ func openSQLite(ctx context.Context, path string) (*lite, error) {
 	reader.SetMaxIdleConns(liteReaders)
 	return &lite{writer: writer, reader: reader, stmts: map[stmtKey]*sql.Stmt{}}, nil
 }
+
+// walPages is how long the write-ahead log grows, 16 MB, before a commit copies what it
+// holds to the database file. Pages that are written again and again, the ends of the
+// trail's indexes, are copied once each time. Its index still fits in one block, so
+// readers look a page up once (https://sqlite.org/walformat.html).
+const walPages = "wal_autocheckpoint(4000)"
 
 func (l *lite) prepared(ctx context.Context, db *sql.DB, text string) (*sql.Stmt, error) {
 	key := stmtKey{db, text}
