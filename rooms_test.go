@@ -82,10 +82,10 @@ var powers = []struct {
 	{name: "error bodies", rooms: "internal/httpio verify keystonetest bench", tests: true,
 		literal: "error_description",
 		why:     "one shape, one place that decides what may be shown; verify has its own, RFC 6750 only"},
-	{name: "goroutines", rooms: "internal/server internal/store internal/ephemeral verify keystonetest bench", tests: true,
+	{name: "goroutines", rooms: "internal/server internal/store internal/password internal/ephemeral verify keystonetest bench", tests: true,
 		form:    "go",
 		imports: "golang.org/x/sync/errgroup",
-		why: "server starts and joins what outlives a request; store writes groups, ephemeral asks Redis whether it is back, " +
+		why: "server starts and joins what outlives a request; store writes groups, password hashes on threads of its own, ephemeral asks Redis whether it is back, " +
 			"verify refreshes keys; a handler starts none"},
 	{name: "outbound requests", rooms: "internal/fetch cmd verify keystonetest bench", tests: true,
 		calls: "net/http.Get net/http.Post net/http.PostForm net/http.Head net/http.DefaultClient net/http.Client net/http.Transport net/http.DefaultTransport net.Dial net.DialTimeout net.Dialer crypto/tls.Dial crypto/tls.Dialer",

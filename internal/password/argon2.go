@@ -2,7 +2,6 @@ package password
 
 import (
 	"encoding/binary"
-	"runtime"
 
 	"golang.org/x/crypto/blake2b"
 )
@@ -18,7 +17,7 @@ const (
 	argon2Version = 0x13
 	syncPoints    = 4 // slices of a pass
 	// yieldEvery is how many blocks are filled (a few hundred microseconds)
-	// before other goroutines get their turn: a hash in progress must not make
+	// before other goroutines may get their turn: hashes in progress must not make
 	// a cheap request wait for the scheduler's own 10 ms.
 	yieldEvery = 512
 )
@@ -157,7 +156,7 @@ func (f *filling) fill(pass, slice, lane uint32) {
 		}
 		finish(out, last, mixed, &state, pass > 0, &f.mem[ref])
 		if i%yieldEvery == 0 {
-			runtime.Gosched()
+			giveWay()
 		}
 	}
 }

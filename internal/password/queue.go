@@ -16,13 +16,15 @@ const idleAfter = time.Minute
 
 // queue bounds what hashing may use: as many callers as there are slots
 // compute, a bounded number wait in order of arrival, the rest are refused.
-// It also keeps the slots' memory between hashes.
+// They compute on threads of their own. It also keeps the slots' memory between
+// hashes.
 type queue struct {
 	slots   chan struct{} // a free place is a free slot
 	large   chan struct{} // the one place for a hash that needs other memory than a slot's
 	limit   int64         // callers that may wait
 	maxWait time.Duration
 	waiting atomic.Int64
+	threads threads
 
 	memory uint32 // KiB of one slot
 	mu     sync.Mutex
@@ -52,7 +54,7 @@ func (q *queue) run(ctx context.Context, memory uint32, heap bool, work func(are
 		defer runtime.GC()
 	}
 	if memory == 0 || heap {
-		work(nil)
+		q.threads.run(func() { work(nil) })
 		return nil
 	}
 	mem, err := q.take(memory)
@@ -60,7 +62,7 @@ func (q *queue) run(ctx context.Context, memory uint32, heap bool, work func(are
 		return busy("no block memory").Because(err)
 	}
 	defer q.give(mem)
-	work(mem[:memory])
+	q.threads.run(func() { work(mem[:memory]) })
 	return nil
 }
 

@@ -38,7 +38,7 @@ type pace struct {
 }
 
 const (
-	paceRoom = 20 << 20 // the least that a busy heap grows by; memory stays within base + slots × 19 MiB + 48 MiB
+	paceRoom = 18 << 20 // the least that a busy heap grows by; memory stays within base + slots × 19 MiB + 48 MiB
 	paceTick = time.Second
 	calmRate = 1 << 20 // bytes a tick: less is idle
 	calmFor  = 5       // ticks until an idle process gives memory back
