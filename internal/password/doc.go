@@ -9,8 +9,8 @@
 //
 // Memory and processors are bounded by configuration, not by callers: at most
 // Options.Slots hashes are computed at once, each on a thread that does nothing
-// else and in the slot's own reused memory, at most Options.Queue callers wait, and whoever is beyond that, or
-// waits too long, is told to come back.
+// else and in the slot's own reused memory, at most Options.Queue callers wait,
+// and whoever is beyond that, or waits too long, is told to come back.
 //
 // Where to start reading: hasher.go (Hash, Verify), then queue.go, threads.go, phc.go
 // and imported.go for what is read, argon2.go for how it is computed. What may be
