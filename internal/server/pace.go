@@ -30,11 +30,13 @@ type pace struct {
 	mu        sync.Mutex
 	over      bool
 	busy      bool
+	resting   bool      // the collections of these moments are no load
 	set       int       // the percentage in force
 	collected time.Time // end of the last collection
 	rested    time.Time // end of the last rest, whose own collections are no load
 	allocated uint64    // bytes since the start, at the last tick
 	calm      int       // ticks in a row in which next to nothing was allocated
+	ticks     int
 }
 
 const (
@@ -44,13 +46,16 @@ const (
 	calmFor  = 5       // ticks until an idle process gives memory back
 	goPace   = 100     // Go's own percentage
 
+	limitTicks = 60 // ticks until a limit that has changed under load is seen
+
 	// startPace holds until run: a start allocates a few megabytes once, and most of
 	// what the collector would look at stays.
 	startPace = 400
 )
 
 func newPace() *pace {
-	p := &pace{percent: debug.SetGCPercent, free: debug.FreeOSMemory, now: time.Now, spare: newSpare(), set: goPace}
+	p := &pace{percent: debug.SetGCPercent, free: debug.FreeOSMemory, now: time.Now, set: goPace,
+		spare: newSpare(runtime.NumCPU(), runtime.GOMAXPROCS, runtime.SetDefaultGOMAXPROCS)}
 	if p.ours = readHeap().percent == goPace; p.ours {
 		p.to(startPace)
 	}
@@ -100,7 +105,7 @@ func (p *pace) collection(h heap) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
-	if now.Sub(p.collected) < paceTick && now.Sub(p.rested) >= paceTick {
+	if !p.resting && now.Sub(p.collected) < paceTick && now.Sub(p.rested) >= paceTick {
 		p.busy, p.calm = true, 0
 	}
 	p.collected = now
@@ -124,6 +129,9 @@ func (p *pace) tick(h heap) {
 	} else {
 		p.calm++
 	}
+	if p.ticks++; p.ticks%limitTicks == 0 {
+		p.spare.leave() // for a moment: Go looks what the limit is now
+	}
 	resting := p.busy && p.calm >= calmFor
 	p.mu.Unlock()
 	if resting {
@@ -135,7 +143,7 @@ func (p *pace) tick(h heap) {
 // Pools keep what they hold over one collection, so it takes two.
 func (p *pace) rest() {
 	p.mu.Lock()
-	p.rested = p.now()
+	p.busy, p.calm, p.resting = false, 0, true
 	p.to(goPace)
 	p.spare.leave()
 	p.mu.Unlock()
@@ -144,7 +152,7 @@ func (p *pace) rest() {
 		p.free()
 	}
 	p.mu.Lock()
-	p.busy, p.calm, p.rested = false, 0, p.now()
+	p.resting, p.rested = false, p.now()
 	p.mu.Unlock()
 }
 
