@@ -1,7 +1,10 @@
 package password
 
 import (
+	"errors"
+	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +32,7 @@ const threadIdle = time.Second
 type hashing struct {
 	work     func()
 	done     chan struct{}
-	panicked any
+	panicked error
 }
 
 // run returns after work, which has run on one of the threads. A panic of work is a
@@ -60,11 +63,7 @@ func (t *threads) serve() {
 	for {
 		select {
 		case h := <-t.jobs:
-			h.do()
-			t.mu.Lock()
-			t.busy--
-			t.mu.Unlock()
-			close(h.done)
+			t.do(h)
 		case <-idle.C:
 			if t.leave() {
 				return
@@ -85,11 +84,24 @@ func (t *threads) leave() bool {
 	return true
 }
 
-func (h *hashing) do() {
+func (t *threads) do(h *hashing) {
 	computing.Add(1)
-	defer computing.Add(-1)
-	defer func() { h.panicked = recover() }()
+	returned := false
+	defer func() {
+		computing.Add(-1)
+		if p := recover(); p != nil {
+			h.panicked, returned = fmt.Errorf("%v, in a hash: %s", p, debug.Stack()), true // the caller's own stack says nothing
+		}
+		t.mu.Lock()
+		if t.busy--; !returned { // runtime.Goexit: a test has ended in the middle
+			t.running--
+			h.panicked = errors.New("the hash ended its thread")
+		}
+		t.mu.Unlock()
+		close(h.done)
+	}()
 	h.work()
+	returned = true
 }
 
 // computing counts the hashes of the process that run.

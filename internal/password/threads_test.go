@@ -1,6 +1,9 @@
 package password
 
 import (
+	"fmt"
+	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -58,17 +61,20 @@ func TestThreads(t *testing.T) {
 	})
 }
 
-// TestThreadPanics: a panic is its caller's, and the thread goes on.
+func brokenHash() { panic("broken") }
+
+// TestThreadPanics: a panic is its caller's and says where it was, and the thread goes on.
 func TestThreadPanics(t *testing.T) {
 	var ts threads
 	for range 3 {
 		func() {
 			defer func() {
-				if p := recover(); p != "broken" {
-					t.Errorf("recovered %v", p)
+				p := fmt.Sprint(recover())
+				if !strings.HasPrefix(p, "broken, in a hash") || !strings.Contains(p, "brokenHash") {
+					t.Errorf("recovered %s", p)
 				}
 			}()
-			ts.run(func() { panic("broken") })
+			ts.run(brokenHash)
 		}()
 	}
 	ran := false
@@ -100,6 +106,39 @@ func TestThreadsAtOnce(t *testing.T) {
 		time.Sleep(2 * threadIdle)
 		if running, busy := ts.counts(); running != 0 || busy != 0 {
 			t.Errorf("%d threads, %d busy", running, busy)
+		}
+	})
+}
+
+// TestThreadEnds: work that ends its goroutine is answered with a panic, and others go on.
+func TestThreadEnds(t *testing.T) {
+	var ts threads
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		ts.run(runtime.Goexit)
+	}()
+	if running, busy := ts.counts(); running != 0 || busy != 0 {
+		t.Errorf("%d threads, %d busy", running, busy)
+	}
+	ts.run(func() {})
+}
+
+// TestGiveWay: a hash that holds the only thread of Go gives way to what is ready.
+func TestGiveWay(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var ts threads
+	var turn atomic.Bool
+	ts.run(func() {
+		go turn.Store(true)
+		for range 100 { // now and then the scheduler takes us first
+			giveWay()
+		}
+		if !turn.Load() {
+			t.Error("the other goroutine had no turn")
 		}
 	})
 }
