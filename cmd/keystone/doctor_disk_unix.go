@@ -15,7 +15,8 @@ func freeDisk(path string) (free, total uint64, ok bool) {
 		var s unix.Statfs_t
 		if err := unix.Statfs(path, &s); err == nil {
 			size := uint64(s.Bsize)
-			return s.Bavail * size, s.Blocks * size, true
+			left := max(0, int64(s.Bavail)) // FreeBSD counts below zero what only root may write
+			return uint64(left) * size, s.Blocks * size, true
 		}
 		parent := filepath.Dir(path)
 		if parent == path {
