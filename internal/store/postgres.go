@@ -216,8 +216,12 @@ func postgresFault(err error) fault {
 func (p *postgres) migrations() fs.FS {
 	return dialectFS{
 		"{{KEY}}": `TEXT COLLATE "C"`, "{{SERIAL}}": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-		"-- +goose Up\n": "-- +goose Up\nSET LOCAL statement_timeout = 0;\n",                                                                  // a step takes as long as its tables are large
-		"{{PATIENTLY}}":  "SET statement_timeout = 0;", "{{CONCURRENTLY}}": "CONCURRENTLY", "{{AS BEFORE}}": "SET statement_timeout = '10s';", // for steps without a transaction
+		// A step takes as long as its tables are large.
+		"-- +goose Up\n": "-- +goose Up\nSET LOCAL statement_timeout = 0;\n",
+		// The same for steps without a transaction.
+		"{{PATIENTLY}}":    "SELECT set_config('keystone.before', current_setting('statement_timeout'), false);\nSET statement_timeout = 0;",
+		"{{CONCURRENTLY}}": "CONCURRENTLY",
+		"{{AS BEFORE}}":    "SELECT set_config('statement_timeout', current_setting('keystone.before'), false);",
 	}
 }
 

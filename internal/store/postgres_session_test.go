@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -91,7 +92,17 @@ func TestSettingsOfTheURL(t *testing.T) {
 	if strings.Contains(url, "?") {
 		join = "&"
 	}
+	storetest.Exec(t, url, `DROP SCHEMA public CASCADE; CREATE SCHEMA public`)
 	s := storetest.OpenAt(t, url+join+"statement_timeout=3s&jit=on", storetest.NewClock())
+	for _, err := range together(20, func(int) error { // also on those that have brought the schema up
+		got, err := s.RawTexts(ctx, `SELECT current_setting('statement_timeout') FROM pg_sleep(0.2)`)
+		if err == nil && got[0] != "3s" {
+			err = errors.New("statement_timeout is " + got[0])
+		}
+		return err
+	}) {
+		ok(t, err)
+	}
 	for setting, want := range map[string]string{"statement_timeout": "3s", "jit": "on", "enable_seqscan": "off"} {
 		if got := must[[]string](t)(s.RawTexts(ctx, `SELECT current_setting('`+setting+`')`)); got[0] != want {
 			t.Errorf("%s is %s", setting, got[0])
