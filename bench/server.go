@@ -130,7 +130,6 @@ func (s *server) stop() {
 	}
 }
 
-// freePort returns a port that nobody listens on at this moment.
 // freePorts returns two ports of loopback that nobody listens on. They are taken together:
 // one after the other, the system may give the same one twice.
 func freePorts(ctx context.Context) (first, second int, err error) {

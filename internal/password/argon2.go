@@ -17,8 +17,8 @@ const (
 	argon2Version = 0x13
 	syncPoints    = 4 // slices of a pass
 	// yieldEvery is how many blocks are filled (a few hundred microseconds)
-	// before other goroutines may get their turn: hashes in progress must not make
-	// a cheap request wait for the scheduler's own 10 ms.
+	// before goroutines that are ready may get their turn: hashes in progress must
+	// not make them wait for the scheduler's own 10 ms.
 	yieldEvery = 512
 )
 

@@ -1,7 +1,6 @@
 package password
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -86,29 +85,24 @@ func (t *threads) leave() bool {
 
 func (t *threads) do(h *hashing) {
 	computing.Add(1)
-	returned := false
 	defer func() {
 		computing.Add(-1)
 		if p := recover(); p != nil {
-			h.panicked, returned = fmt.Errorf("%v, in a hash: %s", p, debug.Stack()), true // the caller's own stack says nothing
+			h.panicked = fmt.Errorf("%v, in a hash: %s", p, debug.Stack()) // the caller's own stack says nothing
 		}
 		t.mu.Lock()
-		if t.busy--; !returned { // runtime.Goexit: a test has ended in the middle
-			t.running--
-			h.panicked = errors.New("the hash ended its thread")
-		}
+		t.busy--
 		t.mu.Unlock()
 		close(h.done)
 	}()
 	h.work()
-	returned = true
 }
 
 // computing counts the hashes of the process that run.
 var computing atomic.Int32
 
-// giveWay lets other goroutines have their turn where hashes hold every thread that
-// Go runs goroutines on: as many hashes as processors, and no spare threads.
+// giveWay lets goroutines that are ready have their turn where hashes hold every thread
+// that Go runs goroutines on: as many hashes as processors, and no spare threads.
 func giveWay() {
 	if int(computing.Load()) >= runtime.GOMAXPROCS(0) {
 		runtime.Gosched()

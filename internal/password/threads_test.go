@@ -110,23 +110,6 @@ func TestThreadsAtOnce(t *testing.T) {
 	})
 }
 
-// TestThreadEnds: work that ends its goroutine is answered with a panic, and others go on.
-func TestThreadEnds(t *testing.T) {
-	var ts threads
-	func() {
-		defer func() {
-			if recover() == nil {
-				t.Error("no panic")
-			}
-		}()
-		ts.run(runtime.Goexit)
-	}()
-	if running, busy := ts.counts(); running != 0 || busy != 0 {
-		t.Errorf("%d threads, %d busy", running, busy)
-	}
-	ts.run(func() {})
-}
-
 // TestGiveWay: a hash that holds the only thread of Go gives way to what is ready.
 func TestGiveWay(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))

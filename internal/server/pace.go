@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// pace sets how often the garbage collector runs, and on how many threads. Go lets
+// pace sets how often the garbage collector runs, and how many threads run Go. Go lets
 // a heap grow by its own size before it collects, which for the few megabytes that
 // Keystone keeps alive means dozens of collections a second under load. While the
 // process is busy the heap may grow by at least paceRoom, and spare threads are
