@@ -423,6 +423,31 @@ func TestExplainToken(t *testing.T) {
 	})
 }
 
+// TestExplainAsksFreely: asking again and again for what is not written yet takes
+// no room of the refusals that come from the same address.
+func TestExplainAsksFreely(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
+		admin := s.Admin()
+		var asked string
+		for range 60 {
+			resp := get(t, s, "/api/v1/admin/traces/no-such-request", admin)
+			_ = resp.Body.Close()
+			if resp.StatusCode != http.StatusNotFound {
+				t.Fatal("status", resp.StatusCode)
+			}
+			asked = resp.Header.Get("X-Request-Id")
+		}
+		resp := get(t, s, "/api/v1/users/me", "xx")
+		_ = resp.Body.Close()
+		explain(t, s, admin, resp.Header.Get("X-Request-Id")) // what came before it is written too
+		resp = get(t, s, "/api/v1/admin/traces/"+asked, admin)
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusNotFound {
+			t.Error("asking for a trace left one", resp.StatusCode)
+		}
+	})
+}
+
 // TestExplainLinks: a worn setup or reset link is a refusal with a reason, and no
 // fault of the server.
 func TestExplainLinks(t *testing.T) {

@@ -86,4 +86,4 @@ func Fact(ctx context.Context, name, value string) {
 func (c *Checks) Came() ([]string, map[string]string) { return c.names[:c.n], c.facts }
 
 // ErrNoTrace answers whoever asks why a request was refused of which nothing is kept.
-var ErrNoTrace = Fail(NotFound, "No refused request with this id was recorded in the last day. Requests to unknown addresses (404, 405) are not recorded, nor is all of a flood (at most 20 a second from one address); the access log has everything.")
+var ErrNoTrace = Fail(NotFound, "No refused request with this id was recorded in the last day. Requests to unknown addresses (404, 405) and for traces that are not there are not recorded, nor is all of a flood (at most 20 a second from one address); the access log has everything.")

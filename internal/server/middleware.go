@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -92,7 +93,9 @@ func (s *Server) finish(rec *recorder, r *http.Request, start time.Time, span sp
 	} else {
 		s.metrics.unmatched.observe(status, took)
 	}
-	if rec.x.Err != nil && rec.endpoint != nil {
+	// Who looks for a trace before it is written would else use up what is kept of
+	// their address, by asking.
+	if rec.x.Err != nil && rec.endpoint != nil && !errors.Is(rec.x.Err, keystone.ErrNoTrace) {
 		s.traces.add(rec, status)
 	}
 	span.end(rec, status)
