@@ -39,7 +39,7 @@ const (
 	ActSignInFailed        = "sign_in.failed"               // A sign-in or the confirmation of a password was refused; the detail says why.
 	ActSessionEnded        = "session.ended"                // A session ended: signed out, or ended by somebody else.
 	ActSessionsEnded       = "sessions.ended"               // All sessions of a user were ended at once.
-	ActTokenRefreshed      = "token.refreshed"              // A refresh token was used; `grace` says once more, within REFRESH_GRACE_SECONDS.
+	ActTokenRefreshed      = "token.refreshed"              // A refresh token was used: `presented_generation` is that of the first of a family, `grace` says once more, within REFRESH_GRACE_SECONDS.
 	ActTokenIssued         = "token.issued"                 // An opaque access token was stored; JWTs are counted as usage.
 	ActTokenRevoked        = "token.revoked"                // A token was revoked, or the family of a refresh token.
 	ActTokenReuse          = "token.reuse_detected"         // A refresh token came again after its successor was used: the family is revoked. Look into it: it may have been stolen.

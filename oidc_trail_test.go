@@ -29,8 +29,8 @@ func TestTrailOfCodesAndTokens(t *testing.T) {
 		_, tokens := redeem(t, s, app, b.code(app, "scope", "openid offline_access"))
 		first := tokens["refresh_token"]
 		_, next := refreshed(t, s, app, first)
-		if got := rows("token.refreshed"); len(got) != 1 || len(got[0]) != 0 {
-			t.Errorf("a rotation: %v", got)
+		if got := rows("token.refreshed"); len(got) != 1 || len(got[0]) != 1 || got[0]["presented_generation"] != 1.0 {
+			t.Errorf("the first rotation of a family: %v", got)
 		}
 		status, same := refreshed(t, s, app, first)
 		if status != http.StatusOK || same["refresh_token"] != next["refresh_token"] || same["access_token"] == next["access_token"] {

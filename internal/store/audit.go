@@ -187,8 +187,12 @@ const nameWindow = 50_000
 // party is one of the ways in which a row is by, or about, somebody.
 type party struct {
 	column, value string
-	byID, byName  bool // by which of them; the zero value: whoever it is
+	byID, byName  bool   // by which of them; the zero value: whoever it is
+	owner         string // of a family of refresh tokens: what they did with it themselves
 }
+
+// inAbout is said by the index audit_about of the rows that it has.
+const inAbout = `(action <> 'token.refreshed' OR detail <> '{}')`
 
 // auditEvents returns the newest rows before one, at most limit. Each way in which a
 // row can be meant is a range of an index of its own.
@@ -293,7 +297,17 @@ func (s *Store) parties(ctx context.Context, side, name string) ([]party, error)
 		return []party{{}}, nil
 	}
 	if keystone.IsClientID(name) && name != keystone.FirstPartyClientID {
-		return []party{{column: side + "_id", value: name, byID: true}}, nil
+		list := []party{{column: side + "_id", value: name, byID: true}}
+		if side == "target" {
+			owner, err := s.ownerOfFamily(ctx, name)
+			if err != nil {
+				return nil, err
+			}
+			if owner != "" {
+				list = append(list, party{column: "target_id", value: name, byID: true, owner: owner})
+			}
+		}
+		return list, nil
 	}
 	list := []party{{column: side + "_name", value: name, byName: true}}
 	var ids []string
@@ -307,6 +321,16 @@ func (s *Store) parties(ctx context.Context, side, name string) ([]party, error)
 		list = append(list, party{column: side + "_id", value: id, byID: true})
 	}
 	return list, err
+}
+
+// ownerOfFamily returns whose family of refresh tokens an id is; "": that of none, or of
+// one that was never used. The trail knows the owner longer than the family lives.
+func (s *Store) ownerOfFamily(ctx context.Context, id string) (owner string, err error) {
+	if found, err := s.row(ctx, `SELECT user_id FROM grants WHERE id = $1`, []any{id}, &owner); found || err != nil {
+		return owner, err
+	}
+	_, err = s.row(ctx, `SELECT actor_id FROM audit WHERE target_id = $1 AND action = 'token.refreshed' AND `+inAbout+` LIMIT 1`, []any{id}, &owner)
+	return owner, err
 }
 
 // auditWhere builds the condition from fixed pieces; values are always bound.
@@ -325,6 +349,12 @@ func auditWhere(f keystone.AuditFilter, low, before int64, parties ...party) (st
 	for _, p := range parties {
 		if p.column != "" {
 			where = append(where, p.column+" = "+bind(p.value))
+		}
+		switch {
+		case p.owner != "":
+			where = append(where, "actor_id = "+bind(p.owner)+" AND action = '"+keystone.ActTokenRefreshed+"'")
+		case p.column == "target_id":
+			where = append(where, inAbout)
 		}
 	}
 	if strings.HasSuffix(f.Action, ".") {

@@ -484,6 +484,96 @@ func TestAuditFilters(t *testing.T) {
 	})
 }
 
+// TestAuditOfAFamily: by the id of a family of refresh tokens all is found that happened
+// to it, by whomever, also when the family itself is gone.
+func TestAuditOfAFamily(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
+		u := newUser(t, s, "jane")
+		g, other, unused := signIn(t, s, u), signIn(t, s, u), signIn(t, s, u)
+		jane := keystone.Actor{Kind: keystone.ActorUser, ID: u.ID}
+		for i := range uint32(3) {
+			clock.Move(time.Minute)
+			good(t, rotate(s, other, i+1, rotation), i+2)
+			good(t, rotate(s, g, i+1, rotation), i+2)
+		}
+		good(t, rotate(s, g, 3, rotation), 4) // inside its grace
+		clock.Move(time.Minute)
+		dead(t, rotate(s, g, 2, rotation))
+		ok(t, s.Record(ctx, operator, keystone.AuditEvent{Action: "x.looked", TargetKind: "grant", TargetID: g.ID}))
+
+		const refreshed = "token.refreshed"
+		all := []string{"x.looked", "token.reuse_detected", refreshed, refreshed, refreshed, refreshed}
+		check := func(when string) {
+			t.Helper()
+			for _, test := range []struct {
+				name string
+				f    keystone.AuditFilter
+				want []string
+			}{
+				{"a family", keystone.AuditFilter{Target: g.ID}, all},
+				{"another", keystone.AuditFilter{Target: other.ID}, all[3:]},
+				{"one never used", keystone.AuditFilter{Target: unused.ID}, nil},
+				{"no family", keystone.AuditFilter{Target: keystone.NewID(clock.Now())}, nil},
+				{"by its owner", keystone.AuditFilter{Target: g.ID, Actor: jane.ID}, all[1:]},
+				{"by its owner's name", keystone.AuditFilter{Target: g.ID, Actor: "jane"}, all[1:]},
+				{"by others", keystone.AuditFilter{Target: g.ID, Actor: operator.Name}, all[:1]},
+				{"by nobody", keystone.AuditFilter{Target: g.ID, Actor: keystone.NewID(clock.Now())}, nil},
+				{"its refreshes", keystone.AuditFilter{Target: g.ID, Action: refreshed}, all[2:]},
+				{"of its refreshes those of a time", keystone.AuditFilter{Target: g.ID, Action: "token.", From: clock.Now().Add(-150 * time.Second)}, all[1:5]},
+			} {
+				for _, limit := range []int{1, 2, 50} {
+					var got []string
+					for p := (keystone.Page{Limit: limit}); ; {
+						list := must[keystone.List[keystone.AuditEvent]](t)(s.AuditEvents(ctx, test.f, p))
+						for _, e := range list.Items {
+							got = append(got, e.Action)
+						}
+						if p.After = list.Next; p.After == "" {
+							break
+						}
+					}
+					if !slices.Equal(got, test.want) {
+						t.Errorf("%s, %s, %d a page: %v, want %v", when, test.name, limit, got, test.want)
+					}
+				}
+			}
+		}
+		check("while it is there")
+		must[int64](t)(s.Raw(ctx, `DELETE FROM grants`))
+		check("when it is gone")
+	})
+}
+
+// TestAuditIndexes: what was done by somebody, and to something, is found without reading
+// the rest of the trail.
+func TestAuditIndexes(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
+		g := signIn(t, s, newUser(t, s, "jane"))
+		must[int64](t)(s.Raw(ctx, `INSERT INTO audit (id, at, actor_kind, actor_id, actor_name, client_id, source, request_id, action, target_kind, target_id, target_name, detail)
+			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+			SELECT CAST(i AS TEXT), $1, 'user', 'actor ' || (i / 10), 'x', '', '', '', CASE WHEN i % 10 = 0 THEN 'x.looked' ELSE 'token.refreshed' END, 'grant', 'target ' || (i / 10), '', '{}' FROM n`, clock.Now().UnixMicro()))
+		must[int64](t)(s.Raw(ctx, `ANALYZE`))
+		for _, test := range []struct {
+			f    keystone.AuditFilter
+			want []string
+		}{
+			{keystone.AuditFilter{Actor: g.UserID}, []string{"audit_actor"}},
+			{keystone.AuditFilter{Target: g.UserID}, []string{"audit_about", "audit_about"}}, // whose family it is, too
+			{keystone.AuditFilter{Target: g.ID}, []string{"audit_about", "audit_actor"}},
+		} {
+			explained, plans := s.Explained()
+			must[keystone.List[keystone.AuditEvent]](t)(explained.AuditEvents(ctx, test.f, keystone.Page{}))
+			var used []string
+			for _, plan := range *plans {
+				used = append(used, regexp.MustCompile(`audit_a[a-z]+`).FindAllString(plan, -1)...)
+			}
+			if !slices.Equal(used, test.want) {
+				t.Errorf("%+v: %q", test.f, *plans)
+			}
+		}
+	})
+}
+
 // TestDetailText: the short way to write a detail gives what JSON gives.
 func TestDetailText(t *testing.T) {
 	id := keystone.NewID(time.Now())

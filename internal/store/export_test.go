@@ -43,6 +43,49 @@ func (c countedQuerier) query(ctx context.Context, read func(rows) error, sql st
 
 func (c countedQuerier) together() querier { return countedQuerier{c.querier.together(), c.n} }
 
+// Explained is the same store, noting how the database goes about its reads outside of
+// transactions.
+func (s *Store) Explained() (*Store, *[]string) {
+	var plans []string
+	explained := *s
+	explained.q = explainedQuerier{s, s.q, &plans}
+	return &explained, &plans
+}
+
+type explainedQuerier struct {
+	s *Store
+	querier
+	plans *[]string
+}
+
+func (e explainedQuerier) query(ctx context.Context, read func(rows) error, sql string, args ...any) error {
+	explain := "EXPLAIN QUERY PLAN "
+	if e.s.OnPostgres() {
+		explain = "EXPLAIN "
+	}
+	var plan []string
+	err := e.querier.query(ctx, func(r rows) error {
+		for r.Next() {
+			var line string
+			into := []any{&line}
+			if !e.s.OnPostgres() {
+				var id, parent, unused int64
+				into = []any{&id, &parent, &unused, &line}
+			}
+			if err := r.Scan(into...); err != nil {
+				return err
+			}
+			plan = append(plan, line)
+		}
+		return r.Err()
+	}, explain+sql, args...)
+	*e.plans = append(*e.plans, strings.Join(plan, "\n"))
+	if err != nil {
+		return err
+	}
+	return e.querier.query(ctx, read, sql, args...)
+}
+
 // OnPostgres reports which database this is.
 func (s *Store) OnPostgres() bool { _, ok := s.db.(*postgres); return ok }
 

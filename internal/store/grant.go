@@ -117,6 +117,9 @@ func (s *Store) GrantOfLate(ctx context.Context, id string) (keystone.Grant, err
 	return g, s.fail("read grant", err)
 }
 
+// firstGeneration is that of the refresh token with which a family begins.
+const firstGeneration = 1
+
 // Rotation are the limits under which a refresh token is used.
 type Rotation struct {
 	TTL    time.Duration // of the new refresh token
@@ -152,7 +155,11 @@ func (s *Store) Rotate(ctx context.Context, by keystone.Actor, id string, presen
 		args:      []any{step, micros(now), micros(now.Add(r.TTL)), id, int64(presented), used},
 		meanwhile: r.Meanwhile,
 	}
-	w.trail = s.auditRow(by, keystone.AuditEvent{Action: keystone.ActTokenRefreshed, TargetKind: "grant", TargetID: id}).args
+	e := keystone.AuditEvent{Action: keystone.ActTokenRefreshed, TargetKind: "grant", TargetID: id}
+	if presented == firstGeneration { // the row by which the trail knows whose family it is (parties)
+		e.Detail = map[string]any{"presented_generation": presented}
+	}
+	w.trail = s.auditRow(by, e).args
 	hit, err := s.hot(ctx, w)
 	if err != nil {
 		return 0, s.fail("rotate refresh token", err)
