@@ -16,6 +16,21 @@ func (s *Store) Lease(ctx context.Context, name, holder string, ttl time.Duratio
 	return n == 1, s.fail("take lease", err)
 }
 
+// keepLease renews a lease until ctx ends, for work of which nobody knows how long it
+// takes. A renewal that fails is tried again.
+func (s *Store) keepLease(ctx context.Context, name, holder string, ttl time.Duration) {
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	for {
+		select {
+		case <-every.C:
+			_, _ = s.Lease(ctx, name, holder, ttl)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // EndLease gives the lease up, where holder has it.
 func (s *Store) EndLease(ctx context.Context, name, holder string) error {
 	_, err := s.q.exec(ctx, `DELETE FROM leases WHERE name = $1 AND holder = $2`, name, holder)

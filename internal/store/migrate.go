@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -57,7 +58,14 @@ func (s *Store) Migrate(ctx context.Context) (applied []Migration, err error) {
 			return nil, errors.New("another node holds the migration lease; wait for it to finish and start again")
 		}
 	}
-	defer func() { err = errors.Join(err, s.EndLease(context.WithoutCancel(ctx), migrationLease, holder)) }()
+	keeping, stop := context.WithCancel(ctx)
+	var kept sync.WaitGroup
+	kept.Go(func() { s.keepLease(keeping, migrationLease, holder, migrationTTL) })
+	defer func() {
+		stop()
+		kept.Wait()
+		err = errors.Join(err, s.EndLease(context.WithoutCancel(ctx), migrationLease, holder))
+	}()
 
 	provider, err := s.provider()
 	if err != nil {
