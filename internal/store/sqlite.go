@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -48,7 +49,7 @@ func openSQLite(ctx context.Context, path string) (*lite, error) {
 	}
 	dsn := func(extra ...string) string {
 		q := url.Values{}
-		q.Add("_pragma", "busy_timeout(5000)")
+		q.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()))
 		q.Add("_pragma", "journal_mode(WAL)")
 		q.Add("_pragma", "synchronous(FULL)")
 		q.Add("_pragma", walPages)
@@ -65,7 +66,7 @@ func openSQLite(ctx context.Context, path string) (*lite, error) {
 	}
 	writer.SetMaxOpenConns(1)
 	writer.SetMaxIdleConns(1)
-	if err := writer.PingContext(ctx); err != nil {
+	if err := firstLite(ctx, writer); err != nil {
 		_ = writer.Close()
 		if isDamaged(err) {
 			return nil, fmt.Errorf("%s is damaged: %w. %s", path, err, damageAdvice)
@@ -81,6 +82,27 @@ func openSQLite(ctx context.Context, path string) (*lite, error) {
 	reader.SetMaxIdleConns(liteReaders)
 	return &lite{writer: writer, reader: reader, stmts: map[stmtKey]*sql.Stmt{}}, nil
 }
+
+// firstLite makes the first connection. Two that give a new file its write-ahead log at
+// once would wait for each other, so SQLite refuses one without the wait of
+// busy_timeout: that one tries again for as long.
+func firstLite(ctx context.Context, db *sql.DB) error {
+	for until := time.Now().Add(busyTimeout); ; {
+		err := db.PingContext(ctx)
+		var e *sqlite.Error
+		if !errors.As(err, &e) || e.Code()&0xff != sqlite3.SQLITE_BUSY || time.Now().After(until) {
+			return err
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// busyTimeout is how long a statement waits for another process that writes.
+const busyTimeout = 5 * time.Second
 
 // walPages is how long the write-ahead log grows, 8 MB, before a commit copies what it
 // holds to the database file. Pages that are written again and again, the ends of the

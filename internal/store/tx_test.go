@@ -301,6 +301,23 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// TestOpenTogether: a command and a server that begin with a new file at the same moment
+// both get it.
+func TestOpenTogether(t *testing.T) {
+	for range 50 {
+		path := filepath.Join(t.TempDir(), "keystone.db")
+		for _, err := range together(8, func(int) error {
+			s, err := store.Open(ctx, path, store.Options{Master: storetest.Master})
+			if err == nil {
+				s.Close()
+			}
+			return err
+		}) {
+			ok(t, err)
+		}
+	}
+}
+
 // TestOpenAnyPath: a path is a path, whatever letters are in it.
 func TestOpenAnyPath(t *testing.T) {
 	for _, name := range []string{"plain.db", "with space.db", "with?mark.db", "with#hash.db", "with%41percent.db", "ünï.db", "new folder/deeper/x.db"} {
