@@ -134,7 +134,7 @@ func TestKeysAreRenewedAheadOfTime(t *testing.T) {
 	clk.Advance(230 * time.Second) // more than three quarters of max-age
 	renewed := make(chan struct{})
 	is.set(func() {
-		is.slow = 200 * time.Millisecond
+		is.slow = 2 * time.Second
 		is.jwks = func(w http.ResponseWriter) {
 			_ = json.NewEncoder(w).Encode(map[string]any{"keys": is.keys})
 			close(renewed)
@@ -144,7 +144,7 @@ func TestKeysAreRenewedAheadOfTime(t *testing.T) {
 	if _, err := v.Verify(t.Context(), token); err != nil {
 		t.Fatal(err)
 	}
-	if waited := time.Since(before); waited > 150*time.Millisecond {
+	if waited := time.Since(before); waited > time.Second {
 		t.Errorf("a token waited %s for a renewal ahead of time", waited)
 	}
 	select {
@@ -181,9 +181,9 @@ func TestIssuerDown(t *testing.T) {
 		t.Fatalf("past max-age: %v", err)
 	}
 	clk.Advance(5 * time.Second)
-	is.set(func() { is.slow = 300 * time.Millisecond })
+	is.set(func() { is.slow = 2 * time.Second })
 	before := time.Now()
-	if _, err := v.Verify(t.Context(), token); err != nil || time.Since(before) > 200*time.Millisecond {
+	if _, err := v.Verify(t.Context(), token); err != nil || time.Since(before) > time.Second {
 		t.Errorf("in an outage, a token waited %s: %v", time.Since(before), err)
 	}
 	is.set(func() { is.slow = 0 })

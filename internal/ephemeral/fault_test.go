@@ -239,7 +239,7 @@ func TestRedisNeverAnswers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e := time.Since(start); e > 500*time.Millisecond {
+		if e := time.Since(start); e > 2*time.Second {
 			t.Errorf("Open waited %v", e)
 		}
 		allowed := 0
@@ -268,7 +268,7 @@ func TestRedisStalls(t *testing.T) {
 	var allowed atomic.Int64
 	for i := range 32 {
 		wg.Go(func() {
-			for range 20 {
+			for range 80 {
 				if l.Take(context.Background(), fmt.Sprint("k", i), faultRate, 1).Allowed {
 					allowed.Add(1)
 				}
@@ -276,8 +276,8 @@ func TestRedisStalls(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if e := time.Since(start); e > 900*time.Millisecond {
-		t.Errorf("640 takes on a stalled Redis lasted %v: each must not wait again", e)
+	if e := time.Since(start); e > 3*time.Second { // each wait is 50 ms
+		t.Errorf("2560 takes on a stalled Redis lasted %v: each must not wait again", e)
 	}
 	if n := allowed.Load(); n != 32*5 {
 		t.Errorf("%d were allowed, want %d", n, 32*5)
