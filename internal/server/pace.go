@@ -65,6 +65,7 @@ func newPace() *pace {
 // run sets the pace until ctx ends.
 func (p *pace) run(ctx context.Context) {
 	p.rest() // what was only needed to start
+	p.allocated = readHeap().allocated
 	p.watch()
 	tick := time.NewTicker(paceTick)
 	defer tick.Stop()
@@ -113,13 +114,19 @@ func (p *pace) collection(h heap) bool {
 		return false
 	}
 	if p.busy {
-		p.to(h.room(paceRoom))
-		p.spare.use()
+		p.hurry(h)
 	}
 	return true
 }
 
-// tick sees whether the process has come to rest.
+// hurry sets what holds while the process is busy.
+func (p *pace) hurry(h heap) {
+	p.to(h.room(paceRoom))
+	p.spare.use()
+}
+
+// tick sees whether the process has come to rest, or is busy and collects less than
+// once a second for all that, because much is alive.
 func (p *pace) tick(h heap) {
 	p.mu.Lock()
 	rate := h.allocated - p.allocated
@@ -131,6 +138,10 @@ func (p *pace) tick(h heap) {
 	}
 	if p.ticks++; p.ticks%limitTicks == 0 {
 		p.spare.leave() // for a moment: Go looks what the limit is now
+	}
+	if rate > paceRoom {
+		p.busy = true
+		p.hurry(h)
 	}
 	resting := p.busy && p.calm >= calmFor
 	p.mu.Unlock()

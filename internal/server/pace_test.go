@@ -42,6 +42,7 @@ func TestPace(t *testing.T) {
 	p.collection(small)
 
 	allocated := uint64(1 << 30)
+	p.allocated = allocated
 	for range 3 * calmFor {
 		allocated += 2 * calmRate
 		p.tick(heap{allocated: allocated})
@@ -71,6 +72,38 @@ func TestPace(t *testing.T) {
 	p.end()
 	if p.collection(small) {
 		t.Error("goes on after the end")
+	}
+}
+
+// TestPaceOfMuchAlive: a process with so much alive that it collects less than once a
+// second is busy by what it allocates.
+func TestPaceOfMuchAlive(t *testing.T) {
+	p, now, _, _ := fakePace()
+	threads := 1
+	p.spare = spare{processors: 1, set: func(n int) int { was := threads; threads = max(threads, n); return was }, reset: func() { threads = 1 }}
+	h := heap{live: 200 << 20}
+	for range 10 {
+		*now = now.Add(paceTick)
+		h.allocated += paceRoom
+		p.tick(h)
+	}
+	if threads != 1 {
+		t.Errorf("%d threads while little comes", threads)
+	}
+	for range 10 {
+		*now = now.Add(paceTick)
+		h.allocated += 100 << 20
+		p.tick(h)
+		if threads != 1+spareThreads {
+			t.Fatalf("%d threads under load", threads)
+		}
+	}
+	for range calmFor {
+		*now = now.Add(paceTick)
+		p.tick(h)
+	}
+	if threads != 1 {
+		t.Errorf("%d threads at rest", threads)
 	}
 }
 
