@@ -26,9 +26,9 @@ type Trace struct {
 // before it decides, so that the last name is the one that refused. The zero
 // value is ready; it belongs to one request.
 type Checks struct {
-	names [32]string
-	n     int
-	rest  bool // the last is what is left, and gives way
+	names []string
+	few   [8]string // what names is in, until there are more
+	rest  bool      // the last is what is left, and gives way
 	facts map[string]string
 }
 
@@ -36,8 +36,9 @@ type Checks struct {
 type ChecksKey struct{}
 
 const (
-	maxFacts = 12
-	maxFact  = 300
+	maxChecks = 32
+	maxFacts  = 12
+	maxFact   = 300
 )
 
 // Checking notes that the request has come to a check. Names are constants: they
@@ -48,11 +49,13 @@ func Checking(ctx context.Context, name string) {
 		return
 	}
 	if c.rest {
-		c.n, c.rest = c.n-1, false
+		c.names, c.rest = c.names[:len(c.names)-1], false
 	}
-	if c.n < len(c.names) {
-		c.names[c.n] = name
-		c.n++
+	if c.names == nil {
+		c.names = c.few[:0]
+	}
+	if len(c.names) < maxChecks {
+		c.names = append(c.names, name)
 	}
 }
 
@@ -60,7 +63,7 @@ func Checking(ctx context.Context, name string) {
 // that does takes its place.
 func CheckingRest(ctx context.Context, name string) {
 	Checking(ctx, name)
-	if c, ok := ctx.Value(ChecksKey{}).(*Checks); ok && c.n < len(c.names) {
+	if c, ok := ctx.Value(ChecksKey{}).(*Checks); ok && len(c.names) < maxChecks {
 		c.rest = true
 	}
 }
@@ -83,7 +86,7 @@ func Fact(ctx context.Context, name, value string) {
 
 // Came returns the checks that the request came to, in order, and what they
 // compared.
-func (c *Checks) Came() ([]string, map[string]string) { return c.names[:c.n], c.facts }
+func (c *Checks) Came() ([]string, map[string]string) { return c.names, c.facts }
 
 // ErrNoTrace answers whoever asks why a request was refused of which nothing is kept.
 var ErrNoTrace = Fail(NotFound, "No refused request with this id was recorded in the last day. Requests to unknown addresses (404, 405) and for traces that are not there are not recorded, nor is all of a flood (at most 20 a second from one address); the access log has everything.")

@@ -36,7 +36,7 @@ func TestChecks(t *testing.T) {
 	}
 	CheckingRest(ctx, "beyond")
 	Checking(ctx, "beyond")
-	if names, facts := c.Came(); len(names) != len(c.names) || len(facts) != maxFacts {
+	if names, facts := c.Came(); len(names) != maxChecks || len(facts) != maxFacts {
 		t.Errorf("%d checks, %d facts: not bounded", len(names), len(facts))
 	}
 }
