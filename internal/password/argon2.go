@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 
 	"golang.org/x/crypto/blake2b"
+
+	"github.com/keystone-auth/keystone/internal/thread"
 )
 
 // argon2 variants that are computed here, with their type of RFC 9106
@@ -156,7 +158,7 @@ func (f *filling) fill(pass, slice, lane uint32) {
 		}
 		finish(out, last, mixed, &state, pass > 0, &f.mem[ref])
 		if i%yieldEvery == 0 {
-			giveWay()
+			thread.GiveWay()
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/thread"
 )
 
 // idleAfter is how long unused block memory is kept for the next hash.
@@ -24,7 +25,7 @@ type queue struct {
 	limit   int64         // callers that may wait
 	maxWait time.Duration
 	waiting atomic.Int64
-	threads threads
+	threads thread.Pool
 
 	memory uint32 // KiB of one slot
 	mu     sync.Mutex
@@ -54,7 +55,7 @@ func (q *queue) run(ctx context.Context, memory uint32, heap bool, work func(are
 		defer runtime.GC()
 	}
 	if memory == 0 || heap {
-		q.threads.run(func() { work(nil) })
+		q.threads.Run(func() { work(nil) })
 		return nil
 	}
 	mem, err := q.take(memory)
@@ -62,7 +63,7 @@ func (q *queue) run(ctx context.Context, memory uint32, heap bool, work func(are
 		return busy("no block memory").Because(err)
 	}
 	defer q.give(mem)
-	q.threads.run(func() { work(mem[:memory]) })
+	q.threads.Run(func() { work(mem[:memory]) })
 	return nil
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/keystone-auth/keystone"
 	"github.com/keystone-auth/keystone/internal/secret"
+	"github.com/keystone-auth/keystone/internal/thread"
 )
 
 var b64 = base64.RawURLEncoding.Strict()
@@ -73,17 +74,28 @@ func signature(alg string, key any, input string) ([]byte, error) {
 	case ed25519.PrivateKey:
 		return ed25519.Sign(k, []byte(input)), nil
 	case *rsa.PrivateKey:
-		runtime.Gosched() // it takes as long as dozens of other requests: those that are ready go first
-		if alg == keystone.PS256 {
-			return rsa.SignPSS(rand.Reader, k, crypto.SHA256, digest[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
-		}
-		return rsa.SignPKCS1v15(nil, k, crypto.SHA256, digest[:])
+		return signRSA(alg, k, digest[:])
 	case []byte:
 		mac := hmac.New(sha256.New, k)
 		mac.Write([]byte(input))
 		return mac.Sum(nil), nil
 	}
 	return nil, errors.New("no such key type")
+}
+
+// rsaThreads sign with RSA, which takes as long as dozens of other requests. There is one
+// more than processors: it is ready when another one has just ended.
+var rsaThreads = thread.Pool{Most: runtime.GOMAXPROCS(0) + 1}
+
+func signRSA(alg string, k *rsa.PrivateKey, digest []byte) (sig []byte, err error) {
+	rsaThreads.Run(func() {
+		if alg == keystone.PS256 {
+			sig, err = rsa.SignPSS(rand.Reader, k, crypto.SHA256, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+			return
+		}
+		sig, err = rsa.SignPKCS1v15(nil, k, crypto.SHA256, digest)
+	})
+	return sig, err
 }
 
 // verifySignature checks a signature under the algorithm that belongs to the

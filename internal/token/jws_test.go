@@ -9,7 +9,9 @@ import (
 	"maps"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -225,5 +227,24 @@ func TestAppendSignature(t *testing.T) {
 				t.Fatalf("%x, want %x %x (%v)", back, r, s, err)
 			}
 		}
+	}
+}
+
+// TestManySignatures: whoever signs at the same moment gets their own signature.
+func TestManySignatures(t *testing.T) {
+	for _, alg := range []string{keystone.RS256, keystone.PS256} {
+		key, err := generate(alg)
+		ok(t, err)
+		var all sync.WaitGroup
+		for i := range 20 {
+			all.Go(func() {
+				input := strconv.Itoa(i)
+				sig, err := signature(alg, key, input)
+				if err != nil || !verifySignature(alg, key.Public(), input, sig) {
+					t.Errorf("%s %d: %v", alg, i, err)
+				}
+			})
+		}
+		all.Wait()
 	}
 }

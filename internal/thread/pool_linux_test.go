@@ -1,4 +1,4 @@
-package password
+package thread
 
 import (
 	"runtime"
@@ -7,17 +7,17 @@ import (
 	"testing"
 )
 
-// TestThreadsOfTheirOwn: a hash stays on its thread, and nothing else runs there.
+// TestThreadsOfTheirOwn: work stays on its thread, and nothing else runs there.
 func TestThreadsOfTheirOwn(t *testing.T) {
-	var ts threads
+	var p Pool
 	var all sync.WaitGroup
 	var mu sync.Mutex
-	of := map[int]int{} // hashes by thread
+	of := map[int]int{} // work by thread
 	begun := make(chan struct{}, 2)
 	both := make(chan struct{})
 	for range 2 {
 		all.Go(func() {
-			ts.run(func() {
+			p.Run(func() {
 				thread := syscall.Gettid()
 				begun <- struct{}{}
 				<-both
@@ -52,6 +52,6 @@ func TestThreadsOfTheirOwn(t *testing.T) {
 	close(both)
 	all.Wait()
 	if len(of) != others+2 {
-		t.Errorf("hashes by thread %v, of which %d ran something else", of, others)
+		t.Errorf("work by thread %v, of which %d ran something else", of, others)
 	}
 }
