@@ -69,7 +69,7 @@ var errSigning = keystone.Fail(keystone.Unavailable, "More is to be signed than 
 
 // sign signs everything but access tokens: ID tokens, logout tokens and signed
 // answers. A signature with RSA takes as long as dozens of other requests, so these
-// leave one processor to everything else.
+// take all processors but one, and what waits is not signed when nobody waits for it.
 func (i *Issuer) sign(ctx context.Context, s *signer, payload []byte) (string, error) {
 	if _, slow := s.key.(*rsa.PrivateKey); !slow {
 		return s.sign(payload)

@@ -31,7 +31,17 @@ type signer struct {
 	alg    string
 	key    any    // *ecdsa.PrivateKey, ed25519.PrivateKey, *rsa.PrivateKey or []byte
 	header string // base64url of the protected header, with the dot behind it
+
+	threads *thread.Pool // that sign, where that takes as long as dozens of requests; nil: the caller does
 }
+
+// What signs with RSA. What is no access token waits for a slot before (Issuer.sign), and
+// not again behind all access tokens. Of these threads there is one more than processors:
+// it is ready when another one has just ended.
+var (
+	accessThreads = thread.Pool{Most: runtime.GOMAXPROCS(0) + 1}
+	otherThreads  thread.Pool
+)
 
 // newSigner prepares a signer; kid may be empty (HS256 has no published key).
 func newSigner(alg, kid, typ string, key any) *signer {
@@ -39,7 +49,14 @@ func newSigner(alg, kid, typ string, key any) *signer {
 	if kid != "" {
 		header += `,"kid":"` + kid + `"`
 	}
-	return &signer{alg: alg, key: key, header: b64.EncodeToString([]byte(header+"}")) + "."}
+	s := &signer{alg: alg, key: key, header: b64.EncodeToString([]byte(header+"}")) + "."}
+	if _, slow := key.(*rsa.PrivateKey); slow {
+		s.threads = &otherThreads
+		if typ == typeAccess {
+			s.threads = &accessThreads
+		}
+	}
+	return s
 }
 
 // sign returns the compact serialization over the payload.
@@ -49,13 +66,24 @@ func (s *signer) sign(payload []byte) (string, error) {
 	out.Grow(len(s.header) + b64.EncodedLen(len(payload)) + 1 + b64.EncodedLen(256))
 	out.WriteString(s.header)
 	out.Write(b64.AppendEncode(part[:0], payload))
-	signature, err := signature(s.alg, s.key, out.String())
+	var sig []byte
+	var err error
+	if s.threads == nil {
+		sig, err = signature(s.alg, s.key, out.String())
+	} else {
+		sig, err = s.onThread(out.String())
+	}
 	if err != nil {
 		return "", fmt.Errorf("token: sign with %s: %w", s.alg, err)
 	}
 	out.WriteByte('.')
-	out.Write(b64.AppendEncode(part[:0], signature))
+	out.Write(b64.AppendEncode(part[:0], sig))
 	return out.String(), nil
+}
+
+func (s *signer) onThread(input string) (sig []byte, err error) {
+	s.threads.Run(func() { sig, err = signature(s.alg, s.key, input) })
+	return sig, err
 }
 
 // signature signs per RFC 7518 section 3 and RFC 8037 section 3.1. ECDSA takes its secret
@@ -74,28 +102,16 @@ func signature(alg string, key any, input string) ([]byte, error) {
 	case ed25519.PrivateKey:
 		return ed25519.Sign(k, []byte(input)), nil
 	case *rsa.PrivateKey:
-		return signRSA(alg, k, digest[:])
+		if alg == keystone.PS256 {
+			return rsa.SignPSS(rand.Reader, k, crypto.SHA256, digest[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+		}
+		return rsa.SignPKCS1v15(nil, k, crypto.SHA256, digest[:])
 	case []byte:
 		mac := hmac.New(sha256.New, k)
 		mac.Write([]byte(input))
 		return mac.Sum(nil), nil
 	}
 	return nil, errors.New("no such key type")
-}
-
-// rsaThreads sign with RSA, which takes as long as dozens of other requests. There is one
-// more than processors: it is ready when another one has just ended.
-var rsaThreads = thread.Pool{Most: runtime.GOMAXPROCS(0) + 1}
-
-func signRSA(alg string, k *rsa.PrivateKey, digest []byte) (sig []byte, err error) {
-	rsaThreads.Run(func() {
-		if alg == keystone.PS256 {
-			sig, err = rsa.SignPSS(rand.Reader, k, crypto.SHA256, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
-			return
-		}
-		sig, err = rsa.SignPKCS1v15(nil, k, crypto.SHA256, digest)
-	})
-	return sig, err
 }
 
 // verifySignature checks a signature under the algorithm that belongs to the

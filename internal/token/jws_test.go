@@ -238,10 +238,11 @@ func TestManySignatures(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 20 {
 			all.Go(func() {
-				input := strconv.Itoa(i)
-				sig, err := signature(alg, key, input)
-				if err != nil || !verifySignature(alg, key.Public(), input, sig) {
-					t.Errorf("%s %d: %v", alg, i, err)
+				raw, err := newSigner(alg, "k", []string{typeAccess, typeID}[i%2], key).sign([]byte(strconv.Itoa(i)))
+				input, sig, _ := strings.Cut(raw[strings.Index(raw, ".")+1:], ".")
+				b, _ := b64.DecodeString(sig)
+				if payload, _ := b64.DecodeString(input); err != nil || string(payload) != strconv.Itoa(i) || !verifySignature(alg, key.Public(), raw[:strings.LastIndex(raw, ".")], b) {
+					t.Errorf("%s %d: %v %s", alg, i, err, raw)
 				}
 			})
 		}
