@@ -16,16 +16,23 @@ func (s *Store) Lease(ctx context.Context, name, holder string, ttl time.Duratio
 	return n == 1, s.fail("take lease", err)
 }
 
-// keepLease renews a lease until ctx ends, for work of which nobody knows how long it
-// takes. A renewal that fails is tried again.
-func (s *Store) keepLease(ctx context.Context, name, holder string, ttl time.Duration) {
+// keepLease renews a lease each second until done, for work of which nobody knows how
+// long it takes, and calls lost where somebody else has come to hold it. A renewal that
+// fails is tried again. None is still on its way when keepLease has returned.
+func (s *Store) keepLease(ctx context.Context, done <-chan struct{}, name, holder string, ttl time.Duration, lost func()) {
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
 	for {
 		select {
 		case <-every.C:
-			_, _ = s.Lease(ctx, name, holder, ttl)
-		case <-ctx.Done():
+		case <-done:
+			return
+		}
+		renewing, cancel := context.WithTimeout(ctx, 10*time.Second)
+		held, err := s.Lease(renewing, name, holder, ttl)
+		cancel()
+		if err == nil && !held {
+			lost()
 			return
 		}
 	}

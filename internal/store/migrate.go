@@ -36,6 +36,8 @@ const (
 	migrationTTL   = time.Minute
 )
 
+var errLeaseLost = errors.New("this node lost the migration lease to another one; start it again when the other has finished")
+
 // Migrate brings the schema up to this program's and puts the built-in roles,
 // scopes and client in. Nodes that start together take turns under a lease: the
 // first applies, the others find it done. It returns the steps it applied.
@@ -58,12 +60,17 @@ func (s *Store) Migrate(ctx context.Context) (applied []Migration, err error) {
 			return nil, errors.New("another node holds the migration lease; wait for it to finish and start again")
 		}
 	}
-	keeping, stop := context.WithCancel(ctx)
+	// On SQLite the steps hold the one connection that writes, and the file.
+	stepping, lost := context.WithCancelCause(ctx)
+	done := make(chan struct{})
 	var kept sync.WaitGroup
-	kept.Go(func() { s.keepLease(keeping, migrationLease, holder, migrationTTL) })
+	kept.Go(func() {
+		s.keepLease(context.WithoutCancel(ctx), done, migrationLease, holder, migrationTTL, func() { lost(errLeaseLost) })
+	})
 	defer func() {
-		stop()
+		close(done)
 		kept.Wait()
+		lost(nil)
 		err = errors.Join(err, s.EndLease(context.WithoutCancel(ctx), migrationLease, holder))
 	}()
 
@@ -71,8 +78,11 @@ func (s *Store) Migrate(ctx context.Context) (applied []Migration, err error) {
 	if err != nil {
 		return nil, err
 	}
-	results, err := provider.Up(ctx)
+	results, err := provider.Up(stepping)
 	if err != nil {
+		if context.Cause(stepping) == errLeaseLost { //nolint:errorlint // as it was given
+			return nil, errLeaseLost
+		}
 		return nil, fmt.Errorf("store: migrate: %w", err)
 	}
 	for _, r := range results {
