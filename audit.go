@@ -1,6 +1,9 @@
 package keystone
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // AuditEvent is one row of the audit trail: who did what to whom, and how it
 // came out. It never holds a secret. It is written in the transaction of the
@@ -39,7 +42,7 @@ const (
 	ActSignInFailed        = "sign_in.failed"               // A sign-in or the confirmation of a password was refused; the detail says why.
 	ActSessionEnded        = "session.ended"                // A session ended: signed out, or ended by somebody else.
 	ActSessionsEnded       = "sessions.ended"               // All sessions of a user were ended at once.
-	ActTokenRefreshed      = "token.refreshed"              // A refresh token was used: `presented_generation` is that of the first of a family, `grace` says once more, within REFRESH_GRACE_SECONDS.
+	ActTokenRefreshed      = "token.refreshed"              // A refresh token was used: `presented_generation` is said of the first of a family, of each 32nd, and where tokens do not rotate; `grace` says once more, within REFRESH_GRACE_SECONDS.
 	ActTokenIssued         = "token.issued"                 // An opaque access token was stored; JWTs are counted as usage.
 	ActTokenRevoked        = "token.revoked"                // A token was revoked, or the family of a refresh token.
 	ActTokenReuse          = "token.reuse_detected"         // A refresh token came again after its successor was used: the family is revoked. Look into it: it may have been stolen.
@@ -88,4 +91,9 @@ type AuditFilter struct {
 	Actor    string    // id or name
 	Action   string    // exact, or a family such as "user."
 	Target   string    // id or name
+}
+
+// HasAction reports whether events of an action are asked for.
+func (f AuditFilter) HasAction(action string) bool {
+	return f.Action == "" || f.Action == action || strings.HasSuffix(f.Action, ".") && strings.HasPrefix(action, f.Action)
 }

@@ -435,7 +435,9 @@ func TestExplainAsksFreely(t *testing.T) {
 			if resp.StatusCode != http.StatusNotFound {
 				t.Fatal("status", resp.StatusCode)
 			}
-			asked = resp.Header.Get("X-Request-Id")
+			if asked == "" {
+				asked = resp.Header.Get("X-Request-Id")
+			}
 		}
 		resp := get(t, s, "/api/v1/users/me", "xx")
 		_ = resp.Body.Close()

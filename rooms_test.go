@@ -86,7 +86,7 @@ var powers = []struct {
 	{name: "goroutines", rooms: "internal/server internal/store internal/thread internal/ephemeral verify keystonetest bench", tests: true,
 		form:    "go",
 		imports: "golang.org/x/sync/errgroup",
-		why: "server starts and joins what outlives a request; store writes groups, thread computes for its caller, who waits, ephemeral asks Redis whether it is back, " +
+		why: "server starts and joins what outlives a request; store writes groups and keeps a lease, thread computes for its caller, who waits, ephemeral asks Redis whether it is back, " +
 			"verify refreshes keys; a handler starts none"},
 	{name: "outbound requests", rooms: "internal/fetch cmd verify keystonetest bench", tests: true,
 		calls: "net/http.Get net/http.Post net/http.PostForm net/http.Head net/http.DefaultClient net/http.Client net/http.Transport net/http.DefaultTransport net.Dial net.DialTimeout net.Dialer crypto/tls.Dial crypto/tls.Dialer",

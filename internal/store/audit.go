@@ -187,8 +187,10 @@ const nameWindow = 50_000
 // party is one of the ways in which a row is by, or about, somebody.
 type party struct {
 	column, value string
-	byID, byName  bool   // by which of them; the zero value: whoever it is
-	owner         string // of a family of refresh tokens: what they did with it themselves
+	byID, byName  bool // by which of them; the zero value: whoever it is
+
+	owner string // of a family of refresh tokens: only its uses are meant, which are the owner's
+	since int64  // the first row that may be meant
 }
 
 // inAbout is said by the index audit_about of the rows that it has.
@@ -209,10 +211,17 @@ func (s *Store) auditEvents(ctx context.Context, f keystone.AuditFilter, before 
 	if err != nil {
 		return nil, err
 	}
+	if keystone.IsID(f.Target) && f.HasAction(keystone.ActTokenRefreshed) {
+		uses, err := s.familyParty(ctx, f.Target, before)
+		if err != nil {
+			return nil, err
+		}
+		targets = append(targets, uses...)
+	}
 	var events []keystone.AuditEvent
 	for _, actor := range actors {
 		for _, target := range targets {
-			from := low
+			from := max(low, target.since)
 			if (actor.byName || target.byName) && !actor.byID && !target.byID {
 				from = max(low, before-nameWindow)
 			}
@@ -297,17 +306,7 @@ func (s *Store) parties(ctx context.Context, side, name string) ([]party, error)
 		return []party{{}}, nil
 	}
 	if keystone.IsClientID(name) && name != keystone.FirstPartyClientID {
-		list := []party{{column: side + "_id", value: name, byID: true}}
-		if side == "target" {
-			owner, err := s.ownerOfFamily(ctx, name)
-			if err != nil {
-				return nil, err
-			}
-			if owner != "" {
-				list = append(list, party{column: "target_id", value: name, byID: true, owner: owner})
-			}
-		}
-		return list, nil
+		return []party{{column: side + "_id", value: name, byID: true}}, nil
 	}
 	list := []party{{column: side + "_name", value: name, byName: true}}
 	var ids []string
@@ -323,13 +322,32 @@ func (s *Store) parties(ctx context.Context, side, name string) ([]party, error)
 	return list, err
 }
 
+// familyParty is how uses of the refresh tokens of a family stand in the trail, where id is
+// that of one: its owner has done them, since it began.
+func (s *Store) familyParty(ctx context.Context, id string, before int64) ([]party, error) {
+	owner, err := s.ownerOfFamily(ctx, id)
+	if err != nil || owner == "" {
+		return nil, err
+	}
+	p := party{column: "target_id", value: id, byID: true, owner: owner}
+	if begun, ok := keystone.IDTime(id); ok {
+		first, found, err := s.firstAudit(ctx, begun, before)
+		if err != nil || !found {
+			return nil, err
+		}
+		p.since = first
+	}
+	return []party{p}, nil
+}
+
 // ownerOfFamily returns whose family of refresh tokens an id is; "": that of none, or of
 // one that was never used. The trail knows the owner longer than the family lives.
 func (s *Store) ownerOfFamily(ctx context.Context, id string) (owner string, err error) {
 	if found, err := s.row(ctx, `SELECT user_id FROM grants WHERE id = $1`, []any{id}, &owner); found || err != nil {
 		return owner, err
 	}
-	_, err = s.row(ctx, `SELECT actor_id FROM audit WHERE target_id = $1 AND action = 'token.refreshed' AND `+inAbout+` LIMIT 1`, []any{id}, &owner)
+	_, err = s.row(ctx, `SELECT actor_id FROM audit WHERE target_id = $1 AND `+inAbout+` AND action IN (
+		'`+keystone.ActTokenRefreshed+`', '`+keystone.ActCodeRedeemed+`', '`+keystone.ActAuthorizationRedeemed+`', '`+keystone.ActTokenAsserted+`') LIMIT 1`, []any{id}, &owner)
 	return owner, err
 }
 

@@ -539,8 +539,26 @@ func TestAuditOfAFamily(t *testing.T) {
 			}
 		}
 		check("while it is there")
+
+		long := signIn(t, s, u)
+		for i := range uint32(40) {
+			good(t, rotate(s, long, i+1, rotation), i+2)
+		}
+		must[int64](t)(s.Raw(ctx, `DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE target_id = $1 ORDER BY seq LIMIT 30)`, long.ID))
+		old := keystone.NewID(clock.Now())
+		ok(t, s.Record(ctx, jane, keystone.AuditEvent{Action: keystone.ActCodeRedeemed, TargetKind: "grant", TargetID: old}))
+		ok(t, s.Record(ctx, jane, keystone.AuditEvent{Action: refreshed, TargetKind: "grant", TargetID: old}))
+
 		must[int64](t)(s.Raw(ctx, `DELETE FROM grants`))
 		check("when it is gone")
+		for _, test := range []struct {
+			name, id string
+			want     int
+		}{{"whose first uses are pruned", long.ID, 10}, {"whose first use says nothing", old, 2}} {
+			if list := must[keystone.List[keystone.AuditEvent]](t)(s.AuditEvents(ctx, keystone.AuditFilter{Target: test.id}, keystone.Page{})).Items; len(list) != test.want {
+				t.Errorf("one %s: %d of %d rows", test.name, len(list), test.want)
+			}
+		}
 	})
 }
 

@@ -117,8 +117,10 @@ func (s *Store) GrantOfLate(ctx context.Context, id string) (keystone.Grant, err
 	return g, s.fail("read grant", err)
 }
 
-// firstGeneration is that of the refresh token with which a family begins.
-const firstGeneration = 1
+// toldEvery is how many uses of a family's refresh tokens there are from one whose row says
+// the generation to the next: the first is 1, which a family of a client whose tokens do
+// not rotate stays at.
+const toldEvery = 32
 
 // Rotation are the limits under which a refresh token is used.
 type Rotation struct {
@@ -156,7 +158,7 @@ func (s *Store) Rotate(ctx context.Context, by keystone.Actor, id string, presen
 		meanwhile: r.Meanwhile,
 	}
 	e := keystone.AuditEvent{Action: keystone.ActTokenRefreshed, TargetKind: "grant", TargetID: id}
-	if presented == firstGeneration { // the row by which the trail knows whose family it is (parties)
+	if presented%toldEvery == 1 { // a row by which the trail knows whose family it is (ownerOfFamily)
 		e.Detail = map[string]any{"presented_generation": presented}
 	}
 	w.trail = s.auditRow(by, e).args

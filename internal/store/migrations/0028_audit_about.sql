@@ -1,9 +1,8 @@
 -- Uses of refresh tokens are most of the trail, and each is by the person whose family of
--- tokens it is: audit_actor finds them. The first use of a family says which generation
--- was presented, and so leads from the family to the person (AuditEvents); of those that
--- began before this, the grant does as long as it is kept. Each of the
--- others changed a page of this index, somewhere in its middle, with every commit. It
--- goes while others read and write, and again from the start where it was cut short.
+-- tokens it is: audit_actor finds them. Those that say which generation was presented, the
+-- first and each 32nd, lead from the family to the person (ownerOfFamily). Each of the
+-- others changed a page of this index, somewhere in its middle, with every commit. The
+-- step goes while others read and write, and again from the start where it was cut short.
 
 -- +goose NO TRANSACTION
 -- +goose Up
