@@ -53,7 +53,12 @@ const (
 	startPace = 400
 )
 
-func newPace() *pace {
+// newPace also turns off the sampling of allocations, where nobody can ask for the
+// profile: it costs time, memory, and the pages of the program that do it.
+func newPace(profiles bool) *pace {
+	if !profiles {
+		runtime.MemProfileRate = 0
+	}
 	p := &pace{percent: debug.SetGCPercent, free: debug.FreeOSMemory, now: time.Now, set: goPace,
 		spare: newSpare(runtime.NumCPU(), runtime.GOMAXPROCS, runtime.SetDefaultGOMAXPROCS)}
 	if p.ours = readHeap().percent == goPace; p.ours {

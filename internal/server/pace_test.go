@@ -126,7 +126,7 @@ func TestPaceRuns(t *testing.T) {
 	run := func() (stop func()) {
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan struct{})
-		go func() { defer close(ended); newPace().run(ctx) }()
+		go func() { defer close(ended); newPace(true).run(ctx) }()
 		return func() { cancel(); <-ended }
 	}
 	stop := run()

@@ -72,7 +72,7 @@ func New(ctx context.Context, c *config.Config, o Options) (*Server, error) {
 	}
 	s.clientCerts = newClientCertificates(c, s.sources)
 	if o.OwnsProcess {
-		s.pace = newPace()
+		s.pace = newPace(s.config.Debug)
 	}
 	observe := o.Observe
 	o.Observe = func(grantType, result string) {

@@ -85,7 +85,7 @@ func TestPaceRests(t *testing.T) {
 	for _, percent := range []int{goPace, 50} {
 		defer debug.SetGCPercent(debug.SetGCPercent(percent))
 		before := runtime.GOMAXPROCS(0)
-		p := newPace()
+		p := newPace(true)
 		p.rest()
 		p.watch()
 		same := func(when string) {
