@@ -12,7 +12,7 @@
 // else and in the slot's own reused memory, at most Options.Queue callers wait,
 // and whoever is beyond that, or waits too long, is told to come back.
 //
-// Where to start reading: hasher.go (Hash, Verify), then queue.go, threads.go, phc.go
-// and imported.go for what is read, argon2.go for how it is computed. What may be
-// chosen is policy.go and common.go.
+// Where to start reading: hasher.go (Hash, Verify), then queue.go, phc.go and
+// imported.go for what is read, argon2.go for how it is computed. What may be
+// chosen is policy.go and common.go. The threads are package thread's.
 package password

@@ -19,8 +19,8 @@ type Options struct {
 }
 
 // Hasher computes and verifies password hashes within fixed bounds of memory
-// and processors. It is safe for concurrent use. Whoever has a slot has it
-// computed by a goroutine that ends when it has had nothing to do for a second.
+// and processors. It is safe for concurrent use. Whoever has a slot
+// waits for one of the queue's threads, which end by themselves.
 type Hasher struct {
 	params   Params
 	queue    *queue

@@ -75,6 +75,21 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// TestAllocationsAreSampled where somebody can ask for the profile, and nowhere else.
+func TestAllocationsAreSampled(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(goPace))
+	was := runtime.MemProfileRate
+	defer func() { runtime.MemProfileRate = was }()
+	newPace(true).end()
+	if runtime.MemProfileRate != was || was == 0 {
+		t.Errorf("with profiles: one sample in %d bytes, before %d", runtime.MemProfileRate, was)
+	}
+	newPace(false).end()
+	if runtime.MemProfileRate != 0 {
+		t.Errorf("without: one sample in %d bytes", runtime.MemProfileRate)
+	}
+}
+
 // TestPaceOfMuchAlive: a process with so much alive that it collects less than once a
 // second is busy by what it allocates.
 func TestPaceOfMuchAlive(t *testing.T) {

@@ -193,7 +193,8 @@ type party struct {
 	since int64  // the first row that may be meant
 }
 
-// inAbout is said by the index audit_about of the rows that it has.
+// inAbout is the condition of the index audit_about, word for word: without it no search
+// by target can use the index. What it leaves out, familyParty finds.
 const inAbout = `(action <> 'token.refreshed' OR detail <> '{}')`
 
 // auditEvents returns the newest rows before one, at most limit. Each way in which a

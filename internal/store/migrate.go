@@ -60,7 +60,8 @@ func (s *Store) Migrate(ctx context.Context) (applied []Migration, err error) {
 			return nil, errors.New("another node holds the migration lease; wait for it to finish and start again")
 		}
 	}
-	// On SQLite the steps hold the one connection that writes, and the file.
+	// On SQLite the steps hold the one connection that writes, so nothing is renewed before
+	// they end; while one goes on, it holds the file itself.
 	stepping, lost := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	var kept sync.WaitGroup

@@ -41,18 +41,24 @@ func eachEmpty(t *testing.T, n int, f func(t *testing.T, nodes []*store.Store)) 
 	})
 }
 
+// slowStep empties the database, and makes one of the steps last so many seconds.
+func slowStep(t *testing.T, s *store.Store, seconds int) {
+	t.Helper()
+	for _, sql := range []string{`DROP SCHEMA public CASCADE`, `CREATE SCHEMA public`, fmt.Sprintf(`CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+			IF EXISTS (SELECT 1 FROM pg_event_trigger_ddl_commands() WHERE object_identity = 'public.user_terms') THEN PERFORM pg_sleep(%d); END IF; END $$`, seconds),
+		`CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION slow()`} {
+		_, err := s.Raw(ctx, sql)
+		ok(t, err)
+	}
+}
+
 // TestMigrationsTakeTheirTime: the limit of a statement is none for the steps, whose
 // tables may be large, and the lease is kept while they go on.
 func TestMigrationsTakeTheirTime(t *testing.T) {
 	url, clock := storetest.PostgresURL(t), storetest.NewClock()
 	s := must[*store.Store](t)(store.Open(ctx, url, store.Options{Master: storetest.Master, PoolSize: 2, Now: clock.Now}))
 	t.Cleanup(s.Close)
-	for _, sql := range []string{`DROP SCHEMA public CASCADE`, `CREATE SCHEMA public`, `CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
-			IF EXISTS (SELECT 1 FROM pg_event_trigger_ddl_commands() WHERE object_identity = 'public.user_terms') THEN PERFORM pg_sleep(4); END IF; END $$`,
-		`CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION slow()`} {
-		_, err := s.Raw(ctx, sql)
-		ok(t, err)
-	}
+	slowStep(t, s, 4)
 	hasty := must[*store.Store](t)(store.Open(ctx, url+map[bool]string{true: "&", false: "?"}[strings.Contains(url, "?")]+"statement_timeout=3000",
 		store.Options{Master: storetest.Master, PoolSize: 2, Now: clock.Now}))
 	t.Cleanup(hasty.Close)
@@ -120,12 +126,7 @@ func TestMigrateLosesItsLease(t *testing.T) {
 	url := storetest.PostgresURL(t)
 	s := must[*store.Store](t)(store.Open(ctx, url, store.Options{Master: storetest.Master, PoolSize: 3}))
 	t.Cleanup(s.Close)
-	for _, sql := range []string{`DROP SCHEMA public CASCADE`, `CREATE SCHEMA public`, `CREATE FUNCTION other() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
-			IF EXISTS (SELECT 1 FROM pg_event_trigger_ddl_commands() WHERE object_identity = 'public.user_terms') THEN PERFORM pg_sleep(30); END IF; END $$`,
-		`CREATE EVENT TRIGGER other ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION other()`} {
-		_, err := s.Raw(ctx, sql)
-		ok(t, err)
-	}
+	slowStep(t, s, 30)
 	failed := make(chan error, 1)
 	go func() { _, err := s.Migrate(ctx); failed <- err }()
 	for {

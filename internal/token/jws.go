@@ -81,6 +81,7 @@ func (s *signer) sign(payload []byte) (string, error) {
 	return out.String(), nil
 }
 
+// onThread is a function of its own so that what quick keys sign stays on the stack.
 func (s *signer) onThread(input string) (sig []byte, err error) {
 	s.threads.Run(func() { sig, err = signature(s.alg, s.key, input) })
 	return sig, err
