@@ -1,8 +1,7 @@
-// Package cache makes bounded caches in memory that callers know by what they do
-// and not by what they are made of. The library behind them is generic: a package
-// whose types showed it would make every package that imports that one compile all
-// of it again, and each kind of value once more. So a Cache is an interface, and
-// values are kept by their address, which makes them all of one kind.
+// Package cache makes bounded caches in memory, of which the entry goes first that has
+// not been asked for the longest. Callers know a Cache by what it does and not by what
+// it is made of: generic code is compiled once more for each kind of value, so values
+// are kept by their address, which makes them all of one kind.
 //
 // It must not decide what may be kept, nor for how long.
 package cache
@@ -10,47 +9,49 @@ package cache
 import (
 	"context"
 	"time"
-
-	"github.com/maypok86/otter/v2"
 )
 
 // Cache is a cache whose entries may go at any time. It is safe for concurrent use.
 type Cache[K comparable, V any] interface {
-	// Get loads what is missing; callers that miss the same key at once share one
-	// load. What a load failed to bring is not kept.
+	// Get loads what is missing. Callers that miss the same key at once share one
+	// load, of which each has its answer or the end of its own ctx. What a load brings
+	// is as old as its beginning; it is not kept when the load fails, or when the key
+	// was set or invalidated meanwhile.
 	Get(ctx context.Context, key K, load func(context.Context) (V, error)) (V, error)
 	GetIfPresent(key K) (V, bool)
 	Set(key K, value V)
+	SetFor(key K, value V, age time.Duration) // an age of its own
 	SetIfAbsent(key K, value V)
-	SetExpiresAfter(key K, age time.Duration)
 	Invalidate(key K)
 	InvalidateAll()
-	EstimatedSize() int
+	// Tidy gives back the memory of entries that are too old, and returns how many
+	// there are that are not.
+	Tidy() int
 }
 
-// Aged makes a cache of at most that many entries, each forgotten age after it was
-// written.
+// Aged makes a cache of about that many entries at most, each forgotten age after it
+// was written.
 func Aged[K comparable, V any](most int, age time.Duration) Cache[K, V] {
-	return boxed[K, V]{otter.Must(&otter.Options[K, *V]{MaximumSize: most, ExpiryCalculator: otter.ExpiryWriting[K, *V](age)})}
+	return boxed[K, V]{newSharded[K, *V](shards, most/shards+1, age, nil)}
 }
 
 // Sized makes a cache of at most that many entries.
 func Sized[K comparable, V any](most int) Cache[K, V] {
-	return boxed[K, V]{otter.Must(&otter.Options[K, *V]{MaximumSize: most})}
+	return boxed[K, V]{newSharded[K, *V](1, most, 0, nil)}
 }
 
 // Weighed makes a cache whose entries together weigh at most as much as given.
-func Weighed[K comparable, V any](most uint64, weigh func(K, V) uint32) Cache[K, V] {
-	return boxed[K, V]{otter.Must(&otter.Options[K, *V]{MaximumWeight: most, Weigher: func(key K, value *V) uint32 { return weigh(key, *value) }})}
+func Weighed[K comparable, V any](most int, weigh func(K, V) int) Cache[K, V] {
+	return boxed[K, V]{newSharded(1, most, 0, func(key K, value *V) int { return weigh(key, *value) })}
 }
 
-type boxed[K comparable, V any] struct{ box *otter.Cache[K, *V] }
+type boxed[K comparable, V any] struct{ box *sharded[K, *V] }
 
 func (c boxed[K, V]) Get(ctx context.Context, key K, load func(context.Context) (V, error)) (value V, err error) {
-	found, err := c.box.Get(ctx, key, otter.LoaderFunc[K, *V](func(ctx context.Context, _ K) (*V, error) {
+	found, err := c.box.get(ctx, key, func(ctx context.Context) (*V, error) {
 		v, err := load(ctx)
 		return &v, err
-	}))
+	})
 	if err != nil {
 		return value, err
 	}
@@ -58,16 +59,16 @@ func (c boxed[K, V]) Get(ctx context.Context, key K, load func(context.Context) 
 }
 
 func (c boxed[K, V]) GetIfPresent(key K) (value V, ok bool) {
-	found, ok := c.box.GetIfPresent(key)
+	found, ok := c.box.present(key)
 	if !ok {
 		return value, false
 	}
 	return *found, true
 }
 
-func (c boxed[K, V]) Set(key K, value V)                       { c.box.Set(key, &value) }
-func (c boxed[K, V]) SetIfAbsent(key K, value V)               { c.box.SetIfAbsent(key, &value) }
-func (c boxed[K, V]) SetExpiresAfter(key K, age time.Duration) { c.box.SetExpiresAfter(key, age) }
-func (c boxed[K, V]) Invalidate(key K)                         { c.box.Invalidate(key) }
-func (c boxed[K, V]) InvalidateAll()                           { c.box.InvalidateAll() }
-func (c boxed[K, V]) EstimatedSize() int                       { return c.box.EstimatedSize() }
+func (c boxed[K, V]) Set(key K, value V)                       { c.box.set(key, &value, c.box.age) }
+func (c boxed[K, V]) SetFor(key K, value V, age time.Duration) { c.box.set(key, &value, age) }
+func (c boxed[K, V]) SetIfAbsent(key K, value V)               { c.box.setIfAbsent(key, &value) }
+func (c boxed[K, V]) Invalidate(key K)                         { c.box.invalidate(key) }
+func (c boxed[K, V]) InvalidateAll()                           { c.box.invalidateAll() }
+func (c boxed[K, V]) Tidy() int                                { return c.box.tidy() }

@@ -38,8 +38,8 @@ type kept struct {
 }
 
 func newCaches() (cache.Cache[string, kept], cache.Cache[string, time.Time]) {
-	docs := cache.Weighed(keptBytes, func(address string, k kept) uint32 {
-		return uint32(len(address) + len(k.doc.Body) + len(k.doc.ContentType) + 200) // bounded by maxBody and maxHeader
+	docs := cache.Weighed(keptBytes, func(address string, k kept) int {
+		return len(address) + len(k.doc.Body) + len(k.doc.ContentType) + 200 // bounded by maxBody and maxHeader
 	})
 	return docs, cache.Sized[string, time.Time](keptFails)
 }

@@ -21,7 +21,7 @@ type KeySource struct {
 // parsedKeys is a key set that was read.
 type parsedKeys struct {
 	keys   jose.Keys
-	length uint32 // of its text
+	length int // of its text
 }
 
 // parsedBytes bounds the key sets that are kept read, by the length of their texts:
@@ -30,7 +30,7 @@ const parsedBytes = 4 << 20
 
 // NewKeySource returns a source that fetches through the guarded client.
 func NewKeySource(f *fetch.Client) *KeySource {
-	return &KeySource{fetch: f, parsed: cache.Weighed(parsedBytes, func(_ [32]byte, k parsedKeys) uint32 { return k.length })}
+	return &KeySource{fetch: f, parsed: cache.Weighed(parsedBytes, func(_ [32]byte, k parsedKeys) int { return k.length })}
 }
 
 // Verify reports whether a key of the client made the token's signature: one of
@@ -109,7 +109,7 @@ func (s *KeySource) read(raw []byte) (jose.Keys, error) {
 	}
 	keys, err := jose.FetchedKeys(raw)
 	if err == nil {
-		s.parsed.Set(sum, parsedKeys{keys, uint32(len(raw)) + 1024}) // read, the shortest takes a kilobyte
+		s.parsed.Set(sum, parsedKeys{keys, len(raw) + 1024}) // read, the shortest takes a kilobyte
 	}
 	return keys, err
 }

@@ -23,6 +23,7 @@ type pace struct {
 	percent func(int) int // debug.SetGCPercent
 	free    func()        // debug.FreeOSMemory
 	now     func() time.Time
+	tidy    func() // the caches, which give up what is too old only as something comes
 	spare   spare
 
 	ours bool // no operator has set GOGC
@@ -46,11 +47,11 @@ const (
 	calmFor  = 5       // ticks until an idle process gives memory back
 	goPace   = 100     // Go's own percentage
 
-	limitTicks = 60 // ticks until a limit that has changed under load is seen
+	limitTicks = 60 // ticks until a limit that has changed under load is seen, and caches are tidied
 
 	// startPace holds until run: a start allocates a few megabytes once, and most of
 	// what the collector would look at stays.
-	startPace = 400
+	startPace = 200
 )
 
 // newPace also turns off the sampling of allocations, where nobody can ask for the
@@ -59,7 +60,7 @@ func newPace(profiles bool) *pace {
 	if !profiles {
 		runtime.MemProfileRate = 0
 	}
-	p := &pace{percent: debug.SetGCPercent, free: debug.FreeOSMemory, now: time.Now, set: goPace,
+	p := &pace{percent: debug.SetGCPercent, free: debug.FreeOSMemory, now: time.Now, tidy: func() {}, set: goPace,
 		spare: newSpare(runtime.NumCPU(), runtime.GOMAXPROCS, runtime.SetDefaultGOMAXPROCS)}
 	if p.ours = readHeap().percent == goPace; p.ours {
 		p.to(startPace)
@@ -67,10 +68,9 @@ func newPace(profiles bool) *pace {
 	return p
 }
 
-// run sets the pace until ctx ends.
-func (p *pace) run(ctx context.Context) {
-	p.rest() // what was only needed to start
-	p.allocated = readHeap().allocated
+// run sets the pace until ctx ends, and calls tidy now and then.
+func (p *pace) run(ctx context.Context, tidy func()) {
+	p.tidy = tidy
 	p.watch()
 	tick := time.NewTicker(paceTick)
 	defer tick.Stop()
@@ -136,12 +136,17 @@ func (p *pace) tick(h heap) {
 	p.mu.Lock()
 	rate := h.allocated - p.allocated
 	p.allocated = h.allocated
-	if rate > calmRate {
+	switch {
+	case p.ticks == 0: // of the start, and of the jobs that run once: it is over after one calm tick
+		p.busy, p.calm = true, calmFor-1
+	case rate > calmRate:
 		p.calm = 0
-	} else {
+	default:
 		p.calm++
 	}
-	if p.ticks++; p.ticks%limitTicks == 0 {
+	p.ticks++
+	minute := p.ticks%limitTicks == 0
+	if minute {
 		p.spare.leave() // for a moment: Go looks what the limit is now
 	}
 	if rate > paceRoom {
@@ -150,8 +155,11 @@ func (p *pace) tick(h heap) {
 	}
 	resting := p.busy && p.calm >= calmFor
 	p.mu.Unlock()
-	if resting {
+	switch {
+	case resting:
 		p.rest()
+	case minute:
+		p.tidy()
 	}
 }
 
@@ -163,6 +171,7 @@ func (p *pace) rest() {
 	p.to(goPace)
 	p.spare.leave()
 	p.mu.Unlock()
+	p.tidy()
 	if p.ours {
 		runtime.GC()
 		p.free()

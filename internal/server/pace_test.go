@@ -11,7 +11,7 @@ import (
 // fakePace is a pace whose settings go nowhere but here, and its clock.
 func fakePace() (p *pace, now *time.Time, set, freed *int) {
 	now, set, freed = new(time.Now()), new(goPace), new(int)
-	p = &pace{ours: true, set: goPace, spare: spare{set: func(int) int { return 1 }}}
+	p = &pace{ours: true, set: goPace, spare: spare{set: func(int) int { return 1 }}, tidy: func() {}}
 	p.now = func() time.Time { return *now }
 	p.percent = func(n int) int { *set = n; return 0 }
 	p.free = func() { *freed++ }
@@ -122,6 +122,47 @@ func TestPaceOfMuchAlive(t *testing.T) {
 	}
 }
 
+// TestPaceTidies: what caches hold beyond its time goes when a busy process comes to
+// rest, and each minute.
+func TestPaceTidies(t *testing.T) {
+	p, _, _, _ := fakePace()
+	tidied := 0
+	p.tidy = func() { tidied++ }
+	ticks := func(n, want int, when string) {
+		t.Helper()
+		tidied = 0
+		for range n {
+			p.tick(heap{})
+		}
+		if tidied != want {
+			t.Errorf("%s: tidied %d times, want %d", when, tidied, want)
+		}
+	}
+	ticks(2, 1, "after the start")
+	ticks(2*limitTicks-2, 2, "idle for two minutes")
+	p.busy = true
+	ticks(calmFor, 1, "busy, then at rest")
+}
+
+// TestPaceOfTheStart: what a start took is given back a moment later, unless there is
+// work already.
+func TestPaceOfTheStart(t *testing.T) {
+	for _, c := range []struct {
+		allocates uint64
+		want      int
+	}{{0, 1}, {2 * calmRate, 0}} {
+		p, _, _, freed := fakePace()
+		p.tick(heap{allocated: 10 << 20})
+		if *freed != 0 {
+			t.Error("given back while the jobs of the start run")
+		}
+		p.tick(heap{allocated: 10<<20 + c.allocates})
+		if *freed != c.want {
+			t.Errorf("a second later, with %d bytes: given back %d times, want %d", c.allocates, *freed, c.want)
+		}
+	}
+}
+
 // TestPaceBounds: whatever is alive, the heap grows by what is alive or by
 // paceRoom, whichever is more, and by no more.
 func TestPaceBounds(t *testing.T) {
@@ -141,7 +182,7 @@ func TestPaceRuns(t *testing.T) {
 	run := func() (stop func()) {
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan struct{})
-		go func() { defer close(ended); newPace(true).run(ctx) }()
+		go func() { defer close(ended); newPace(true).run(ctx, func() {}) }()
 		return func() { cancel(); <-ended }
 	}
 	stop := run()

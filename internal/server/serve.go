@@ -89,7 +89,7 @@ func (s *Server) ServeOn(ctx context.Context, public, management net.Listener) e
 	work := &jobs{store: s.parts.Store, holder: s.node, log: s.log, metrics: s.metrics}
 	work.start(jobsCtx, s.jobList())
 	if s.pace != nil {
-		work.group.Go(func() { s.pace.run(jobsCtx) })
+		work.group.Go(func() { s.pace.run(jobsCtx, s.tidy) })
 		work.group.Go(func() { work.once(jobsCtx, firstKeys(s.parts.Ring)) })
 	}
 
@@ -153,6 +153,12 @@ func (s *Server) shutdown(ctx context.Context, servers []*http.Server) error {
 		s.log.WarnContext(ctx, "requests were cut at the end of SHUTDOWN_TIMEOUT")
 	}
 	return nil
+}
+
+// tidy gives back the memory of what caches hold beyond its time.
+func (s *Server) tidy() {
+	s.parts.Store.Caches()
+	s.parts.Verifier.Tidy()
 }
 
 // flush writes what jobs hold in memory and sends the last traces.

@@ -112,7 +112,6 @@ func (s *Store) revokeToken(ctx context.Context, by keystone.Actor, jti, clientI
 // knowRevoked has this node refuse the token at once.
 func (s *Store) knowRevoked(jti string) {
 	s.afterCommit(func() {
-		s.cache.revoked.Set(jti, read[bool]{true, time.Now()})
-		s.cache.revoked.SetExpiresAfter(jti, 2*staleness) // longer than a stored token that was read before
+		s.cache.revoked.SetFor(jti, read[bool]{true, time.Now()}, 2*staleness) // longer than a stored token that was read before
 	})
 }

@@ -10,12 +10,9 @@ import (
 )
 
 // staleness is how long a read is kept: what one node changes holds on every
-// other within a second, with no message between them. The rest of the second is
-// for the read itself: one that took longer than readSlack is not kept.
-const (
-	staleness = 900 * time.Millisecond
-	readSlack = 100 * time.Millisecond
-)
+// other within a second, with no message between them. It is counted from before
+// the read, and the rest of the second is for who answers with it.
+const staleness = 900 * time.Millisecond
 
 // cacheEntries bounds each cache.
 const cacheEntries = 100_000
@@ -79,6 +76,10 @@ func (c counted[V]) Set(key string, value V) {
 	c.counting(func() { c.Cache.Set(key, value) })
 }
 
+func (c counted[V]) SetFor(key string, value V, age time.Duration) {
+	c.counting(func() { c.Cache.SetFor(key, value, age) })
+}
+
 func (c counted[V]) Invalidate(key string) {
 	c.counting(func() { c.Cache.Invalidate(key) })
 }
@@ -109,19 +110,14 @@ func cachedOf[V any](ctx context.Context, s *Store, c reads[V], key string, t *T
 		t.hangsOn(r.begun)
 		return r.value, nil
 	}
-	slow := false
 	r, err := c.Get(ctx, key, func(ctx context.Context) (r read[V], err error) {
 		// One caller's haste must not fail the others who share the load.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		r.begun = time.Now()
 		r.value, err = load(ctx)
-		slow = time.Since(r.begun) > readSlack
 		return r, err
 	})
-	if slow {
-		c.SetExpiresAfter(key, time.Nanosecond) // nothing has changed: it is no drop
-	}
 	t.hangsOn(r.begun)
 	return r.value, err
 }
@@ -156,19 +152,19 @@ func (c *caches) dropGrant(id string) {
 	c.late.Invalidate(id)
 }
 
-// Caches returns the number of entries of each cache by name, for metrics. Hits are not
-// counted: a counter that every request writes would cost more than a hit.
+// Caches returns the number of entries of each cache by name, for metrics, and gives back
+// the memory of those that are too old. Hits are not counted: a counter that every request writes would cost more than a hit.
 func (s *Store) Caches() map[string]int {
 	return map[string]int{
-		"clients": s.cache.clients.EstimatedSize(),
-		"users":   s.cache.users.EstimatedSize(),
-		"roles":   s.cache.roles.EstimatedSize(),
-		"alive":   s.cache.alive.EstimatedSize(),
-		"revoked": s.cache.revoked.EstimatedSize(),
-		"opaque":  s.cache.opaque.EstimatedSize(),
-		"grants":  s.cache.grants.EstimatedSize(),
-		"late":    s.cache.late.EstimatedSize(),
-		"origins": s.cache.origins.EstimatedSize(),
-		"pending": s.cache.pending.EstimatedSize(),
+		"clients": s.cache.clients.Tidy(),
+		"users":   s.cache.users.Tidy(),
+		"roles":   s.cache.roles.Tidy(),
+		"alive":   s.cache.alive.Tidy(),
+		"revoked": s.cache.revoked.Tidy(),
+		"opaque":  s.cache.opaque.Tidy(),
+		"grants":  s.cache.grants.Tidy(),
+		"late":    s.cache.late.Tidy(),
+		"origins": s.cache.origins.Tidy(),
+		"pending": s.cache.pending.Tidy(),
 	}
 }

@@ -156,6 +156,10 @@ const (
 		EXISTS (SELECT 1 FROM grants WHERE id = $3 AND revoked_at = 0 AND ends_at + 0 > $4) FROM users u WHERE u.id = $1`
 )
 
+// readSlack is how long a read may take from which facts are kept on the side, whose age
+// counts from when they are kept.
+const readSlack = 100 * time.Millisecond
+
 // readUserRow is the one statement behind a token that was never seen.
 func (s *Store) readUserRow(ctx context.Context, id string, t *TokenRef) (row userRow, err error) {
 	var roles string

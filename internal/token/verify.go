@@ -60,6 +60,9 @@ func NewVerifier(s *store.Store, ring *Ring, issuer string, proofs *Proofs) *Ver
 	return &Verifier{ring: ring, store: s, issuer: issuer, own: []string{issuer}, proofs: proofs, known: cache.Aged[[32]byte, *verified](knownMost, knownAtAge)}
 }
 
+// Tidy gives back the memory of tokens that have not been seen for some minutes.
+func (v *Verifier) Tidy() { v.known.Tidy() }
+
 // parse checks a JWT access token and returns what it states. A signature is checked
 // once and remembered by the token's hash; key, times and issuer are checked
 // every time.
