@@ -14,19 +14,20 @@ import (
 // Cache is a cache whose entries may go at any time. It is safe for concurrent use.
 type Cache[K comparable, V any] interface {
 	// Get loads what is missing. Callers that miss the same key at once share one
-	// load, of which each has its answer or the end of its own ctx. What a load brings
-	// is as old as its beginning; it is not kept when the load fails, or when the key
-	// was set or invalidated meanwhile.
+	// load, whose ctx is that of the first; the others wait until theirs ends. What a
+	// load brings is as old as its beginning, for those who share it too; it is not kept
+	// when the load fails, or when the key was set or invalidated meanwhile.
 	Get(ctx context.Context, key K, load func(context.Context) (V, error)) (V, error)
 	GetIfPresent(key K) (V, bool)
 	Set(key K, value V)
 	SetFor(key K, value V, age time.Duration) // an age of its own
-	SetIfAbsent(key K, value V)
+	// SetIfAbsent keeps what was read at begun where the key has no entry and it is still
+	// so. Nobody sets or invalidates the key while that is asked.
+	SetIfAbsent(key K, value V, begun time.Time, still func() bool)
 	Invalidate(key K)
 	InvalidateAll()
-	// Tidy gives back the memory of entries that are too old, and returns how many
-	// there are that are not.
-	Tidy() int
+	Len() int // with entries that are too old
+	Tidy()    // gives back the memory of those
 }
 
 // Aged makes a cache of about that many entries at most, each forgotten age after it
@@ -68,7 +69,11 @@ func (c boxed[K, V]) GetIfPresent(key K) (value V, ok bool) {
 
 func (c boxed[K, V]) Set(key K, value V)                       { c.box.set(key, &value, c.box.age) }
 func (c boxed[K, V]) SetFor(key K, value V, age time.Duration) { c.box.set(key, &value, age) }
-func (c boxed[K, V]) SetIfAbsent(key K, value V)               { c.box.setIfAbsent(key, &value) }
 func (c boxed[K, V]) Invalidate(key K)                         { c.box.invalidate(key) }
 func (c boxed[K, V]) InvalidateAll()                           { c.box.invalidateAll() }
-func (c boxed[K, V]) Tidy() int                                { return c.box.tidy() }
+func (c boxed[K, V]) Len() int                                 { return c.box.len() }
+func (c boxed[K, V]) Tidy()                                    { c.box.tidy() }
+
+func (c boxed[K, V]) SetIfAbsent(key K, value V, begun time.Time, still func() bool) {
+	c.box.setIfAbsent(key, &value, begun, still)
+}

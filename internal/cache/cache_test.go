@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,8 @@ func want(t *testing.T, c cache.Cache[string, int], has map[string]bool) {
 	}
 }
 
+func yes() bool { return true }
+
 func TestTheLeastAskedForGoesFirst(t *testing.T) {
 	c := cache.Sized[string, int](3)
 	for i, key := range []string{"a", "b", "c"} {
@@ -33,8 +36,8 @@ func TestTheLeastAskedForGoesFirst(t *testing.T) {
 	c.Set("d", 4)
 	want(t, c, map[string]bool{"a": true, "b": false, "c": true, "d": true})
 	c.Set("d", 5)
-	if v, _ := c.GetIfPresent("d"); v != 5 || c.Tidy() != 3 {
-		t.Errorf("set again: %d, %d entries", v, c.Tidy())
+	if v, _ := c.GetIfPresent("d"); v != 5 || c.Len() != 3 {
+		t.Errorf("set again: %d, %d entries", v, c.Len())
 	}
 }
 
@@ -48,7 +51,7 @@ func TestWeighed(t *testing.T) {
 	c.Set("d", 5)
 	want(t, c, map[string]bool{"b": true, "c": true, "d": true})
 	c.Set("heavier than the cache", 11)
-	if n := c.Tidy(); n != 0 {
+	if n := c.Len(); n != 0 {
 		t.Errorf("%d entries beside one that is too heavy", n)
 	}
 	c.Set("a", 10)
@@ -62,21 +65,30 @@ func TestAged(t *testing.T) {
 		c.SetFor("longer", 1, 2*time.Second)
 		time.Sleep(time.Second - 1)
 		c.GetIfPresent("usual") // does not make it younger
-		c.SetIfAbsent("usual", 2)
+		c.SetIfAbsent("usual", 2, time.Now(), yes)
 		want(t, c, map[string]bool{"usual": true, "longer": true})
 		time.Sleep(time.Nanosecond)
 		want(t, c, map[string]bool{"usual": false, "longer": true})
-		c.SetIfAbsent("usual", 2)
-		c.SetIfAbsent("longer", 2)
+		c.SetIfAbsent("usual", 3, time.Now(), func() bool { return false })
+		want(t, c, map[string]bool{"usual": false})
+		c.SetIfAbsent("usual", 2, time.Now().Add(-time.Second/2), yes)
+		c.SetIfAbsent("longer", 2, time.Now(), yes)
 		if v, _ := c.GetIfPresent("usual"); v != 2 {
 			t.Errorf("an entry that was too old is still in place: %d", v)
 		}
 		if v, _ := c.GetIfPresent("longer"); v != 1 {
 			t.Errorf("an entry that was there is %d", v)
 		}
-		time.Sleep(time.Second)
-		if n := c.Tidy(); n != 0 {
-			t.Errorf("%d entries, all of them too old", n)
+		time.Sleep(time.Second / 2)
+		want(t, c, map[string]bool{"usual": false, "longer": true})
+		c.SetIfAbsent("read too long ago", 2, time.Now().Add(-time.Second), yes)
+		want(t, c, map[string]bool{"read too long ago": false})
+		if c.Tidy(); c.Len() != 1 {
+			t.Errorf("%d entries that are not too old", c.Len())
+		}
+		time.Sleep(time.Second / 2)
+		if c.Tidy(); c.Len() != 0 {
+			t.Errorf("%d entries, all of them too old", c.Len())
 		}
 	})
 }
@@ -87,11 +99,11 @@ func TestBound(t *testing.T) {
 	for i := range 20 * most {
 		c.Set(strconv.Itoa(i), i)
 	}
-	if n := c.Tidy(); n < most/2 || n > most+16 {
+	if n := c.Len(); n < most/2 || n > most+16 {
 		t.Errorf("%d entries of %d", n, most)
 	}
 	c.InvalidateAll()
-	if n := c.Tidy(); n != 0 {
+	if n := c.Len(); n != 0 {
 		t.Errorf("%d entries after all went", n)
 	}
 }
@@ -162,8 +174,8 @@ func TestLoadIsOvertaken(t *testing.T) {
 	}
 }
 
-// A load takes its time: what it brings is as old as its beginning, and nobody who comes
-// later than an entry's age waits for it.
+// A load takes its time: what it brings is as old as its beginning, and too old for who
+// comes later than an entry's age.
 func TestSlowLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := cache.Aged[string, int](100, time.Second)
@@ -175,15 +187,28 @@ func TestSlowLoad(t *testing.T) {
 		time.Sleep(400 * time.Millisecond)
 		want(t, c, map[string]bool{"a": false})
 
-		var first sync.WaitGroup
-		first.Go(func() { c.Get(t.Context(), "b", taking(3*time.Second, 1)) })
-		time.Sleep(time.Second)
-		if v, _ := c.Get(t.Context(), "b", taking(0, 2)); v != 2 {
-			t.Errorf("shares a load that began a second ago: %d", v)
+		var loads atomic.Int32
+		slow := func(context.Context) (int, error) {
+			time.Sleep(1500 * time.Millisecond)
+			return int(loads.Add(1)), nil
 		}
-		first.Wait()
-		if v, ok := c.GetIfPresent("b"); ok {
-			t.Errorf("kept: %d", v)
+		var all sync.WaitGroup
+		get := func(want int) {
+			all.Go(func() {
+				if v, err := c.Get(t.Context(), "b", slow); v != want || err != nil {
+					t.Errorf("the answer of load %d, %v; want that of %d", v, err, want)
+				}
+			})
+		}
+		get(1)
+		time.Sleep(time.Second - 1)
+		get(1) // what it gets is a second old, less one nanosecond, when it asks
+		time.Sleep(time.Nanosecond)
+		get(2)
+		get(2)
+		all.Wait()
+		if loads.Load() != 2 {
+			t.Errorf("%d loads, want one after the other", loads.Load())
 		}
 	})
 }
@@ -194,10 +219,22 @@ func TestFailedLoadIsNotKept(t *testing.T) {
 	if _, err := c.Get(t.Context(), "key", func(context.Context) (int, error) { return 1, failure }); !errors.Is(err, failure) {
 		t.Error(err)
 	}
-	func() {
+	var both sync.WaitGroup
+	begun := make(chan struct{})
+	both.Go(func() {
 		defer func() { recover() }()
-		c.Get(t.Context(), "key", func(context.Context) (int, error) { panic("no") })
-	}()
+		c.Get(t.Context(), "key", func(context.Context) (int, error) {
+			close(begun)
+			both.Go(func() {
+				if v, err := c.Get(t.Context(), "key", func(context.Context) (int, error) { return 2, nil }); err == nil && v != 2 {
+					t.Errorf("beside a panic: %d", v)
+				}
+			})
+			panic("no")
+		})
+	})
+	<-begun
+	both.Wait()
 	if v, err := c.Get(t.Context(), "key", func(context.Context) (int, error) { return 2, nil }); v != 2 || err != nil {
 		t.Errorf("after a failure and a panic: %d, %v", v, err)
 	}
@@ -213,7 +250,11 @@ func TestNothingOutlivesItsDrop(t *testing.T) {
 		readers.Go(func() {
 			for i := 0; !stop.Load(); i = (i + 7) % len(truth) {
 				since := truth[i].Load()
-				v, err := c.Get(t.Context(), fmt.Sprint(i), func(context.Context) (int64, error) { return truth[i].Load(), nil })
+				v, err := c.Get(t.Context(), fmt.Sprint(i), func(context.Context) (int64, error) {
+					v := truth[i].Load()
+					runtime.Gosched()
+					return v, nil
+				})
 				// A writer may stand between its change and the drop: one behind is right.
 				if err != nil || v < since-1 {
 					t.Errorf("read %d, %v of what was %d before", v, err, since)

@@ -63,8 +63,8 @@ func (s *shard[K, P]) put(e *entry[K, P], now time.Duration) {
 	}
 }
 
-// tidy drops all entries that are too old, and returns how many are left.
-func (s *shard[K, P]) tidy(now time.Duration) int {
+// tidy drops all entries that are too old.
+func (s *shard[K, P]) tidy(now time.Duration) {
 	for e := s.ring.next; e != &s.ring; {
 		next := e.next
 		if e.old(now) {
@@ -75,7 +75,6 @@ func (s *shard[K, P]) tidy(now time.Duration) int {
 	if len(s.entries) == 0 {
 		s.entries = map[K]*entry[K, P]{} // a map keeps the size that it once had
 	}
-	return len(s.entries)
 }
 
 func (s *shard[K, P]) drop(e *entry[K, P]) {

@@ -39,14 +39,14 @@ func (c *sharded[K, P]) of(key K) *shard[K, P] {
 
 func (c *sharded[K, P]) now() time.Duration { return time.Since(c.start) }
 
-// entry makes one of something that begins now.
-func (c *sharded[K, P]) entry(key K, value P, now, age time.Duration) *entry[K, P] {
+// entry makes one of what began then.
+func (c *sharded[K, P]) entry(key K, value P, begun, age time.Duration) *entry[K, P] {
 	e := &entry[K, P]{key: key, value: value, weight: 1}
 	if c.weigh != nil {
 		e.weight = c.weigh(key, value)
 	}
 	if age > 0 {
-		e.until = now + age
+		e.until = begun + age
 	}
 	return e
 }
@@ -70,12 +70,12 @@ func (c *sharded[K, P]) set(key K, value P, age time.Duration) {
 	s.put(e, now)
 }
 
-func (c *sharded[K, P]) setIfAbsent(key K, value P) {
+func (c *sharded[K, P]) setIfAbsent(key K, value P, begun time.Time, still func() bool) {
 	now, s := c.now(), c.of(key)
-	e := c.entry(key, value, now, c.age)
+	e := c.entry(key, value, begun.Sub(c.start), c.age)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.live(key, now) == nil {
+	if s.live(key, now) == nil && still() {
 		s.put(e, now)
 	}
 }
@@ -99,15 +99,24 @@ func (c *sharded[K, P]) invalidateAll() {
 	}
 }
 
-func (c *sharded[K, P]) tidy() (n int) {
+func (c *sharded[K, P]) len() (n int) {
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		n += len(s.entries)
+		s.mu.Unlock()
+	}
+	return n
+}
+
+func (c *sharded[K, P]) tidy() {
 	now := c.now()
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		n += s.tidy(now)
+		s.tidy(now)
 		s.mu.Unlock()
 	}
-	return n
 }
 
 // load is one on its way.
@@ -120,36 +129,45 @@ type load[P any] struct {
 
 var errPanicked = errors.New("cache: the load that this one waited for has panicked")
 
-func (c *sharded[K, P]) get(ctx context.Context, key K, bring func(context.Context) (P, error)) (P, error) {
-	now, s := c.now(), c.of(key)
-	s.mu.Lock()
-	if e := s.live(key, now); e != nil {
-		s.mu.Unlock()
-		return e.value, nil
-	}
-	l := s.loads[key]
-	if l != nil && (c.age == 0 || now-l.begun < c.age) {
+func (c *sharded[K, P]) get(ctx context.Context, key K, bring func(context.Context) (P, error)) (none P, err error) {
+	s := c.of(key)
+	for {
+		now := c.now()
+		s.mu.Lock()
+		if e := s.live(key, now); e != nil {
+			s.mu.Unlock()
+			return e.value, nil
+		}
+		if err := ctx.Err(); err != nil {
+			s.mu.Unlock()
+			return none, err
+		}
+		l := s.loads[key]
+		if l == nil {
+			l = &load[P]{begun: now, done: make(chan struct{}), err: errPanicked}
+			s.loads[key] = l
+			s.mu.Unlock()
+			return c.run(ctx, s, key, l, bring)
+		}
 		s.mu.Unlock()
 		select {
 		case <-l.done:
-			return l.value, l.err
 		case <-ctx.Done():
-			var none P
 			return none, ctx.Err()
 		}
+		if c.age == 0 || now-l.begun < c.age { // what it has brought is not too old for this caller
+			return l.value, l.err
+		}
 	}
-	if err := ctx.Err(); err != nil { // nobody waits for it
-		s.mu.Unlock()
-		var none P
-		return none, err
-	}
-	l = &load[P]{begun: now, done: make(chan struct{}), err: errPanicked}
-	s.loads[key] = l
-	s.mu.Unlock()
+}
+
+// run brings what l is to load, and keeps it unless something has set or dropped the
+// key since.
+func (c *sharded[K, P]) run(ctx context.Context, s *shard[K, P], key K, l *load[P], bring func(context.Context) (P, error)) (P, error) {
 	defer func() { // also of a panic
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.loads[key] == l { // nothing has set or dropped the key since
+		if s.loads[key] == l {
 			delete(s.loads, key)
 			if l.err == nil {
 				s.put(c.entry(key, l.value, l.begun, c.age), c.now())

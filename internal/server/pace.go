@@ -47,9 +47,11 @@ const (
 	calmFor  = 5       // ticks until an idle process gives memory back
 	goPace   = 100     // Go's own percentage
 
+	startTicks = 2 // ticks until the start is over, with the jobs that run once
+
 	limitTicks = 60 // ticks until a limit that has changed under load is seen, and caches are tidied
 
-	// startPace holds until run: a start allocates a few megabytes once, and most of
+	// startPace holds for the first moments: a start allocates a few megabytes once, and most of
 	// what the collector would look at stays.
 	startPace = 200
 )
@@ -136,12 +138,9 @@ func (p *pace) tick(h heap) {
 	p.mu.Lock()
 	rate := h.allocated - p.allocated
 	p.allocated = h.allocated
-	switch {
-	case p.ticks == 0: // of the start, and of the jobs that run once: it is over after one calm tick
-		p.busy, p.calm = true, calmFor-1
-	case rate > calmRate:
+	if rate > calmRate {
 		p.calm = 0
-	default:
+	} else {
 		p.calm++
 	}
 	p.ticks++
@@ -153,7 +152,7 @@ func (p *pace) tick(h heap) {
 		p.busy = true
 		p.hurry(h)
 	}
-	resting := p.busy && p.calm >= calmFor
+	resting := p.busy && p.calm >= calmFor || p.ticks == startTicks && !p.busy
 	p.mu.Unlock()
 	switch {
 	case resting:

@@ -140,17 +140,18 @@ func TestPaceTidies(t *testing.T) {
 	}
 	ticks(2, 1, "after the start")
 	ticks(2*limitTicks-2, 2, "idle for two minutes")
-	p.busy = true
-	ticks(calmFor, 1, "busy, then at rest")
+	p.busy, p.calm = true, 0
+	ticks(calmFor-1, 0, "busy a moment ago")
+	ticks(1, 1, "busy, then at rest")
 }
 
-// TestPaceOfTheStart: what a start took is given back a moment later, unless there is
-// work already.
+// TestPaceOfTheStart: what a start took is given back a moment later, unless the process
+// is busy already.
 func TestPaceOfTheStart(t *testing.T) {
 	for _, c := range []struct {
 		allocates uint64
 		want      int
-	}{{0, 1}, {2 * calmRate, 0}} {
+	}{{0, 1}, {2 * calmRate, 1}, {2 * paceRoom, 0}} {
 		p, _, _, freed := fakePace()
 		p.tick(heap{allocated: 10 << 20})
 		if *freed != 0 {
@@ -158,7 +159,7 @@ func TestPaceOfTheStart(t *testing.T) {
 		}
 		p.tick(heap{allocated: 10<<20 + c.allocates})
 		if *freed != c.want {
-			t.Errorf("a second later, with %d bytes: given back %d times, want %d", c.allocates, *freed, c.want)
+			t.Errorf("a second later, with %d bytes more: given back %d times, want %d", c.allocates, *freed, c.want)
 		}
 	}
 }

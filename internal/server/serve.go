@@ -157,7 +157,7 @@ func (s *Server) shutdown(ctx context.Context, servers []*http.Server) error {
 
 // tidy gives back the memory of what caches hold beyond its time.
 func (s *Server) tidy() {
-	s.parts.Store.Caches()
+	s.parts.Store.Tidy()
 	s.parts.Verifier.Tidy()
 }
 

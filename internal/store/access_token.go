@@ -103,13 +103,10 @@ func (s *Store) revokeToken(ctx context.Context, by keystone.Actor, jti, clientI
 	w := &hotWrite{alike: true, lock: lockRevoked(jti), sql: sql, args: append([]any{jti}, more...)}
 	w.trail = s.auditRow(by, keystone.AuditEvent{Action: keystone.ActTokenRevoked, TargetKind: "client", TargetID: clientID, Detail: map[string]any{"jti": jti}}).args
 	hit, err := s.hot(ctx, w)
-	if hit || err != nil {
-		s.cache.revoked.Invalidate(jti) // a read under way is older than this
-	}
 	return hit, s.fail("revoke access token", err)
 }
 
-// knowRevoked has this node refuse the token at once.
+// knowRevoked has this node refuse the token at once. A read under way is older than this.
 func (s *Store) knowRevoked(jti string) {
 	s.afterCommit(func() {
 		s.cache.revoked.SetFor(jti, read[bool]{true, time.Now()}, 2*staleness) // longer than a stored token that was read before

@@ -124,18 +124,14 @@ func cachedOf[V any](ctx context.Context, s *Store, c reads[V], key string, t *T
 
 // keepToken keeps what was read of a token along with its user, after drops
 // local drops. A grant that does not live and a token that is revoked are not
-// kept, as in cached; a drop since the reading takes away what it may have
-// outlived.
+// kept, as in cached; nor is anything that a drop since may have made untrue.
 func (c *caches) keepToken(t TokenRef, revoked, alive bool, begun time.Time, drops uint64) {
+	same := func() bool { return c.drops.Load() == drops }
 	if !revoked && t.Stored == nil {
-		c.revoked.SetIfAbsent(t.JTI, read[bool]{false, begun}) // this node may know better
+		c.revoked.SetIfAbsent(t.JTI, read[bool]{false, begun}, begun, same)
 	}
-	if !alive || c.drops.Load() != drops { // to keep it and take it away again would count as a drop, and so on with the next
-		return
-	}
-	c.alive.SetIfAbsent(t.GrantID, read[bool]{true, begun})
-	if c.drops.Load() != drops {
-		c.alive.Invalidate(t.GrantID)
+	if alive {
+		c.alive.SetIfAbsent(t.GrantID, read[bool]{true, begun}, begun, same)
 	}
 }
 
@@ -152,19 +148,27 @@ func (c *caches) dropGrant(id string) {
 	c.late.Invalidate(id)
 }
 
-// Caches returns the number of entries of each cache by name, for metrics, and gives back
-// the memory of those that are too old. Hits are not counted: a counter that every request writes would cost more than a hit.
+// Caches returns the number of entries of each cache by name, for metrics. Hits are not
+// counted: a counter that every request writes would cost more than a hit.
 func (s *Store) Caches() map[string]int {
 	return map[string]int{
-		"clients": s.cache.clients.Tidy(),
-		"users":   s.cache.users.Tidy(),
-		"roles":   s.cache.roles.Tidy(),
-		"alive":   s.cache.alive.Tidy(),
-		"revoked": s.cache.revoked.Tidy(),
-		"opaque":  s.cache.opaque.Tidy(),
-		"grants":  s.cache.grants.Tidy(),
-		"late":    s.cache.late.Tidy(),
-		"origins": s.cache.origins.Tidy(),
-		"pending": s.cache.pending.Tidy(),
+		"clients": s.cache.clients.Len(),
+		"users":   s.cache.users.Len(),
+		"roles":   s.cache.roles.Len(),
+		"alive":   s.cache.alive.Len(),
+		"revoked": s.cache.revoked.Len(),
+		"opaque":  s.cache.opaque.Len(),
+		"grants":  s.cache.grants.Len(),
+		"late":    s.cache.late.Len(),
+		"origins": s.cache.origins.Len(),
+		"pending": s.cache.pending.Len(),
+	}
+}
+
+// Tidy gives back the memory of what the caches hold beyond its time.
+func (s *Store) Tidy() {
+	c := s.cache
+	for _, tidy := range []func(){c.clients.Tidy, c.users.Tidy, c.roles.Tidy, c.alive.Tidy, c.revoked.Tidy, c.opaque.Tidy, c.grants.Tidy, c.late.Tidy, c.origins.Tidy, c.pending.Tidy} {
+		tidy()
 	}
 }

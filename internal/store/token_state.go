@@ -101,10 +101,10 @@ func absent(err error) error {
 }
 
 // revoked reports whether the token was revoked before its time. What was read
-// with a stored token is as good as what would be read now, but for what this
-// node has revoked since.
+// with a stored token a moment ago is as good as what would be read now, but for what
+// this node has revoked since.
 func (s *Store) revoked(ctx context.Context, t *TokenRef) (bool, error) {
-	if t.Stored != nil {
+	if t.Stored != nil && (t.Stored.Revoked || time.Since(t.Stored.begun) < staleness) {
 		t.hangsOn(t.Stored.begun)
 		since, _ := s.cache.revoked.GetIfPresent(t.JTI)
 		return t.Stored.Revoked || since.value, nil
@@ -156,10 +156,6 @@ const (
 		EXISTS (SELECT 1 FROM grants WHERE id = $3 AND revoked_at = 0 AND ends_at + 0 > $4) FROM users u WHERE u.id = $1`
 )
 
-// readSlack is how long a read may take from which facts are kept on the side, whose age
-// counts from when they are kept.
-const readSlack = 100 * time.Millisecond
-
 // readUserRow is the one statement behind a token that was never seen.
 func (s *Store) readUserRow(ctx context.Context, id string, t *TokenRef) (row userRow, err error) {
 	var roles string
@@ -178,7 +174,7 @@ func (s *Store) readUserRow(ctx context.Context, id string, t *TokenRef) (row us
 	if len(list) == 0 {
 		return row, notFound("user")
 	}
-	if t != nil && s.tx == nil && time.Since(begun) <= readSlack {
+	if t != nil && s.tx == nil {
 		s.cache.keepToken(*t, revoked, alive, begun, drops)
 	}
 	return userRow{list[0], unwords(roles)}, nil

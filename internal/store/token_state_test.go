@@ -469,6 +469,22 @@ func TestTokenStateStatements(t *testing.T) {
 	})
 }
 
+// TestStoredTokenGrowsOld: a caller who has held what was stored for long, because other
+// reads took their time, learns that the token was revoked meanwhile.
+func TestStoredTokenGrowsOld(t *testing.T) {
+	storetest.EachDB(t, func(t *testing.T, s *store.Store, clock *storetest.Clock) {
+		hash := []byte("0123456789abcdef0123456789abcdef")
+		ok(t, s.SaveAccessToken(ctx, operator, hash, store.AccessToken{JTI: "o", ClientID: keystone.FirstPartyClientID, IssuedAt: clock.Now(), ExpiresAt: clock.Now().Add(time.Hour)}))
+		ref := store.TokenRef{JTI: "o", ClientID: keystone.FirstPartyClientID, Stored: must[*store.StoredToken](t)(s.AccessTokenByHash(ctx, hash))}
+		ok(t, s.RevokeAccessToken(ctx, operator, "o", keystone.FirstPartyClientID, clock.Now().Add(time.Hour)))
+		for until := time.Now().Add(2100 * time.Millisecond); time.Now().Before(until); time.Sleep(300 * time.Millisecond) {
+			if st := must[store.TokenState](t)(s.TokenState(ctx, ref)); st.Active {
+				t.Fatal("a revoked token is active")
+			}
+		}
+	})
+}
+
 // TestOneDropIsOne: while tokens that were never seen are read, one drop of something else
 // does not make them drop each other.
 func TestOneDropIsOne(t *testing.T) {
