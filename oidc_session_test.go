@@ -495,3 +495,30 @@ func TestIdleSession(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// TestIdleRefreshToken: introspection says of a refresh token what the token endpoint would.
+func TestIdleRefreshToken(t *testing.T) {
+	s := keystonetest.Start(t, keystonetest.WithSettings(map[string]string{"SESSION_IDLE_MINUTES": "60"}))
+	app := webClient(s)
+	b := signedIn(t, s, s.CreateUser("jane"), app)
+	status, tokens := redeem(t, s, app, b.code(app, "scope", "openid offline_access"))
+	if status != http.StatusOK {
+		t.Fatalf("%d %v", status, tokens)
+	}
+	inspect := func() map[string]any {
+		_, seen := postForm(t, s, "/oauth2/introspect", credentials(app, "token", tokens["refresh_token"].(string)))
+		return seen
+	}
+	ends := s.Clock.Now().Add(time.Hour).Unix()
+	s.Clock.Move(59 * time.Minute)
+	if seen := inspect(); seen["active"] != true || seen["exp"] != float64(ends) {
+		t.Errorf("not yet idle for an hour: %v, want an end at %d", seen, ends)
+	}
+	s.Clock.Move(time.Minute)
+	if seen := inspect(); len(seen) != 1 || seen["active"] != false {
+		t.Errorf("idle for an hour: %v", seen)
+	}
+	if status, refused := refreshed(t, s, app, tokens["refresh_token"]); status != http.StatusBadRequest || refused["error"] != "invalid_grant" {
+		t.Errorf("%d %v", status, refused)
+	}
+}

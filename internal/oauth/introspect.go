@@ -200,7 +200,8 @@ func (s *Slice) inspectRefresh(ctx context.Context, c *keystone.Client, raw stri
 	if err != nil {
 		return introspection{}, err
 	}
-	if g.ClientID != c.ID || g.Generation != generation || !g.RevokedAt.IsZero() || !u.Enabled || !s.Store.Now().Before(g.ExpiresAt) {
+	until := s.Store.RefreshableUntil(g)
+	if g.ClientID != c.ID || g.Generation != generation || !g.RevokedAt.IsZero() || !u.Enabled || !s.Store.Now().Before(until) {
 		return introspection{}, errNotIntrospected
 	}
 	name := u.Username
@@ -208,5 +209,5 @@ func (s *Slice) inspectRefresh(ctx context.Context, c *keystone.Client, raw stri
 		name = ""
 	}
 	return introspection{Active: true, Scope: keystone.FormatScope(g.Scopes), ClientID: g.ClientID, Username: name,
-		Expires: g.ExpiresAt.Unix(), Issued: g.RotatedAt.Unix(), Subject: s.Ring.Subject(c, g.UserID), Audience: g.Audiences, Issuer: s.Issuer.Options.Issuer, SessionID: s.Ring.SessionName(c, g.SessionID), Bound: confirmation(g.Bound), Details: s.Issuer.DetailTypes.Allowed(c, g.Details)}, nil
+		Expires: until.Unix(), Issued: g.RotatedAt.Unix(), Subject: s.Ring.Subject(c, g.UserID), Audience: g.Audiences, Issuer: s.Issuer.Options.Issuer, SessionID: s.Ring.SessionName(c, g.SessionID), Bound: confirmation(g.Bound), Details: s.Issuer.DetailTypes.Allowed(c, g.Details)}, nil
 }

@@ -90,6 +90,20 @@ func beginGrant(g keystone.Grant, trusted bool) *addition {
 	return &a
 }
 
+// RefreshableUntil returns when the newest refresh token of a living grant is of no use
+// any more unless it is used before: it expires, the family ends, or the pause is over
+// that a session may make.
+func (s *Store) RefreshableUntil(g keystone.Grant) time.Time {
+	until := g.ExpiresAt
+	if g.EndsAt.Before(until) {
+		until = g.EndsAt
+	}
+	if pause := g.RotatedAt.Add(s.idle); s.idle != 0 && pause.Before(until) {
+		until = pause
+	}
+	return until
+}
+
 // Grant returns a grant as it is now.
 func (s *Store) Grant(ctx context.Context, id string) (keystone.Grant, error) {
 	list, err := all(ctx, s.hotReads(), scanGrant, `SELECT `+grantColumns+` FROM grants WHERE id = $1`, id)
