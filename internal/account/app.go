@@ -57,6 +57,14 @@ type appRequest struct {
 	ID string `path:"id" maxLength:"500"`
 }
 
+type appAnswer struct{ Body App }
+
+// readApp serves GET /api/v1/users/me/apps/{id}.
+func (s *Slice) readApp(ctx context.Context, in *appRequest) (*appAnswer, error) {
+	c, err := s.Store.Consent(ctx, httpio.Actor(ctx).ID, keystone.ClientIDOfPath(in.ID))
+	return &appAnswer{s.viewApp(c)}, err
+}
+
 // revokeApp serves DELETE /api/v1/users/me/apps/{id}.
 func (s *Slice) revokeApp(ctx context.Context, in *appRequest) (*struct{}, error) {
 	by := httpio.Actor(ctx)

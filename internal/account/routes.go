@@ -44,9 +44,11 @@ func (s *Slice) Routes() []httpio.Route {
 		httpio.JSON(http.MethodPost, me+"/password", httpio.Self, httpio.LimitLogin, "Change your password and end all your other sessions", s.changePassword),
 		httpio.JSON(http.MethodGet, me+"/sessions", httpio.Self, httpio.LimitAPI, "List your sessions", s.listSessions),
 		httpio.JSON(http.MethodDelete, me+"/sessions", httpio.Self, httpio.LimitAPI, "End all your sessions but this one", s.endOtherSessions),
+		httpio.JSON(http.MethodGet, me+"/sessions/{id}", httpio.Self, httpio.LimitAPI, "Read one of your sessions", s.readSession),
 		httpio.JSON(http.MethodDelete, me+"/sessions/{id}", httpio.Self, httpio.LimitAPI, "End one of your sessions", s.endSession),
 
 		httpio.JSON(http.MethodGet, me+"/apps", httpio.Self, httpio.LimitAPI, "List the applications that you allowed something", s.listApps),
+		httpio.JSON(http.MethodGet, me+"/apps/{id}", httpio.Self, httpio.LimitAPI, "Read what you allowed an application", s.readApp),
 		httpio.JSON(http.MethodDelete, me+"/apps/{id}", httpio.Self, httpio.LimitAPI, "Take back what you allowed an application; its tokens end", s.revokeApp),
 
 		httpio.PageRoute(http.MethodGet, "/setup", httpio.Public, httpio.LimitPage, "The page of the setup link, where the first administrator is made", s.setupPage,

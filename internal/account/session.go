@@ -35,25 +35,48 @@ func (s *Slice) listSessions(ctx context.Context, in *httpio.PageQuery) (*listSe
 	if err != nil {
 		return nil, err
 	}
-	return &listSessionsAnswer{httpio.Collect(list, func(ses keystone.Session) OwnSession {
-		return OwnSession{
-			ID: ses.ID, Current: ses.ID == by.SessionID, ClientID: ses.ClientID, Source: ses.Source, UserAgent: ses.UserAgent,
-			AMR: ses.AMR, CreatedAt: ses.CreatedAt, LastSeen: ses.LastSeen, ExpiresAt: ses.ExpiresAt,
-		}
-	})}, nil
+	return &listSessionsAnswer{httpio.Collect(list, func(ses keystone.Session) OwnSession { return viewSession(by, ses) })}, nil
 }
 
-type endSessionRequest struct {
+func viewSession(by keystone.Actor, ses keystone.Session) OwnSession {
+	return OwnSession{
+		ID: ses.ID, Current: ses.ID == by.SessionID, ClientID: ses.ClientID, Source: ses.Source, UserAgent: ses.UserAgent,
+		AMR: ses.AMR, CreatedAt: ses.CreatedAt, LastSeen: ses.LastSeen, ExpiresAt: ses.ExpiresAt,
+	}
+}
+
+type sessionRequest struct {
 	ID string `path:"id" maxLength:"100"`
 }
 
-// endSession ends one session of the user; somebody else's is not found.
-func (s *Slice) endSession(ctx context.Context, in *endSessionRequest) (*empty, error) {
-	if !keystone.IsID(in.ID) {
-		return nil, keystone.Fail(keystone.NotFound, "There is no such session.")
+func (r sessionRequest) id() (string, error) {
+	if !keystone.IsID(r.ID) {
+		return "", keystone.Fail(keystone.NotFound, "There is no such session.")
+	}
+	return r.ID, nil
+}
+
+type sessionAnswer struct{ Body OwnSession }
+
+// readSession reads one session of the user; somebody else's is not found.
+func (s *Slice) readSession(ctx context.Context, in *sessionRequest) (*sessionAnswer, error) {
+	id, err := in.id()
+	if err != nil {
+		return nil, err
 	}
 	by := httpio.Actor(ctx)
-	return nil, s.Store.EndSession(ctx, by, in.ID, by.ID, keystone.EndRevoked)
+	ses, err := s.Store.LivingSession(ctx, by.ID, id)
+	return &sessionAnswer{viewSession(by, ses)}, err
+}
+
+// endSession ends one session of the user; somebody else's is not found.
+func (s *Slice) endSession(ctx context.Context, in *sessionRequest) (*empty, error) {
+	id, err := in.id()
+	if err != nil {
+		return nil, err
+	}
+	by := httpio.Actor(ctx)
+	return nil, s.Store.EndSession(ctx, by, id, by.ID, keystone.EndRevoked)
 }
 
 func (s *Slice) endOtherSessions(ctx context.Context, _ *struct{}) (*empty, error) {

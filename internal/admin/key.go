@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -44,6 +45,18 @@ func (s *Slice) listKeys(ctx context.Context, in *httpio.PageQuery) (*listKeysAn
 
 type keyAnswer struct{ Body Key }
 
+func (s *Slice) readKey(ctx context.Context, in *byKID) (*keyAnswer, error) {
+	keys, err := s.Ring.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(keys, func(k keystone.Key) bool { return k.ID == in.KID })
+	if i < 0 {
+		return nil, keystone.Fail(keystone.NotFound, "There is no such key.")
+	}
+	return &keyAnswer{viewKey(keys[i], s.Store.Now(), keys)}, nil
+}
+
 type rotateKeyRequest struct {
 	Query string `query:"alg" enum:"PS256,ES256,EdDSA,RS256" doc:"The same as algorithm in the body."`
 	Body  *struct {
@@ -75,10 +88,10 @@ func (s *Slice) rotateKey(ctx context.Context, in *rotateKeyRequest) (*keyAnswer
 	return &keyAnswer{viewKey(k, s.Store.Now(), []keystone.Key{k})}, nil
 }
 
-type revokeKeyRequest struct {
+type byKID struct {
 	KID string `path:"kid" maxLength:"100"`
 }
 
-func (s *Slice) revokeKey(ctx context.Context, in *revokeKeyRequest) (*empty, error) {
+func (s *Slice) revokeKey(ctx context.Context, in *byKID) (*empty, error) {
 	return nil, s.Ring.Revoke(ctx, httpio.Actor(ctx), in.KID)
 }

@@ -73,9 +73,11 @@ func (s *Slice) Routes() []httpio.Route {
 		httpio.JSON(http.MethodDelete, registrationTokens+"/{id}", may(keystone.ClientsWrite), api, "End an initial access token; clients registered with it stay", s.revokeRegistrationToken),
 
 		httpio.JSON(http.MethodGet, sessions, may(keystone.SessionsRead), api, "List everybody's sessions", s.listSessions),
+		httpio.JSON(http.MethodGet, sessions+"/{id}", may(keystone.SessionsRead), api, "Read a session", s.readSession),
 		httpio.JSON(http.MethodDelete, sessions+"/{id}", may(keystone.SessionsWrite), api, "End a session with its refresh tokens", s.endSession),
 
 		httpio.JSON(http.MethodGet, keys, may(keystone.KeysRead), api, "List signing keys", s.listKeys),
+		httpio.JSON(http.MethodGet, keys+"/{kid}", may(keystone.KeysRead), api, "Read what may be known about a signing key", s.readKey),
 		httpio.JSON(http.MethodPost, keys+"/rotate", may(keystone.KeysWrite), api, "Make and publish the next signing key", s.rotateKey).Answers(http.StatusCreated),
 		httpio.JSON(http.MethodDelete, keys+"/{kid}", may(keystone.KeysWrite), api, "Revoke a signing key: everything it signed is refused from now on", s.revokeKey),
 

@@ -56,6 +56,17 @@ func (s *Slice) listSessions(ctx context.Context, in *listSessionsRequest) (*lis
 	return answerSessions(s.Store.Sessions(ctx, in.UserID, p))
 }
 
+type sessionAnswer struct{ Body Session }
+
+func (s *Slice) readSession(ctx context.Context, in *ByID) (*sessionAnswer, error) {
+	id, err := in.id("session")
+	if err != nil {
+		return nil, err
+	}
+	ses, err := s.Store.LivingSession(ctx, "", id)
+	return &sessionAnswer{viewSession(ses)}, err
+}
+
 func (s *Slice) endSession(ctx context.Context, in *ByID) (*empty, error) {
 	id, err := in.id("session")
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/keystone-auth/keystone"
+	"github.com/keystone-auth/keystone/internal/httpio"
 )
 
 // Trace is why a request was refused, in an answer.
@@ -36,13 +37,10 @@ type explainRequest struct {
 	RequestID string `path:"request_id" maxLength:"64" doc:"As in the error, and in the header X-Request-Id."`
 }
 
-type explainAnswer struct {
-	Body struct {
-		Items []Trace `json:"items" doc:"Newest first. An id that the caller chose may have come more than once."`
-	}
-}
+type explainAnswer struct{ Body httpio.Collection[Trace] }
 
-// explain serves GET /api/v1/admin/traces/{request_id}.
+// explain serves GET /api/v1/admin/traces/{request_id}, newest first: an id that the caller
+// chose may have come more than once. All are on one page.
 func (s *Slice) explain(ctx context.Context, in *explainRequest) (*explainAnswer, error) {
 	list, err := s.Store.Traces(ctx, in.RequestID)
 	if keystone.KindOf(err) == keystone.NotFound {
@@ -51,9 +49,5 @@ func (s *Slice) explain(ctx context.Context, in *explainRequest) (*explainAnswer
 	if err != nil {
 		return nil, err
 	}
-	var out explainAnswer
-	for _, t := range list {
-		out.Body.Items = append(out.Body.Items, viewTrace(t))
-	}
-	return &out, nil
+	return &explainAnswer{httpio.Collect(keystone.List[keystone.Trace]{Items: list}, viewTrace)}, nil
 }

@@ -95,19 +95,35 @@ func (s *Store) AddConsent(ctx context.Context, by keystone.Actor, userID string
 	return s.fail("add consent", err)
 }
 
+const selectConsent = `SELECT c.client_id, k.name, c.allowed, c.created_at, c.updated_at FROM consents c JOIN clients k ON k.id = c.client_id WHERE c.user_id = $1 AND `
+
+func scanConsent(scan func(...any) error) (c Consent, err error) {
+	var allowed string
+	var created, updated int64
+	if err = scan(&c.ClientID, &c.ClientName, &allowed, &created, &updated); err != nil {
+		return c, err
+	}
+	c.CreatedAt, c.UpdatedAt = moment(created), moment(updated)
+	c.Allowed, err = allowedOf(&allowed)
+	return c, err
+}
+
 // Consents lists what a user allowed, by client id.
 func (s *Store) Consents(ctx context.Context, userID string, p keystone.Page) (keystone.List[Consent], error) {
-	list, err := all(ctx, s, func(scan func(...any) error) (c Consent, err error) {
-		var allowed string
-		var created, updated int64
-		if err = scan(&c.ClientID, &c.ClientName, &allowed, &created, &updated); err != nil {
-			return c, err
-		}
-		c.CreatedAt, c.UpdatedAt = moment(created), moment(updated)
-		c.Allowed, err = allowedOf(&allowed)
-		return c, err
-	}, `SELECT c.client_id, k.name, c.allowed, c.created_at, c.updated_at FROM consents c JOIN clients k ON k.id = c.client_id WHERE c.user_id = $1 AND c.client_id > $2 ORDER BY c.client_id LIMIT $3`, userID, p.After, p.Size()+1)
+	list, err := all(ctx, s, scanConsent, selectConsent+`c.client_id > $2 ORDER BY c.client_id LIMIT $3`, userID, p.After, p.Size()+1)
 	return page(list, p.Size(), func(c Consent) string { return c.ClientID }), s.fail("list consents", err)
+}
+
+// Consent returns what a user allowed one client.
+func (s *Store) Consent(ctx context.Context, userID, clientID string) (Consent, error) {
+	list, err := all(ctx, s, scanConsent, selectConsent+`c.client_id = $2`, userID, clientID)
+	if err != nil {
+		return Consent{}, s.fail("read consent", err)
+	}
+	if len(list) == 0 {
+		return Consent{}, notFound("connected app")
+	}
+	return list[0], nil
 }
 
 // RevokeConsent takes back what a user allowed a client, with its tokens. A code that is redeemed

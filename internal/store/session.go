@@ -110,9 +110,24 @@ func (s *Store) Sessions(ctx context.Context, userID string, p keystone.Page) (k
 	return page(list, p.Size(), func(ses keystone.Session) string { return ses.ID }), s.fail("list sessions", err)
 }
 
+// LivingSession returns one of the sessions that Sessions lists; what it does not list is
+// not found.
+func (s *Store) LivingSession(ctx context.Context, userID, id string) (keystone.Session, error) {
+	now, used := s.living()
+	where, args := `s.id = $3 AND `+livingSession, []any{now, used, id}
+	if userID != "" {
+		where, args = where+` AND s.user_id = $4`, append(args, userID)
+	}
+	return s.session(ctx, where, args...)
+}
+
 // Session returns one session, living or ended.
 func (s *Store) Session(ctx context.Context, id string) (keystone.Session, error) {
-	list, err := all(ctx, s, scanSession, `SELECT `+sessionColumns+` FROM sessions s LEFT JOIN users u ON u.id = s.user_id WHERE s.id = $1`, id)
+	return s.session(ctx, `s.id = $1`, id)
+}
+
+func (s *Store) session(ctx context.Context, where string, args ...any) (keystone.Session, error) {
+	list, err := all(ctx, s, scanSession, `SELECT `+sessionColumns+` FROM sessions s LEFT JOIN users u ON u.id = s.user_id WHERE `+where, args...)
 	if err != nil {
 		return keystone.Session{}, s.fail("read session", err)
 	}
