@@ -70,7 +70,11 @@ func TestAttackJ6_GuessesAreCounted(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *keystonetest.Server) {
 		s.CreateUser("guessed")
 		guess := func(name, from string) int {
-			return as(s, "").with("X-Forwarded-For", from).json(t, "POST", "/api/v1/auth/login", m{"username": name, "password": "guess"}).status
+			got := as(s, "").with("X-Forwarded-For", from).json(t, "POST", "/api/v1/auth/login", m{"username": name, "password": "guess"})
+			if left := got.header.Get("RateLimit-Remaining"); got.status == http.StatusTooManyRequests && (left != "0" || got.header.Get("RateLimit-Reset") != got.header.Get("Retry-After")) {
+				t.Errorf("refused, with %s left: %v", left, got.header)
+			}
+			return got.status
 		}
 		limited := func(name string, from func(int) string) (at int) {
 			for i := range 12 {

@@ -220,7 +220,7 @@ func TestH11Guessing(t *testing.T) {
 				t.Fatal("a browser may guess for ever")
 			}
 		}
-		if free > 5 || b.page.status != http.StatusTooManyRequests || b.page.header.Get("Retry-After") == "" {
+		if free > 5 || b.page.status != http.StatusTooManyRequests || b.page.header.Get("Retry-After") == "" || b.page.header.Get("RateLimit-Remaining") != "0" || b.page.header.Get("RateLimit-Reset") != b.page.header.Get("Retry-After") {
 			t.Errorf("after %d guesses: %d %v", free, b.page.status, b.page.header)
 		}
 		if status := guess(b, d.userCode); status != http.StatusTooManyRequests {

@@ -30,7 +30,7 @@ func (s *Slice) again(w http.ResponseWriter, r *http.Request, page string, form 
 	switch e.Kind {
 	case keystone.Invalid, keystone.Conflict:
 	case keystone.Limited, keystone.Unavailable:
-		httpio.RetryAfter(w.Header(), e.RetryAfter)
+		httpio.RetryAfter(w.Header(), e)
 	default:
 		return err
 	}

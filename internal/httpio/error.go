@@ -88,9 +88,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	if status == http.StatusUnauthorized && h.Get("WWW-Authenticate") == "" {
 		h["Www-Authenticate"] = x.challenge(code)
 	}
-	if e.Kind == keystone.Limited || e.Kind == keystone.Unavailable {
-		RetryAfter(h, e.RetryAfter)
-	}
+	RetryAfter(h, e)
 	for _, name := range []string{"Etag", "Last-Modified", "Content-Length", "Content-Encoding", "Content-Disposition"} {
 		delete(h, name) // they told of the answer that was not given
 	}
@@ -105,10 +103,21 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	_, _ = w.Write(body) // whoever asked has gone: there is nobody to tell
 }
 
-// RetryAfter says when to come again (RFC 9110 section 10.2.3): in a second at the
-// earliest.
-func RetryAfter(h http.Header, wait time.Duration) {
-	h["Retry-After"] = []string{strconv.FormatInt(max(1, Seconds(wait)), 10)}
+// RetryAfter says when to come again (RFC 9110 section 10.2.3), in a second at the
+// earliest, after what may be tried again; and that nothing is left until then, where
+// something is limited, be it the route or what it counts.
+func RetryAfter(h http.Header, e *keystone.Error) {
+	if e.Kind != keystone.Limited && e.Kind != keystone.Unavailable {
+		return
+	}
+	wait := []string{strconv.FormatInt(max(1, Seconds(e.RetryAfter)), 10)}
+	h["Retry-After"] = wait
+	if e.Kind == keystone.Limited {
+		h["Ratelimit-Remaining"], h["Ratelimit-Reset"] = []string{"0"}, wait
+		if h["Ratelimit-Limit"] == nil {
+			h["Ratelimit-Limit"] = []string{"1"} // one in that time
+		}
+	}
 }
 
 // Seconds rounds up: whoever waits as told is not too early.

@@ -62,9 +62,7 @@ func (s *Slice) deviceForm(w http.ResponseWriter, r *http.Request) error {
 	var refused *keystone.Error
 	if errors.As(err, &refused) && (refused.Kind == keystone.Invalid || refused.Kind == keystone.Limited) {
 		httpio.ExchangeOf(r.Context()).Err = err
-		if refused.Kind == keystone.Limited {
-			httpio.RetryAfter(w.Header(), refused.RetryAfter)
-		}
+		httpio.RetryAfter(w.Header(), refused)
 		return s.renderDevice(w, r, httpio.StatusOf(r, err), refused, "")
 	}
 	if err != nil {

@@ -130,9 +130,7 @@ func (s *Slice) signInAs(w http.ResponseWriter, r *http.Request, v visit, name, 
 	err := s.proveAndCarry(w, r, &v, name, pass)
 	if refused := refusal(err); refused != nil && refused.Kind != keystone.Unavailable && refused.Kind != keystone.Unknown {
 		httpio.ExchangeOf(r.Context()).Err = err
-		if refused.RetryAfter > 0 {
-			httpio.RetryAfter(w.Header(), refused.RetryAfter)
-		}
+		httpio.RetryAfter(w.Header(), refused)
 		return s.signInPage(w, r, v, httpio.StatusOf(r, err), refused, name)
 	}
 	if err != nil {
