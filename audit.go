@@ -59,6 +59,7 @@ const (
 	ActClientSecretRemoved = "client.secret_removed"        // A secret of a client was withdrawn.
 	ActClientAuthFailed    = "client.authentication_failed" // A client did not prove itself; once a minute for each client and source.
 	ActAccessDenied        = "access.denied"                // Somebody was refused for want of a right; once a minute for each actor and route.
+	ActServerPanicked      = "server.panicked"              // A handler broke off in a way that nobody foresaw; once a minute for each route. The log says where, under the request id.
 	ActKeyCreated          = "key.created"                  // A signing key was made.
 	ActKeyRevoked          = "key.revoked"                  // A signing key was withdrawn with all that it signed.
 	ActSetupLinkMade       = "setup.link_created"           // A link was made that makes the first administrator.

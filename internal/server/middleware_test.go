@@ -197,6 +197,14 @@ func TestPanic(t *testing.T) {
 	if w := send(s, "GET", "/health", ""); w.Code != 200 {
 		t.Errorf("after the panics: %d", w.Code)
 	}
+	send(s, "GET", "/t/panic", "") // a second time in this minute
+	rows, err := s.parts.Store.AuditEvents(context.Background(), keystone.AuditFilter{Action: keystone.ActServerPanicked}, keystone.Page{Limit: 200})
+	if err != nil || len(rows.Items) != 3 {
+		t.Fatalf("%+v, %v", rows, err)
+	}
+	if e := rows.Items[2]; e.TargetName != "GET /t/panic" || e.RequestID != panics[0]["request_id"] || len(e.Detail) != 0 {
+		t.Errorf("%+v", e)
+	}
 }
 
 func TestUnmatched(t *testing.T) {
