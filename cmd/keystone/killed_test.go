@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -13,8 +14,8 @@ import (
 	"time"
 )
 
-// rounds is how often the server is killed on each database.
-const rounds = 10
+// kills is how often the server is killed on each database: -kills=200 for an afternoon.
+var kills = flag.Int("kills", 8, "how often the server is killed in each test that does so")
 
 // TestAttackX2_KilledAgainAndAgain: X1, X2. The server is killed at other moments
 // again and again while programs use it. What was acknowledged is there afterwards,
@@ -34,7 +35,7 @@ func TestAttackX2_KilledAgainAndAgain(t *testing.T) {
 			families[i] = &family{newest: text(n.signIn("chief", password)["refresh_token"])}
 		}
 		var all ledger
-		for round := range rounds {
+		for round := range *kills {
 			var now ledger
 			var wg sync.WaitGroup
 			for _, f := range families {
@@ -60,10 +61,10 @@ func TestAttackX2_KilledAgainAndAgain(t *testing.T) {
 				t.Errorf("the trail says that %s was made: %v", name, got)
 			}
 		}
-		if len(all.users) < rounds || len(all.living)+len(all.revoked) < rounds || families[0].rotations < rounds {
+		if len(all.users) < *kills || len(all.living)+len(all.revoked) < *kills || families[0].rotations < *kills {
 			t.Errorf("too little went on: %d users, %d tokens, %d revoked, %d rotations", len(all.users), len(all.living), len(all.revoked), families[0].rotations)
 		}
-		t.Logf("%d kills, %d users, %d tokens, %d revoked, %d rotations of one family", rounds, len(all.users), len(all.living), len(all.revoked), families[0].rotations)
+		t.Logf("%d kills, %d users, %d tokens, %d revoked, %d rotations of one family", *kills, len(all.users), len(all.living), len(all.revoked), families[0].rotations)
 		if code := n.signal(syscall.SIGTERM); code != exitDone {
 			t.Errorf("SIGTERM: exit %d", code)
 		}

@@ -28,65 +28,27 @@ type allowed struct {
 
 // giveTokens checks that what was allowed still holds, and has tokens issued.
 func (s *Slice) giveTokens(ctx context.Context, c *keystone.Client, a allowed) (token.Response, error) {
-	what := a.what
-	details, err := s.details(ctx, c, a.details)
-	if err == nil && !what.Request.Details.Cover(details) {
-		keystone.Fact(ctx, "why", "they are not among those that the person allowed")
-		err = token.ErrDetails
-	}
+	details, audiences, err := s.askedOf(ctx, c, a)
 	if err != nil {
 		return token.Response{}, err
 	}
-	if details == nil {
-		details = what.Request.Details
-	}
-	// Like details that were not allowed, a resource that was not is refused before
-	// anything is used up: whoever sends it has shown all that the code demands, and
-	// may ask again for less.
-	keystone.Checking(ctx, "resource")
-	audiences, err := token.Narrowed(ctx, s.Issuer.Granted(what), a.audiences)
+	held, err := s.stillHolds(ctx, c, a)
 	if err != nil {
 		return token.Response{}, err
 	}
-	keystone.Checking(ctx, "session")
-	st, err := s.Store.Standing(ctx, what.SessionID, c.ID)
-	if keystone.KindOf(err) == keystone.NotFound || err == nil && !st.Session.Alive(s.Store.Now()) {
-		keystone.Fact(ctx, "why", "the session in which this was allowed has ended")
-		return token.Response{}, a.gone
-	}
-	if err != nil {
-		return token.Response{}, err
-	}
-	if !c.FirstParty {
-		keystone.Checking(ctx, "consent")
-		held, reached := st.Allowed.Held(what.Scopes, c.Reach(what.Request.Audiences))
-		if !reached {
-			keystone.Fact(ctx, "why", "the person has taken their consent back")
-			return token.Response{}, a.gone
-		}
-		what.Scopes = held // what was taken back since is not given
-	}
-	keystone.Checking(ctx, "user")
-	u, err := s.Store.UserState(ctx, what.UserID)
-	if keystone.KindOf(err) == keystone.NotFound {
-		keystone.Fact(ctx, "why", "there is no such user any more")
-		return token.Response{}, a.gone
-	}
-	if err != nil {
-		return token.Response{}, err
-	}
-	by := httpio.Actor(ctx).AsUser(u.ID, u.Username, c.ID, what.SessionID)
+	what, by := a.what, httpio.Actor(ctx).AsUser(held.user.ID, held.user.Username, c.ID, a.what.SessionID)
+	what.Scopes = held.scopes
 	signIn := keystone.SignIn{At: what.AuthTime, ACR: what.ACR, AMR: what.AMR, Claims: opened(what.Request.IDTokenClaims, what.Scopes)}
 	t, err := s.Issuer.Issue(ctx, by, token.Request{
 		GrantType: a.grantType, Client: c, UserID: what.UserID, Within: keystone.Intersect(what.Scopes, what.Request.Scopes), Audiences: audiences, Details: details,
 		ID: func(ctx context.Context) (token.IDToken, error) {
-			id, err := s.idToken(ctx, c, u.ID, signIn)
+			id, err := s.idToken(ctx, c, what.UserID, signIn)
 			id.Code, id.Nonce = a.code, what.Request.Nonce
 			return id, err
 		},
 		Ahead: token.Written{SessionID: what.SessionID, GrantID: what.GrantID},
 		Write: func(ctx context.Context, d token.Decision) (token.Written, error) {
-			family, refresh := s.Issuer.CodeFamily(d, what, c.ID, st.Session.ExpiresAt)
+			family, refresh := s.Issuer.CodeFamily(d, what, c.ID, held.session.ExpiresAt)
 			family.Details = what.Request.Details
 			family.Claims = opened(what.Request.InfoClaims, what.Scopes)
 			if mayRefresh(c, d.Scopes) && slices.Contains(d.Scopes, keystone.ScopeOpenID) {
@@ -108,6 +70,63 @@ func (s *Slice) giveTokens(ctx context.Context, c *keystone.Client, a allowed) (
 		},
 	})
 	return s.encryptedID(ctx, c)(t, ofGrant(ctx, a.audiences, err))
+}
+
+// askedOf narrows what was allowed to the authorization details and resources that are
+// asked for now. What was not allowed is refused before anything is used up: whoever sends
+// it has shown all that the code demands, and may ask again for less.
+func (s *Slice) askedOf(ctx context.Context, c *keystone.Client, a allowed) (keystone.Details, []string, error) {
+	details, err := s.details(ctx, c, a.details)
+	if err == nil && !a.what.Request.Details.Cover(details) {
+		keystone.Fact(ctx, "why", "they are not among those that the person allowed")
+		err = token.ErrDetails
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if details == nil {
+		details = a.what.Request.Details
+	}
+	keystone.Checking(ctx, "resource")
+	audiences, err := token.Narrowed(ctx, s.Issuer.Granted(a.what), a.audiences)
+	return details, audiences, err
+}
+
+// held is what is left of what a person allowed.
+type held struct {
+	session keystone.Session
+	user    store.UserState
+	scopes  []string // without what was taken back since
+}
+
+// stillHolds reads session, consent and user; the error is a.gone where one of them has
+// ended.
+func (s *Slice) stillHolds(ctx context.Context, c *keystone.Client, a allowed) (h held, err error) {
+	keystone.Checking(ctx, "session")
+	st, err := s.Store.Standing(ctx, a.what.SessionID, c.ID)
+	if keystone.KindOf(err) == keystone.NotFound || err == nil && !st.Session.Alive(s.Store.Now()) {
+		keystone.Fact(ctx, "why", "the session in which this was allowed has ended")
+		return h, a.gone
+	}
+	if err != nil {
+		return h, err
+	}
+	h.session, h.scopes = st.Session, a.what.Scopes
+	if !c.FirstParty {
+		keystone.Checking(ctx, "consent")
+		var reached bool
+		if h.scopes, reached = st.Allowed.Held(a.what.Scopes, c.Reach(a.what.Request.Audiences)); !reached {
+			keystone.Fact(ctx, "why", "the person has taken their consent back")
+			return h, a.gone
+		}
+	}
+	keystone.Checking(ctx, "user")
+	h.user, err = s.Store.UserState(ctx, a.what.UserID)
+	if keystone.KindOf(err) == keystone.NotFound {
+		keystone.Fact(ctx, "why", "there is no such user any more")
+		return h, a.gone
+	}
+	return h, err
 }
 
 // idToken is what an ID token says of a person who has signed in like that, by name as

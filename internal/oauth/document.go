@@ -90,15 +90,29 @@ func (s *Slice) clientOf(ctx context.Context, id string, letIn bool) (*keystone.
 	if at, ok := s.Documents.taken.GetIfPresent(id); known && ok && at.Equal(doc.FetchedAt) {
 		return c, nil
 	}
+	now, err := s.asDocument(ctx, id, doc, known)
+	switch {
+	case err != nil:
+		return &keystone.Client{}, err
+	case known:
+		s.Documents.taken.Set(id, doc.FetchedAt)
+	default:
+		s.Documents.counted.Set(id, s.Store.Now())
+	}
+	return &now, nil
+}
+
+// asDocument is the client that a document describes: the one that is known, changed to
+// what the document says now, or one that is nothing but the document.
+func (s *Slice) asDocument(ctx context.Context, id string, doc fetch.Document, known bool) (now keystone.Client, err error) {
 	m := clientMetadata{}
 	if !isJSON(doc.ContentType) || json.Unmarshal(doc.Body, &m) != nil || len(doc.Body) > maxMetadata {
 		keystone.Fact(ctx, "content type of the document", doc.ContentType)
-		return &keystone.Client{}, errDocument
+		return now, errDocument
 	}
 	build := func(before keystone.Client) (keystone.Client, error) {
 		return documentClient(id, m, s.Documents.Strangers.Policy, before)
 	}
-	var now keystone.Client
 	if err = s.checkSector(ctx, m); err == nil && known {
 		now, err = s.Store.KeepDocument(ctx, httpio.Actor(ctx), id, s.Documents.Strangers, build)
 	} else if err == nil {
@@ -106,15 +120,9 @@ func (s *Slice) clientOf(ctx context.Context, id string, letIn bool) (*keystone.
 	}
 	if keystone.KindOf(err) == keystone.Invalid {
 		keystone.Fact(ctx, "why", err.Error())
-		return &keystone.Client{}, errDocument
+		err = errDocument
 	}
-	switch {
-	case err == nil && known:
-		s.Documents.taken.Set(id, doc.FetchedAt)
-	case err == nil:
-		s.Documents.counted.Set(id, s.Store.Now())
-	}
-	return &now, err
+	return now, err
 }
 
 // keep writes a client that has so far been nothing but its document: it has proved
