@@ -52,7 +52,7 @@ version before goes on working beside this one.`,
 				}
 				return printMigrations(a, steps, "There are no steps.", "", store.NewerSchema(steps))
 			}
-			d, err := openDatabase(ctx, cfg)
+			d, err := a.openDatabase(ctx, cfg)
 			if err != nil {
 				return err
 			}

@@ -31,12 +31,13 @@ type database struct {
 }
 
 // openDatabase connects to the database of the settings. It does not migrate.
-func openDatabase(ctx context.Context, cfg *config.Config) (database, error) {
+func (a *app) openDatabase(ctx context.Context, cfg *config.Config) (database, error) {
 	master, err := server.MasterKey(cfg)
 	if err != nil {
 		return database{}, err
 	}
-	s, err := store.Open(ctx, cfg.DatabaseURL.Reveal(), store.Options{Master: master, PoolSize: commandPool, Idle: cfg.SessionIdle})
+	s, err := store.Open(ctx, cfg.DatabaseURL.Reveal(), store.Options{Master: master, PoolSize: commandPool, Idle: cfg.SessionIdle,
+		Waiting: func() { _, _ = fmt.Fprintln(a.err, "Waiting for another node, which migrates the database.") }})
 	return database{Store: s, cfg: cfg, master: master}, err
 }
 
@@ -67,7 +68,7 @@ func (a *app) open(ctx context.Context, begins bool) (database, error) {
 			return database{}, fmt.Errorf("There is no database at %s. Is --config or DATA_DIR missing? (keystone serve makes a new one.)", cfg.SQLitePath())
 		}
 	}
-	d, err := openDatabase(ctx, cfg)
+	d, err := a.openDatabase(ctx, cfg)
 	if err != nil {
 		return d, err
 	}

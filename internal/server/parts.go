@@ -64,6 +64,11 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Parts, error) {
 	}
 	if p.Store, err = store.Open(ctx, c.DatabaseURL.Reveal(), store.Options{
 		PoolSize: c.DatabasePoolSize + c.DatabaseMaxOverflow, Master: master, Now: o.Now, Idle: c.SessionIdle, Trace: c.OTLPEndpoint != "",
+		Waiting: func() {
+			if o.Log != nil {
+				o.Log.InfoContext(ctx, "waiting for another node, which migrates the database")
+			}
+		},
 	}); err != nil {
 		return nil, err
 	}

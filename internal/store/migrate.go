@@ -46,19 +46,8 @@ func (s *Store) Migrate(ctx context.Context) (applied []Migration, err error) {
 	if err := s.createLeases(ctx); err != nil {
 		return nil, err
 	}
-	for {
-		got, err := s.Lease(ctx, migrationLease, holder, migrationTTL)
-		if err != nil {
-			return nil, err
-		}
-		if got {
-			break
-		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			return nil, errors.New("another node holds the migration lease; wait for it to finish and start again")
-		}
+	if err := s.awaitTurn(ctx, holder); err != nil {
+		return nil, err
 	}
 	// On SQLite the steps hold the one connection that writes, so nothing is renewed before
 	// they end; while one goes on, it holds the file itself.
@@ -90,6 +79,24 @@ func (s *Store) Migrate(ctx context.Context) (applied []Migration, err error) {
 		applied = append(applied, Migration{Version: r.Source.Version, Name: path.Base(r.Source.Path), Applied: true})
 	}
 	return applied, s.seedBuiltIns(ctx)
+}
+
+// awaitTurn takes the migration lease.
+func (s *Store) awaitTurn(ctx context.Context, holder string) error {
+	for said, began := s.waiting == nil, time.Now(); ; {
+		if got, err := s.Lease(ctx, migrationLease, holder, migrationTTL); got || err != nil {
+			return err
+		}
+		if !said && time.Since(began) > time.Second {
+			said = true
+			s.waiting()
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return errors.New("another node holds the migration lease; wait for it to finish and start again")
+		}
+	}
 }
 
 // Steps lists every step of the schema, for a database that is not there yet.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,6 +85,31 @@ func TestMigrationsTakeTheirTime(t *testing.T) {
 			clock.Move(50 * time.Second)
 			renewed++
 		}
+	}
+}
+
+// TestMigrateSaysThatItWaits: once, and not of a moment.
+func TestMigrateSaysThatItWaits(t *testing.T) {
+	url := storetest.PostgresURL(t)
+	var said atomic.Int32
+	s := must[*store.Store](t)(store.Open(ctx, url, store.Options{Master: storetest.Master, PoolSize: 2, Waiting: func() { said.Add(1) }}))
+	t.Cleanup(s.Close)
+	if _, err := s.Migrate(ctx); err != nil || said.Load() != 0 {
+		t.Fatalf("%v, said %d times that it waits for nobody", err, said.Load())
+	}
+	if !must[bool](t)(s.Lease(ctx, "migrate", "another node", time.Minute)) {
+		t.Fatal("the lease is held after the end")
+	}
+	done := make(chan error)
+	go func() {
+		_, err := s.Migrate(ctx)
+		done <- err
+	}()
+	time.Sleep(1300 * time.Millisecond)
+	ok(t, s.EndLease(ctx, "migrate", "another node"))
+	ok(t, <-done)
+	if said.Load() != 1 {
+		t.Errorf("said %d times that it waits", said.Load())
 	}
 }
 

@@ -19,6 +19,7 @@ type Options struct {
 	Now      func() time.Time // nil means time.Now
 	Idle     time.Duration    // longest pause between two uses of a session; 0: none
 	Trace    bool             // trace statements with OpenTelemetry
+	Waiting  func()           // called where Migrate waits for another node for longer than a moment; may be nil
 }
 
 // Store is every table. It is safe for concurrent use. Inside InTx the same
@@ -28,6 +29,7 @@ type Store struct {
 	q         querier // db, or the open transaction
 	now       func() time.Time
 	idle      time.Duration
+	waiting   func()
 	master    secret.MasterKey
 	cache     *caches
 	group     *groupWriter
@@ -63,7 +65,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, q: db, now: o.Now, idle: o.Idle, master: o.Master, chain: o.Master.MAC("audit-chain"), userCodes: o.Master.MAC("user-code"), twice: o.Master.MAC("sent-twice")}
+	s := &Store{db: db, q: db, now: o.Now, idle: o.Idle, waiting: o.Waiting, master: o.Master, chain: o.Master.MAC("audit-chain"), userCodes: o.Master.MAC("user-code"), twice: o.Master.MAC("sent-twice")}
 	s.cache = newCaches()
 	s.group = newGroupWriter(db)
 	return s, nil
