@@ -56,9 +56,9 @@ func TestAttackX2_KilledAgainAndAgain(t *testing.T) {
 			all.add(&now)
 		}
 		all.check(t, n, admin, client)
-		for _, name := range all.users {
-			if _, got := n.send(http.MethodGet, "/api/v1/admin/audit?action=user.created&target="+name, admin, nil); len(got["items"].([]any)) != 1 {
-				t.Errorf("the trail says that %s was made: %v", name, got)
+		for _, id := range all.ids {
+			if _, got := n.send(http.MethodGet, "/api/v1/admin/audit?action=user.created&target="+id, admin, nil); len(got["items"].([]any)) != 1 {
+				t.Errorf("the trail says that %s was made: %v", id, got)
 			}
 		}
 		if len(all.users) < *kills || len(all.living)+len(all.revoked) < *kills || families[0].rotations < *kills {
@@ -116,25 +116,25 @@ func (f *family) retry(t *testing.T, n *node) {
 // ledger is what the server acknowledged.
 type ledger struct {
 	mu              sync.Mutex
-	users           []string
+	users, ids      []string
 	unknown         []string // users whose request was not answered
 	living, revoked []string // stored tokens
 }
 
 func (l *ledger) add(other *ledger) {
-	l.users, l.living, l.revoked = append(l.users, other.users...), append(l.living, other.living...), append(l.revoked, other.revoked...)
+	l.users, l.ids, l.living, l.revoked = append(l.users, other.users...), append(l.ids, other.ids...), append(l.living, other.living...), append(l.revoked, other.revoked...)
 }
 
 func (l *ledger) makeUsers(n *node, admin, prefix string) {
 	for i := 0; ; i++ {
 		name := fmt.Sprint(prefix, "-", i)
-		status, _, err := n.try(http.MethodPost, "/api/v1/users", admin, strings.NewReader(userBody(name)))
+		status, answer, err := n.try(http.MethodPost, "/api/v1/users", admin, strings.NewReader(userBody(name)))
 		l.mu.Lock()
 		switch {
 		case err != nil:
 			l.unknown = append(l.unknown, name)
 		case status == http.StatusCreated:
-			l.users = append(l.users, name)
+			l.users, l.ids = append(l.users, name), append(l.ids, text(answer["id"]))
 		}
 		l.mu.Unlock()
 		if err != nil {
