@@ -7,6 +7,8 @@ import (
 	gauges "runtime/metrics"
 	"sync"
 	"time"
+
+	"github.com/keystone-auth/keystone/internal/thread"
 )
 
 // pace sets how often the garbage collector runs, and how many threads run Go. Go lets
@@ -35,8 +37,8 @@ type pace struct {
 	set       int       // the percentage in force
 	collected time.Time // end of the last collection
 	rested    time.Time // end of the last rest, whose own collections are no load
-	allocated uint64    // bytes since the start, at the last tick
-	calm      int       // ticks in a row in which next to nothing was allocated
+	last      heap      // at the last tick
+	calm      int       // ticks in a row in which next to nothing was allocated or computed
 	ticks     int
 }
 
@@ -44,8 +46,10 @@ const (
 	paceRoom = 18 << 20 // the least that a busy heap grows by; memory stays within base + slots × 19 MiB + 48 MiB
 	paceTick = time.Second
 	calmRate = 1 << 20 // bytes a tick: less is idle
-	calmFor  = 5       // ticks until an idle process gives memory back
-	goPace   = 100     // Go's own percentage
+	calmWork = paceTick / 20
+	busyWork = paceTick / 4 // of hashes and RSA signatures in a tick: they hold threads, and allocate next to nothing
+	calmFor  = 5            // ticks until an idle process gives memory back
+	goPace   = 100          // Go's own percentage
 
 	startTicks = 2 // ticks until the start is over, with the jobs that run once
 
@@ -133,12 +137,12 @@ func (p *pace) hurry(h heap) {
 }
 
 // tick sees whether the process has come to rest, or is busy and collects less than
-// once a second for all that, because much is alive.
+// once a second for all that, because much is alive, or because it computes.
 func (p *pace) tick(h heap) {
 	p.mu.Lock()
-	rate := h.allocated - p.allocated
-	p.allocated = h.allocated
-	if rate > calmRate {
+	rate, work := h.allocated-p.last.allocated, h.worked-p.last.worked
+	p.last = h
+	if rate > calmRate || work > calmWork {
 		p.calm = 0
 	} else {
 		p.calm++
@@ -148,7 +152,7 @@ func (p *pace) tick(h heap) {
 	if minute {
 		p.spare.leave() // for a moment: Go looks what the limit is now
 	}
-	if rate > paceRoom {
+	if rate > paceRoom || work > busyWork {
 		p.busy = true
 		p.hurry(h)
 	}
@@ -192,8 +196,9 @@ func (p *pace) to(percent int) {
 
 // heap is what the runtime says of itself.
 type heap struct {
-	live, roots, allocated uint64 // bytes
-	percent                uint64 // GOGC
+	live, roots, allocated uint64        // bytes
+	percent                uint64        // GOGC
+	worked                 time.Duration // by threads of their own, since the start
 }
 
 // room is the percentage with which the heap grows by at least least bytes.
@@ -213,6 +218,6 @@ func readHeap() heap {
 	gauges.Read(s[:])
 	return heap{
 		live: s[0].Value.Uint64(), roots: s[1].Value.Uint64() + s[2].Value.Uint64(),
-		allocated: s[3].Value.Uint64(), percent: s[4].Value.Uint64(),
+		allocated: s[3].Value.Uint64(), percent: s[4].Value.Uint64(), worked: thread.Worked(),
 	}
 }

@@ -42,7 +42,7 @@ func TestPace(t *testing.T) {
 	p.collection(small)
 
 	allocated := uint64(1 << 30)
-	p.allocated = allocated
+	p.last.allocated = allocated
 	for range 3 * calmFor {
 		allocated += 2 * calmRate
 		p.tick(heap{allocated: allocated})
@@ -119,6 +119,38 @@ func TestPaceOfMuchAlive(t *testing.T) {
 	}
 	if threads != 1 {
 		t.Errorf("%d threads at rest", threads)
+	}
+}
+
+// TestPaceOfComputing: hashes and signatures hold the threads on which their callers would
+// go on, and allocate too little for the collector to run.
+func TestPaceOfComputing(t *testing.T) {
+	p, _, _, freed := fakePace()
+	threads := 1
+	p.spare = spare{processors: 1, set: func(n int) int { was := threads; threads = max(threads, n); return was }, reset: func() { threads = 1 }}
+	var h heap
+	tick := func(work time.Duration, want int, when string) {
+		t.Helper()
+		h.worked += work
+		if p.tick(h); threads != want {
+			t.Fatalf("%s: %d threads, want %d", when, threads, want)
+		}
+	}
+	for range 10 {
+		tick(busyWork/2, 1, "a sign-in now and then")
+	}
+	*freed = 0
+	for range 10 {
+		tick(2*paceTick, 1+spareThreads, "two threads that compute all the time")
+	}
+	for range calmFor - 1 {
+		tick(calmWork/2, 1+spareThreads, "a moment later")
+	}
+	if *freed != 0 {
+		t.Error("at rest at once")
+	}
+	if tick(0, 1, "at rest"); *freed != 1 {
+		t.Errorf("given back %d times", *freed)
 	}
 }
 

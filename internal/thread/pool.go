@@ -88,9 +88,11 @@ func (p *Pool) leave() bool {
 }
 
 func (p *Pool) do(j *job) {
+	began := time.Now()
 	computing.Add(1)
 	defer func() {
 		computing.Add(-1)
+		worked.Add(int64(time.Since(began)))
 		if r := recover(); r != nil {
 			j.panicked = fmt.Errorf("%v, on a thread of its own: %s", r, debug.Stack()) // the caller's stack says nothing
 		}
@@ -102,8 +104,17 @@ func (p *Pool) do(j *job) {
 	j.work()
 }
 
-// computing counts the threads of all pools that work.
-var computing atomic.Int32
+// computing counts the threads of all pools that work, worked the nanoseconds of work
+// that is done.
+var (
+	computing atomic.Int32
+	worked    atomic.Int64
+)
+
+// Worked returns how long all work of all pools has taken since the start. While there is
+// much of it, as much as processors can do, only threads that Go has beside these run what
+// waits for it.
+func Worked() time.Duration { return time.Duration(worked.Load()) }
 
 // GiveWay lets goroutines that are ready have their turn where pools hold every thread
 // that Go runs goroutines on: as many as processors, and no spare ones. Work that takes

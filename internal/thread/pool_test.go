@@ -63,6 +63,15 @@ func TestPool(t *testing.T) {
 }
 
 // TestPoolIsBounded: no more threads than may be, and what waits has its turn in order.
+func TestWorked(t *testing.T) {
+	var p Pool
+	before := Worked()
+	p.Run(func() { time.Sleep(20 * time.Millisecond) })
+	if got := Worked() - before; got < 20*time.Millisecond || got > 10*time.Second {
+		t.Errorf("20 ms of work are %v", got)
+	}
+}
+
 func TestPoolIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := Pool{Most: 2}

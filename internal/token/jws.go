@@ -36,10 +36,9 @@ type signer struct {
 }
 
 // What signs with RSA. What is no access token waits for a slot before (Issuer.sign), and
-// not again behind all access tokens. Of these threads there is one more than processors:
-// it is ready when another one has just ended.
+// not again behind all access tokens.
 var (
-	accessThreads = thread.Pool{Most: runtime.GOMAXPROCS(0) + 1}
+	accessThreads = thread.Pool{Most: runtime.GOMAXPROCS(0)}
 	otherThreads  thread.Pool
 )
 
