@@ -13,9 +13,9 @@ import (
 	"github.com/keystone-auth/keystone/internal/httpio"
 )
 
-// denials writes refused rights, and handlers that broke off, into the audit trail, each
-// combination of actor and route once a minute: somebody who asks again and again must not
-// be able to fill the trail.
+// denials writes refused rights into the audit trail, each combination of actor
+// and route once a minute: somebody who asks again and again must not be able to
+// fill the trail.
 type denials struct {
 	record func(context.Context, keystone.Actor, keystone.AuditEvent) error
 	count  prometheus.Counter
@@ -23,7 +23,7 @@ type denials struct {
 	now    func() time.Time
 
 	mu    sync.Mutex
-	seen  map[string]time.Time // of actors, clients and routes that there are
+	seen  map[string]time.Time // of actors and clients that there are
 	crowd map[string]time.Time // of everybody else, who must not use up the room of those
 }
 
@@ -71,21 +71,16 @@ func (d *denials) stranger(ctx context.Context, actor keystone.Actor, reason str
 	})
 }
 
-// panicked records that a handler broke off.
-func (d *denials) panicked(ctx context.Context, actor keystone.Actor, route string) {
-	d.write(ctx, actor, "panic|"+route, keystone.AuditEvent{Action: keystone.ActServerPanicked, TargetKind: "server", TargetName: route})
-}
-
 // write adds the event, unless one like it (key) was added in the last minute.
 func (d *denials) write(ctx context.Context, actor keystone.Actor, key string, e keystone.AuditEvent) {
-	if !d.first(key, actor.ID != "" || e.TargetID != "" || e.TargetName != "") {
+	if !d.first(key, actor.ID != "" || e.TargetID != "") {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	err := d.record(ctx, actor, e)
 	if err != nil { // the request is refused all the same
-		d.log.ErrorContext(ctx, "not recorded in the audit trail", "error", err)
+		d.log.ErrorContext(ctx, "denial not recorded", "error", err)
 	}
 }
 

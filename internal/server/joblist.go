@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -17,7 +18,7 @@ func (s *Server) jobList() []job {
 		{name: "audit-prune", every: time.Hour, leased: true, run: s.pruneAudit},
 		{name: "key-rotation", every: time.Minute, leased: true, run: s.parts.Ring.Tick},
 		{name: "usage-flush", every: time.Second, run: s.parts.Issuer.FlushUsage},
-		{name: "trace-flush", every: time.Second, run: s.traces.flush},
+		{name: "trace-flush", every: time.Second, run: s.flushRefusals},
 		{name: "logout-notices", every: time.Second, run: s.deliverNotices(s.logoutNotices())},
 		{name: "backchannel-pings", every: time.Second, run: s.deliverNotices(s.pings())},
 		{name: "unblock", every: 10 * time.Second, run: func(context.Context) error {
@@ -32,6 +33,11 @@ func (s *Server) jobList() []job {
 		list = append(list, job{name: "client-authorities", every: 2 * time.Second, run: s.authorities.reload})
 	}
 	return list
+}
+
+// flushRefusals writes why requests were refused, and which handlers broke off.
+func (s *Server) flushRefusals(ctx context.Context) error {
+	return errors.Join(s.traces.flush(ctx), s.panics.flush(ctx))
 }
 
 // firstKeys publishes the key of ID tokens at the start and not at the first

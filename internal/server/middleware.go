@@ -79,7 +79,7 @@ func (s *Server) panicked(rec *recorder, r *http.Request, p any) {
 	s.log.LogAttrs(r.Context(), slog.LevelError, "panic",
 		slog.String("request_id", rec.x.Actor.RequestID), slog.String("route", rec.x.Route),
 		slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
-	s.denials.panicked(r.Context(), rec.x.Actor, rec.x.Route)
+	s.panics.add(rec.x.Actor, rec.x.Route)
 }
 
 // finish counts and logs the request.

@@ -45,11 +45,11 @@ type pace struct {
 const (
 	paceRoom = 18 << 20 // the least that a busy heap grows by; memory stays within base + slots × 19 MiB + 48 MiB
 	paceTick = time.Second
-	calmRate = 1 << 20 // bytes a tick: less is idle
-	calmWork = paceTick / 20
-	busyWork = paceTick / 4 // of hashes and RSA signatures in a tick: they hold threads, and allocate next to nothing
-	calmFor  = 5            // ticks until an idle process gives memory back
-	goPace   = 100          // Go's own percentage
+	calmRate = 1 << 20          // bytes a tick: less is idle
+	busyWork = paceTick * 3 / 4 // of hashes and RSA signatures in a tick: they hold threads, and allocate next to nothing
+	calmWork = busyWork / 3
+	calmFor  = 5   // ticks until an idle process gives memory back
+	goPace   = 100 // Go's own percentage
 
 	startTicks = 2 // ticks until the start is over, with the jobs that run once
 

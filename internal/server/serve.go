@@ -168,7 +168,7 @@ func (s *Server) flush(ctx context.Context) error {
 	if err := s.parts.Issuer.FlushUsage(ctx); err != nil {
 		return err
 	}
-	if err := s.traces.flush(ctx); err != nil {
+	if err := s.flushRefusals(ctx); err != nil {
 		return err
 	}
 	if err := s.tracer.close(ctx); err != nil {

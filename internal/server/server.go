@@ -38,6 +38,7 @@ type Server struct {
 	authenticate func(context.Context, token.Presented) (keystone.Actor, error)
 	denials      denials
 	traces       traces
+	panics       panics
 	health       *health
 	docs         *docs
 	tracer       tracer
@@ -131,6 +132,7 @@ func (s *Server) build(ctx context.Context, o Options) (err error) {
 	}
 	s.limits = newLimits(s.config, s.counter, s.metrics, o.Now)
 	s.denials = denials{record: s.parts.Store.Record, count: s.metrics.denials, log: s.log, now: o.Now}
+	s.panics = panics{record: s.parts.Store.Record, now: o.Now}
 	s.traces = traces{write: s.parts.Store.AddTraces, now: o.Now, dropped: func(n int) { s.metrics.untraced.Add(float64(n)) }}
 	s.health = &health{now: o.Now, ping: s.parts.Store.Ping, migrations: func(ctx context.Context) (int, error) {
 		list, err := s.parts.Store.Migrations(ctx)

@@ -105,7 +105,10 @@ func TestMigrateSaysThatItWaits(t *testing.T) {
 		_, err := s.Migrate(ctx)
 		done <- err
 	}()
-	time.Sleep(1300 * time.Millisecond)
+	for until := time.Now().Add(20 * time.Second); said.Load() == 0 && time.Now().Before(until); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	time.Sleep(200 * time.Millisecond) // some turns more
 	ok(t, s.EndLease(ctx, "migrate", "another node"))
 	ok(t, <-done)
 	if said.Load() != 1 {

@@ -485,6 +485,45 @@ func TestStoredTokenGrowsOld(t *testing.T) {
 	})
 }
 
+// TestTokenStateGrowsOld: where the last read of a state takes long, what came before it is
+// read again.
+func TestTokenStateGrowsOld(t *testing.T) {
+	url, clock := storetest.PostgresURL(t), storetest.NewClock()
+	s, other := storetest.OpenAt(t, url, clock), storetest.OpenAt(t, url, clock)
+	u := newUser(t, s, "jane")
+	g := signIn(t, s, u)
+	slow := must2(t)(s.CreateClient(ctx, operator, keystone.Client{Name: "slow", Kind: keystone.ClientService, Enabled: true, Scopes: []string{"users:read"}}))
+	must[store.TokenState](t)(s.TokenState(ctx, store.TokenRef{JTI: "a", UserID: u.ID, ClientID: keystone.FirstPartyClientID, GrantID: g.ID}))
+	must[*keystone.Client](t)(other.CachedClient(ctx, keystone.FirstPartyClientID))
+	locked, answered := make(chan struct{}), make(chan store.TokenState)
+	var all sync.WaitGroup
+	all.Go(func() {
+		err := other.InTx(ctx, func(tx *store.Store) error {
+			_, err := tx.Raw(ctx, `LOCK TABLE clients IN ACCESS EXCLUSIVE MODE`)
+			close(locked)
+			time.Sleep(1500 * time.Millisecond)
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	<-locked
+	all.Go(func() {
+		st, err := s.TokenState(ctx, store.TokenRef{JTI: "b", UserID: u.ID, ClientID: slow.ID, GrantID: g.ID})
+		if err != nil {
+			t.Error(err)
+		}
+		answered <- st
+	})
+	time.Sleep(100 * time.Millisecond)
+	ok(t, other.RevokeGrant(ctx, operator, g.ID, keystone.EndTokenRevoked))
+	if st := <-answered; st.Active {
+		t.Error("a family that was revoked more than a second ago is alive")
+	}
+	all.Wait()
+}
+
 // TestOneDropIsOne: while tokens that were never seen are read, one drop of something else
 // does not make them drop each other.
 func TestOneDropIsOne(t *testing.T) {
