@@ -400,7 +400,7 @@ func TestNoSecretInAnswers(t *testing.T) {
 			"password": canary, "hash": login.Hash, "argon2": "$argon2", "client secret": client.str("client_secret"), "rotated secret": rotated.str("client_secret"),
 			"any client secret": "ks_cs_", "one-time token": "ks_ot_", "reset link": reset.str("reset_url"), "signing key": strings.Trim(string(sealed), `"`), "refresh token": "ks_rt_", "version": `"version"`,
 		}
-		ids := strings.NewReplacer("users/{id}", "users/"+user.str("id"), "clients/{id}", "clients/"+client.str("id"), "roles/{id}", "roles/admin", "scopes/{id}", "scopes/"+keystone.UsersRead, "{request_id}", "refused", "{id}", session)
+		ids := strings.NewReplacer("users/{id}", "users/"+user.str("id"), "clients/{id}", "clients/"+client.str("id"), "roles/{id}", "roles/admin", "scopes/{id}", "scopes/"+keystone.UsersRead, "{request_id}", "refused", "{kid}", keys[0].ID, "{id}", session)
 		read := 0
 		for _, rt := range w.slice.Routes() {
 			if rt.Method != "GET" {
