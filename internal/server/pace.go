@@ -53,7 +53,7 @@ const (
 
 	startTicks = 2 // ticks until the start is over, with the jobs that run once
 
-	limitTicks = 60 // ticks until a limit that has changed under load is seen, and caches are tidied
+	limitTicks = 60 // ticks until a limit that has changed under load is seen, caches are tidied, and an idle process gives back what its jobs have taken
 
 	// startPace holds for the first moments: a start allocates a few megabytes once, and most of
 	// what the collector would look at stays.
@@ -152,11 +152,12 @@ func (p *pace) tick(h heap) {
 	if minute {
 		p.spare.leave() // for a moment: Go looks what the limit is now
 	}
-	if rate > paceRoom || work > busyWork {
+	loaded := rate > paceRoom || work > busyWork
+	if loaded {
 		p.busy = true
 		p.hurry(h)
 	}
-	resting := p.busy && p.calm >= calmFor || p.ticks == startTicks && !p.busy
+	resting := p.calm >= calmFor && (p.busy || minute) || p.ticks == startTicks && !loaded
 	p.mu.Unlock()
 	switch {
 	case resting:

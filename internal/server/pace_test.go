@@ -22,6 +22,7 @@ func fakePace() (p *pace, now *time.Time, set, freed *int) {
 // rest, and never more room than paceRoom or the heap itself.
 func TestPace(t *testing.T) {
 	p, now, set, freed := fakePace()
+	p.ticks = startTicks // long ago
 	small := heap{live: 3 << 20, roots: 1 << 20}
 	p.collection(small)
 	if *set != goPace {
@@ -143,7 +144,7 @@ func TestPaceOfComputing(t *testing.T) {
 	for range 10 {
 		tick(2*paceTick, 1+spareThreads, "two threads that compute all the time")
 	}
-	for range calmFor - 1 {
+	for range calmFor - 1 { // of which none is the sixtieth
 		tick(calmWork/2, 1+spareThreads, "a moment later")
 	}
 	if *freed != 0 {
@@ -158,7 +159,7 @@ func TestPaceOfComputing(t *testing.T) {
 // rest, and each minute.
 func TestPaceTidies(t *testing.T) {
 	p, _, _, _ := fakePace()
-	tidied := 0
+	tidied, given := 0, 0
 	p.tidy = func() { tidied++ }
 	ticks := func(n, want int, when string) {
 		t.Helper()
@@ -171,7 +172,11 @@ func TestPaceTidies(t *testing.T) {
 		}
 	}
 	ticks(2, 1, "after the start")
+	p.free = func() { given++ }
 	ticks(2*limitTicks-2, 2, "idle for two minutes")
+	if given != 2 {
+		t.Errorf("idle for two minutes: given back %d times, want 2: jobs take a little each second", given)
+	}
 	p.busy, p.calm = true, 0
 	ticks(calmFor-1, 0, "busy a moment ago")
 	ticks(1, 1, "busy, then at rest")
