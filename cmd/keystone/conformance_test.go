@@ -129,6 +129,22 @@ var (
 	attribute = regexp.MustCompile(`\b(id|name|value|type)="([^"]*)"`)
 )
 
+// inputs reads a form: its hidden fields, and name and value of each element by its id.
+func inputs(form string) (hidden url.Values, byID map[string][2]string) {
+	hidden, byID = url.Values{}, map[string][2]string{}
+	for _, tag := range pageInput.FindAllString(form, -1) {
+		is := map[string]string{}
+		for _, a := range attribute.FindAllStringSubmatch(tag, -1) {
+			is[a[1]] = html.UnescapeString(a[2])
+		}
+		byID[is["id"]] = [2]string{is["name"], is["value"]}
+		if is["type"] == "hidden" {
+			hidden.Set(is["name"], is["value"])
+		}
+	}
+	return hidden, byID
+}
+
 // act does on a page what a task of the suite's browser says: texts into fields and
 // a click, by the ids of the elements.
 func (s *conformanceServer) act(body string, at *url.URL, commands [][]any) (string, *url.URL) {
@@ -137,17 +153,7 @@ func (s *conformanceServer) act(body string, at *url.URL, commands [][]any) (str
 	if form == nil {
 		s.t.Fatalf("no form at %s:\n%s", at, body)
 	}
-	values, names := url.Values{}, map[string][2]string{}
-	for _, tag := range pageInput.FindAllString(form[2], -1) {
-		is := map[string]string{}
-		for _, a := range attribute.FindAllStringSubmatch(tag, -1) {
-			is[a[1]] = html.UnescapeString(a[2])
-		}
-		names[is["id"]] = [2]string{is["name"], is["value"]}
-		if is["type"] == "hidden" {
-			values.Set(is["name"], is["value"])
-		}
-	}
+	values, names := inputs(form[2])
 	for _, c := range commands {
 		element, found := names[text(c[2])]
 		switch {

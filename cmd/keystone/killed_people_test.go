@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"html"
@@ -90,7 +89,7 @@ func (v *mover) done() int { return v.changes }
 
 func (v *mover) act(t *testing.T, n *node) error {
 	if v.token == "" {
-		status, answer, err := n.try(http.MethodPost, "/api/v1/auth/login", "", jsonBody(map[string]any{"username": v.name, "password": v.now}))
+		status, answer, err := n.try(http.MethodPost, "/api/v1/auth/login", "", asJSON(map[string]any{"username": v.name, "password": v.now}))
 		if err != nil {
 			return err
 		}
@@ -101,7 +100,7 @@ func (v *mover) act(t *testing.T, n *node) error {
 		v.token = text(answer["access_token"])
 	}
 	v.next = fmt.Sprintf("%s, the long one number %d", strings.ToUpper(v.name[:1])+v.name[1:], v.changes)
-	status, answer, err := n.try(http.MethodPost, "/api/v1/users/me/password", v.token, jsonBody(map[string]any{"current_password": v.now, "new_password": v.next}))
+	status, answer, err := n.try(http.MethodPost, "/api/v1/users/me/password", v.token, asJSON(map[string]any{"current_password": v.now, "new_password": v.next}))
 	if err != nil {
 		return err
 	}
@@ -191,8 +190,7 @@ func (k *keyKeeper) check(t *testing.T, n *node) {
 
 const appCallback = "https://app.example/cb"
 
-// visitor allows an application something, which redeems the code and refreshes, and takes
-// it back.
+// visitor allows an application something, which redeems the code, and takes it back.
 type visitor struct {
 	name    string
 	client  url.Values
@@ -290,16 +288,10 @@ func (v *visitor) allow(t *testing.T, n *node) (string, error) {
 			t.Errorf("%s: %d, no form at %s:\n%s", v.name, resp.StatusCode, resp.Request.URL, body)
 			return "", errOut
 		}
-		values := url.Values{"login": {v.name}, "password": {"a rather long one for " + v.name}, "decision": {"allow"}}
-		for _, tag := range pageInput.FindAllString(form[2], -1) {
-			is := map[string]string{}
-			for _, a := range attribute.FindAllStringSubmatch(tag, -1) {
-				is[a[1]] = html.UnescapeString(a[2])
-			}
-			if is["type"] == "hidden" {
-				values.Set(is["name"], is["value"])
-			}
-		}
+		values, _ := inputs(form[2])
+		values.Set("login", v.name)
+		values.Set("password", "a rather long one for "+v.name)
+		values.Set("decision", "allow")
 		to, err := resp.Request.URL.Parse(html.UnescapeString(form[1]))
 		if err != nil {
 			return "", err
@@ -319,23 +311,9 @@ func (v *visitor) allow(t *testing.T, n *node) (string, error) {
 	return "", errOut
 }
 
-// ask sends the client's form to the token endpoint.
+// ask asks the token endpoint as the client.
 func (v *visitor) ask(n *node, pairs ...string) (int, map[string]any, error) {
-	form := url.Values{}
-	for k, value := range v.client {
-		form[k] = value
-	}
-	for i := 0; i < len(pairs); i += 2 {
-		form.Set(pairs[i], pairs[i+1])
-	}
-	resp, err := (&http.Client{Timeout: 20 * time.Second}).PostForm(n.url+"/oauth2/token", form)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	answer := map[string]any{}
-	err = json.NewDecoder(resp.Body).Decode(&answer)
-	return resp.StatusCode, answer, err
+	return n.form("/oauth2/token", v.client, pairs...)
 }
 
 func (v *visitor) check(t *testing.T, n *node) {
@@ -381,9 +359,4 @@ func (v *visitor) check(t *testing.T, n *node) {
 		t.Errorf("%s: %d codes were redeemed, the trail has %d", v.name, v.redeemed, got)
 	}
 	v.code, v.refresh, v.taking, v.dead, v.since, v.redeemed = "", "", false, nil, time.Now(), 0
-}
-
-func jsonBody(v map[string]any) io.Reader {
-	b, _ := json.Marshal(v)
-	return strings.NewReader(string(b))
 }

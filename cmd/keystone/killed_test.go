@@ -1,10 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -82,8 +82,7 @@ type family struct {
 
 func (f *family) rotate(t *testing.T, n *node) {
 	for {
-		body, _ := json.Marshal(map[string]any{"refresh_token": f.newest})
-		status, answer, err := n.try(http.MethodPost, "/api/v1/auth/refresh", "", bytes.NewReader(body))
+		status, answer, err := n.try(http.MethodPost, "/api/v1/auth/refresh", "", asJSON(map[string]any{"refresh_token": f.newest}))
 		if err != nil {
 			return // killed: whether it was rotated is not known
 		}
@@ -211,10 +210,10 @@ func (l *ledger) check(t *testing.T, n *node, admin string, client url.Values) {
 }
 
 // form sends a form with the client's credentials.
-func (n *node) form(path string, client url.Values, name, value string) (int, map[string]any, error) {
-	form := url.Values{name: {value}}
-	for k, v := range client {
-		form[k] = v
+func (n *node) form(path string, client url.Values, pairs ...string) (int, map[string]any, error) {
+	form := maps.Clone(client)
+	for i := 0; i < len(pairs); i += 2 {
+		form.Set(pairs[i], pairs[i+1])
 	}
 	resp, err := (&http.Client{Timeout: 20 * time.Second}).PostForm(n.url+path, form)
 	if err != nil {
@@ -222,7 +221,7 @@ func (n *node) form(path string, client url.Values, name, value string) (int, ma
 	}
 	defer func() { _ = resp.Body.Close() }()
 	answer := map[string]any{}
-	if resp.StatusCode == http.StatusOK && path != "/oauth2/revoke" {
+	if strings.Contains(resp.Header.Get("Content-Type"), "json") {
 		err = json.NewDecoder(resp.Body).Decode(&answer)
 	}
 	return resp.StatusCode, answer, err

@@ -145,11 +145,16 @@ func (n *node) kill() {
 // post sends JSON and returns status and answer.
 func (n *node) post(path, bearer string, body any) (int, map[string]any) {
 	n.t.Helper()
-	b, err := json.Marshal(body)
+	return n.send(http.MethodPost, path, bearer, asJSON(body))
+}
+
+// asJSON is a body. What tests send can be written.
+func asJSON(v any) io.Reader {
+	b, err := json.Marshal(v)
 	if err != nil {
-		n.t.Fatal(err)
+		panic(err)
 	}
-	return n.send(http.MethodPost, path, bearer, bytes.NewReader(b))
+	return bytes.NewReader(b)
 }
 
 func (n *node) send(method, path, bearer string, body io.Reader) (int, map[string]any) {

@@ -148,27 +148,32 @@ func (c *caches) dropGrant(id string) {
 	c.late.Invalidate(id)
 }
 
+// keeper is a cache, whatever it keeps.
+type keeper interface {
+	Len() int
+	Tidy()
+}
+
+func (c *caches) byName() map[string]keeper {
+	return map[string]keeper{
+		"clients": c.clients, "users": c.users, "roles": c.roles, "alive": c.alive, "revoked": c.revoked,
+		"opaque": c.opaque, "grants": c.grants, "late": c.late, "origins": c.origins, "pending": c.pending,
+	}
+}
+
 // Caches returns the number of entries of each cache by name, for metrics. Hits are not
 // counted: a counter that every request writes would cost more than a hit.
 func (s *Store) Caches() map[string]int {
-	return map[string]int{
-		"clients": s.cache.clients.Len(),
-		"users":   s.cache.users.Len(),
-		"roles":   s.cache.roles.Len(),
-		"alive":   s.cache.alive.Len(),
-		"revoked": s.cache.revoked.Len(),
-		"opaque":  s.cache.opaque.Len(),
-		"grants":  s.cache.grants.Len(),
-		"late":    s.cache.late.Len(),
-		"origins": s.cache.origins.Len(),
-		"pending": s.cache.pending.Len(),
+	sizes := map[string]int{}
+	for name, one := range s.cache.byName() {
+		sizes[name] = one.Len()
 	}
+	return sizes
 }
 
 // Tidy gives back the memory of what the caches hold beyond its time.
 func (s *Store) Tidy() {
-	c := s.cache
-	for _, tidy := range []func(){c.clients.Tidy, c.users.Tidy, c.roles.Tidy, c.alive.Tidy, c.revoked.Tidy, c.opaque.Tidy, c.grants.Tidy, c.late.Tidy, c.origins.Tidy, c.pending.Tidy} {
-		tidy()
+	for _, one := range s.cache.byName() {
+		one.Tidy()
 	}
 }

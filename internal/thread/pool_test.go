@@ -62,7 +62,7 @@ func TestPool(t *testing.T) {
 	})
 }
 
-// TestPoolIsBounded: no more threads than may be, and what waits has its turn in order.
+// TestWorked: how long work takes is known afterwards.
 func TestWorked(t *testing.T) {
 	var p Pool
 	before := Worked()
@@ -72,6 +72,7 @@ func TestWorked(t *testing.T) {
 	}
 }
 
+// TestPoolIsBounded: no more threads than may be, and what waits has its turn in order.
 func TestPoolIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := Pool{Most: 2}
