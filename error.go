@@ -84,7 +84,10 @@ func (e *Error) WithFields(f map[string]string) *Error {
 
 // KindOf returns the kind of the first Error in err's chain, else Unknown.
 func KindOf(err error) Kind {
-	var e *Error
+	if err == nil {
+		return Unknown
+	}
+	var e *Error // on the heap, for errors.As
 	if errors.As(err, &e) {
 		return e.Kind
 	}

@@ -155,7 +155,7 @@ func (s *Server) management() http.Handler {
 	}
 	mux.HandleFunc("/", httpio.NotFound)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &httpio.Exchange{Actor: keystone.Actor{Kind: keystone.ActorAnonymous, RequestID: requestID(r, time.Now()), Source: sourceText(s.sources.of(r))}}
+		x := &httpio.Exchange{Actor: keystone.Actor{Kind: keystone.ActorAnonymous, RequestID: requestID(r, time.Now()), Source: s.sources.of(r)}}
 		s.headers.set(w.Header(), r.URL.Path)
 		w.Header()["X-Request-Id"] = []string{x.Actor.RequestID}
 		mux.ServeHTTP(w, r.WithContext(httpio.WithExchange(r.Context(), x)))

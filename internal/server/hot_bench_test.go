@@ -53,6 +53,7 @@ func BenchmarkHot(b *testing.B) {
 	seen := token(send(s, "POST", "/oauth2/token", ask, form, opaque))
 	for _, bench := range []struct{ name, method, target, body, contentType, authorization string }{
 		{"client_credentials ES256", "POST", "/oauth2/token", ask, form, jwt},
+		{"client_credentials opaque", "POST", "/oauth2/token", ask, form, opaque},
 		{"introspection seen before", "POST", "/oauth2/introspect", "token=" + seen, form, opaque},
 		{"users/me seen before", "GET", "/api/v1/users/me", "", form, "Authorization: Bearer " + ada},
 	} {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"time"
 
@@ -22,7 +21,7 @@ const requestTime = 15 * time.Second
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	rec := &recorder{ResponseWriter: w}
-	rec.x.Actor = keystone.Actor{Kind: keystone.ActorAnonymous, RequestID: requestID(r, start), Source: sourceText(s.sources.of(r))}
+	rec.x.Actor = keystone.Actor{Kind: keystone.ActorAnonymous, RequestID: requestID(r, start), Source: s.sources.of(r)}
 
 	h := w.Header()
 	rec.x.Header, rec.x.Challenges = h, s.challenges
@@ -126,11 +125,4 @@ func plainID(s string) bool {
 		}
 	}
 	return true
-}
-
-func sourceText(a netip.Addr) string {
-	if !a.IsValid() {
-		return ""
-	}
-	return a.String()
 }

@@ -75,7 +75,7 @@ func (s *Server) ServeOn(ctx context.Context, public, management net.Listener) e
 			}
 		})
 	}
-	run(main, public, s.certificate != nil)
+	run(main, lateListener{public}, s.certificate != nil)
 	servers := []*http.Server{main}
 	if management != nil {
 		second := s.httpServer(s.management())
@@ -183,6 +183,7 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 	protocols.SetHTTP2(true) // over TLS only
 	return &http.Server{
 		Handler:           h,
+		ConnContext:       withPeer,
 		Protocols:         protocols,
 		ReadHeaderTimeout: s.bounds.readHeader,
 		ReadTimeout:       s.bounds.read,

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -12,18 +14,52 @@ type sources struct{ trusted []netip.Prefix }
 // maxForwarded bounds how much of X-Forwarded-For is read, from its right end.
 const maxForwarded = 32
 
+// peer is the other end of a connection; the zero peer is one that has no address, as
+// on a Unix socket.
+type peer struct {
+	addr netip.Addr
+	text string
+}
+
+func newPeer(addr netip.Addr) peer {
+	addr = addr.Unmap().WithZone("")
+	if !addr.IsValid() {
+		return peer{}
+	}
+	return peer{addr, addr.String()}
+}
+
+type peerKey struct{}
+
+// withPeer lets all requests of a connection know whose it is: the address is read once.
+func withPeer(ctx context.Context, c net.Conn) context.Context {
+	p := parsePeer(c.RemoteAddr().String())
+	return context.WithValue(ctx, peerKey{}, &p)
+}
+
+func parsePeer(address string) peer {
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return peer{}
+	}
+	return newPeer(ap.Addr())
+}
+
+func peerOf(r *http.Request) peer {
+	if p, ok := r.Context().Value(peerKey{}).(*peer); ok {
+		return *p
+	}
+	return parsePeer(r.RemoteAddr)
+}
+
 // of returns the address a request comes from: the peer, or, where the peer is
 // one of TRUSTED_PROXIES, the right-most address in X-Forwarded-For that is not.
-// Everything left of it is what the caller claims, and is never read. The zero
-// address is an unknown peer, such as a Unix socket.
-func (s sources) of(r *http.Request) netip.Addr {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	peer := ap.Addr().Unmap().WithZone("")
-	if len(s.trusted) == 0 || !s.trusts(peer) {
-		return peer
+// Everything left of it is what the caller claims, and is never read. It is empty
+// where the peer has none.
+func (s sources) of(r *http.Request) string {
+	p := peerOf(r)
+	if len(s.trusted) == 0 || !s.trusts(p.addr) {
+		return p.text
 	}
 	lines := r.Header["X-Forwarded-For"]
 	read := 0
@@ -38,22 +74,18 @@ func (s sources) of(r *http.Request) netip.Addr {
 			}
 			addr, ok := parseHop(hop)
 			if read++; !ok || read > maxForwarded {
-				return peer // nobody we trust writes such a line
+				return p.text // nobody we trust writes such a line
 			}
-			peer = addr
-			if !s.trusts(peer) {
-				return peer
+			if p = newPeer(addr); !s.trusts(p.addr) {
+				return p.text
 			}
 		}
 	}
-	return peer
+	return p.text
 }
 
 // proxied reports whether the peer itself is one of TRUSTED_PROXIES.
-func (s sources) proxied(r *http.Request) bool {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && s.trusts(ap.Addr().Unmap().WithZone(""))
-}
+func (s sources) proxied(r *http.Request) bool { return s.trusts(peerOf(r).addr) }
 
 func (s sources) trusts(a netip.Addr) bool {
 	for _, p := range s.trusted {
