@@ -187,6 +187,12 @@ services_pgbouncer() {
   command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || services_apt pgbouncer
 }
 
+# services_haproxy sees to it that the balancer is there behind which nodes are
+# stopped and started; the test starts it.
+services_haproxy() {
+  command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || services_apt haproxy
+}
+
 # services_openssl sees to it that the program is there by which
 # scripts/conformance.sh makes certificates.
 services_openssl() {

@@ -33,6 +33,7 @@ fi
 services_start
 services_chromium || services_missing chromium
 services_pgbouncer || services_missing pgbouncer
+services_haproxy || services_missing haproxy
 services_openssl || services_missing openssl
 
 [ $# -gt 0 ] || set -- ./...

@@ -91,11 +91,12 @@ func TestProbers(t *testing.T) {
 	if !p.waiting(now) {
 		t.Error("a stranger has seen it for the balancer")
 	}
-	p.asked("balancer", now.Add(2*time.Second), true)
-	if !p.waiting(now) {
-		t.Error("one answer may be a mistake")
+	for i := range probesSeen {
+		if !p.waiting(now) {
+			t.Errorf("%d answers may be mistakes", i)
+		}
+		p.asked("balancer", now.Add(time.Duration(2*i)*time.Second), true)
 	}
-	p.asked("balancer", now.Add(4*time.Second), true)
 	if p.waiting(now) {
 		t.Error("everybody knows")
 	}

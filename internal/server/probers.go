@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	probesSeen   = 2 // "not ready" answers after which whoever asked knows
+	probesSeen   = 3 // "not ready" answers after which whoever asked believes it: the default of HAProxy and Kubernetes
 	probedLately = 30 * time.Second
 	probersMost  = 64 // sources that are told apart
 )

@@ -28,7 +28,10 @@ const (
 
 // How a node leaves. A load balancer that asks /ready is given time to see the
 // answer; where nobody asks, nobody is waited for.
-const longestDrain = 5 * time.Second
+const (
+	longestDrain = 8 * time.Second        // three times two seconds, and some
+	settleTime   = 250 * time.Millisecond // for what a balancer sent just before it knew
+)
 
 // Serve listens and serves until ctx ends, then leaves in order: not ready,
 // drain, finish what is in flight, stop the jobs, write what they hold; all of
@@ -101,7 +104,7 @@ func (s *Server) ServeOn(ctx context.Context, public, management net.Listener) e
 	began := time.Now()
 	end, cancel := context.WithDeadline(context.WithoutCancel(ctx), began.Add(s.config.ShutdownTimeout))
 	defer cancel()
-	s.drain(end, main)
+	s.drain(end)
 	err = errors.Join(err, s.shutdown(end, servers))
 	serving.Wait()
 	stopJobs()
@@ -111,20 +114,25 @@ func (s *Server) ServeOn(ctx context.Context, public, management net.Listener) e
 	return err
 }
 
-// drain answers "not ready" and goes on serving until whoever asks has seen it.
-func (s *Server) drain(ctx context.Context, main *http.Server) {
+// drain answers "not ready" and goes on serving until whoever asks has seen it. Each
+// answer is the last on its connection (ServeHTTP), so that callers come back on a new one,
+// to another node. Connections that wait stay open meanwhile: a balancer may be sending on
+// one at this moment, and cannot repeat a POST of which it does not know what became.
+func (s *Server) drain(ctx context.Context) {
 	s.health.draining.Store(true)
-	main.SetKeepAlivesEnabled(false) // callers come back on a new connection, to another node
 	began := time.Now()
 	if !s.health.probers.waiting(began) {
 		return
 	}
 	s.log.InfoContext(ctx, "draining")
-	ctx, cancel := context.WithTimeout(ctx, min(longestDrain, s.config.ShutdownTimeout/3))
+	ctx, cancel := context.WithTimeout(ctx, min(longestDrain, s.config.ShutdownTimeout/2))
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for s.health.probers.waiting(began) {
+	for told := began; time.Since(told) < settleTime; {
+		if s.health.probers.waiting(began) {
+			told = time.Now()
+		}
 		select {
 		case <-ctx.Done():
 			return

@@ -277,6 +277,61 @@ func TestX20Shutdown(t *testing.T) {
 	}
 }
 
+// TestX20IdleConnections: a connection on which nothing was under way when draining began is
+// good for one more request, and its answer says that it is the last: what a balancer sends at
+// that moment would be lost with it.
+func TestX20IdleConnections(t *testing.T) {
+	s, _ := boot(t, with("SHUTDOWN_TIMEOUT=5s"), httpio.Plain("GET", "/t/echo", httpio.Public, httpio.LimitNone, "x", echo))
+	public, management, stop := startStoppable(t, s)
+	conn, err := net.Dial("tcp", public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	answers := bufio.NewReader(conn)
+	ask := func() *http.Response {
+		if _, err := io.WriteString(conn, "GET /t/echo HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		_ = res.Body.Close()
+		return res
+	}
+	ready := func() int {
+		status, _, _ := raw(t, management, "GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 5*time.Second)
+		return status
+	}
+	if res := ask(); res.StatusCode != http.StatusOK || res.Close {
+		t.Fatalf("%d, last: %v", res.StatusCode, res.Close)
+	}
+	if got := ready(); got != http.StatusOK { // a balancer, for which the drain then waits
+		t.Fatal(got)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- stop() }()
+	for deadline := time.Now().Add(3 * time.Second); ready() != http.StatusServiceUnavailable; {
+		if time.Now().After(deadline) {
+			t.Fatal("ready while shutting down")
+		}
+	}
+	if res := ask(); res.StatusCode != http.StatusOK || !res.Close {
+		t.Errorf("while draining: %d, last: %v", res.StatusCode, res.Close)
+	}
+	for range probesSeen - 1 { // then it has been told often enough
+		if got := ready(); got != http.StatusServiceUnavailable {
+			t.Error(got)
+		}
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
 // TestShutdownCuts: a request that does not end does not keep the process.
 func TestShutdownCuts(t *testing.T) {
 	entered := make(chan struct{})
