@@ -80,7 +80,7 @@ func keyRotate(a *app) *cobra.Command {
 			}
 			return printOne(a, viewKey(d.Now(), []keystone.Key{k})(k), keyColumns)
 		})}
-	c.Flags().StringVar(&alg, "algorithm", "", "only the key of this algorithm; without it the next key of access tokens is shown and all are made")
+	c.Flags().StringVar(&alg, "algorithm", "", "only the key of this algorithm, also its first; without it the next key of access tokens is shown and all are made")
 	return c
 }
 

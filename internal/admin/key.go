@@ -60,7 +60,7 @@ func (s *Slice) readKey(ctx context.Context, in *byKID) (*keyAnswer, error) {
 type rotateKeyRequest struct {
 	Query string `query:"alg" enum:"PS256,ES256,EdDSA,RS256" doc:"The same as algorithm in the body."`
 	Body  *struct {
-		Algorithm string `json:"algorithm,omitempty" enum:"PS256,ES256,EdDSA,RS256" doc:"Only the key of this algorithm; every algorithm's where it is left out."`
+		Algorithm string `json:"algorithm,omitempty" enum:"PS256,ES256,EdDSA,RS256" doc:"Only the key of this algorithm, also its first one; where it is left out, of every algorithm that has keys."`
 	}
 }
 

@@ -344,6 +344,61 @@ func TestChangeOfAlgorithm(t *testing.T) {
 	}
 }
 
+// TestAnnouncedAlgorithm: the first key of an algorithm, too, can be published before its
+// first use, by whoever is about to change the setting.
+func TestAnnouncedAlgorithm(t *testing.T) {
+	n := alone(t, keystone.ES256)
+	c := n.service(t, nil)
+	first, _ := n.current(t)
+	k, err := n.ring.Rotate(ctx, operator, keystone.EdDSA)
+	ok(t, err)
+	if wait := k.ActiveAt.Sub(n.clock.Now()); k.Algorithm != keystone.EdDSA || wait < n.ring.o.MaxAge {
+		t.Errorf("%s, which signs after %v", k.Algorithm, wait)
+	}
+	if again, err := n.ring.Rotate(ctx, operator, keystone.EdDSA); keystone.KindOf(err) != keystone.Conflict || again.ID != k.ID {
+		t.Errorf("announced twice: %v, %v", again, err)
+	}
+	if set := n.published(t); len(set.Key(k.ID)) != 1 || len(set.Key(first)) != 1 {
+		t.Error("not published")
+	}
+	ok(t, n.ring.Tick(ctx))
+	if got := kidOf(t, n.mint(t, c).AccessToken); got != first {
+		t.Errorf("the setting has not changed, and %s signs", got)
+	}
+	n.clock.Move(k.ActiveAt.Sub(n.clock.Now()))
+	changed := newNode(t, n.store, n.clock, keystone.EdDSA)
+	fresh := changed.mint(t, c).AccessToken
+	if got := kidOf(t, fresh); got != k.ID {
+		t.Errorf("signed by %s, announced was %s", got, k.ID)
+	}
+	n.accepted(t, "by a node that is not restarted yet", fresh)
+	for _, other := range []string{keystone.HS256, "none", "es256"} {
+		if _, err := n.ring.Rotate(ctx, operator, other); keystone.KindOf(err) != keystone.NotFound {
+			t.Errorf("%s: %v", other, err)
+		}
+	}
+}
+
+// TestRevokeAnnounced: no other key comes for one that has not signed.
+func TestRevokeAnnounced(t *testing.T) {
+	n := alone(t, keystone.ES256)
+	announced, err := n.ring.Rotate(ctx, operator, keystone.EdDSA)
+	ok(t, err)
+	first, _ := n.current(t)
+	ok(t, n.ring.Revoke(ctx, operator, first)) // has a successor, and EdDSA goes on waiting
+	ok(t, n.ring.Revoke(ctx, operator, announced.ID))
+	keys, err := n.ring.Keys(ctx)
+	ok(t, err)
+	for _, k := range keys {
+		if state := k.StateAt(n.clock.Now(), keys); k.Algorithm == keystone.EdDSA && state != keystone.KeyRevoked || k.ID != first && k.Algorithm == keystone.ES256 && state != keystone.KeyCurrent {
+			t.Errorf("%s %s is %s", k.Algorithm, k.ID, state)
+		}
+	}
+	if len(keys) != 3 {
+		t.Errorf("%d keys, want the two that were revoked and one successor", len(keys))
+	}
+}
+
 // TestNothingPrivateIsPublished: the key set holds public members and no other.
 func TestNothingPrivateIsPublished(t *testing.T) {
 	n := alone(t, keystone.ES256)

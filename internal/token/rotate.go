@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/keystone-auth/keystone"
@@ -17,7 +18,7 @@ const publishSlack = 5 * time.Second
 var (
 	errManyKeys   = keystone.Fail(keystone.Conflict, "Verifiers hold 256 keys already, each for a day after its successor took over. Rotate again when some have expired.")
 	errNextWaits  = keystone.Fail(keystone.Conflict, "The next key is already published and waits for verifiers to have seen it. Rotate again once it is in use.")
-	errNoSuchKeys = keystone.Fail(keystone.NotFound, "There are no keys of this algorithm.")
+	errNoSuchKeys = keystone.Fail(keystone.NotFound, "There are no keys of this algorithm. Those with keys are ES256, EdDSA, RS256 and PS256.")
 	errNoRing     = keystone.Fail(keystone.Conflict, "Access tokens are signed with JWT_SECRET_KEY (HS256); it is rotated by changing the setting.")
 )
 
@@ -38,7 +39,8 @@ func (r *Ring) Keys(ctx context.Context) ([]keystone.Key, error) {
 // Rotate makes the next key of an algorithm, or of every algorithm that has keys
 // where it is empty, and returns it or the one of access tokens. Under HS256 these are
 // signed with a setting, and the keys are those of ID tokens. It is published at once and
-// signs when every verifier that honours the JWKS max-age has seen it.
+// signs when every verifier that honours the JWKS max-age has seen it: so does the first
+// one of an algorithm, which whoever is about to change JWT_ALGORITHM asks for.
 func (r *Ring) Rotate(ctx context.Context, by keystone.Actor, only string) (keystone.Key, error) {
 	s, err := r.reload(ctx)
 	if err != nil {
@@ -48,11 +50,12 @@ func (r *Ring) Rotate(ctx context.Context, by keystone.Actor, only string) (keys
 	if s.published >= mostKeys {
 		return keystone.Key{}, errManyKeys
 	}
+	algs := algorithms(s.keys)
+	if only != "" {
+		algs = slices.DeleteFunc(keystone.SigningAlgs(), func(alg string) bool { return alg != only })
+	}
 	var made, waits []keystone.Key
-	for _, alg := range algorithms(s.keys) {
-		if only != "" && alg != only {
-			continue
-		}
+	for _, alg := range algs {
 		k, ok := nextKey(alg, s.keys, now)
 		if !ok {
 			var added bool
@@ -153,26 +156,22 @@ func (r *Ring) Revoke(ctx context.Context, by keystone.Actor, kid string) error 
 	if err != nil {
 		return err
 	}
-	now, successor := r.o.Store.Now(), ""
+	now, successor, signed := r.o.Store.Now(), "", ""
 	for _, k := range s.keys {
 		if k.ID == kid && k.StateAt(now, s.keys) == keystone.KeyCurrent {
 			next, _ := nextKey(k.Algorithm, s.keys, now)
-			successor = next.ID
+			successor, signed = next.ID, k.Algorithm
 		}
 	}
 	// Nodes whose clock is behind must find it active, too, or they would make another.
 	if err := r.o.Store.RevokeSigningKey(ctx, by, kid, successor, now.Add(-leeway)); err != nil {
 		return err
 	}
-	if s, err = r.reload(ctx); err != nil {
+	if signed == "" {
+		_, err = r.reload(ctx)
 		return err
 	}
-	for _, alg := range algorithms(s.keys) {
-		if err := r.ensure(ctx, alg); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.ensure(ctx, signed)
 }
 
 // ensure makes a key that signs at once, where the algorithm has none.
