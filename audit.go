@@ -61,6 +61,7 @@ const (
 	ActAccessDenied        = "access.denied"                // Somebody was refused for want of a right; once a minute for each actor and route.
 	ActServerPanicked      = "server.panicked"              // A handler broke off in a way that nobody foresaw; once a minute for each route. The log says where, under the request id.
 	ActKeyCreated          = "key.created"                  // A signing key was made.
+	ActKeyActivated        = "key.activated"                // A signing key that waited signs before its time: its algorithm had no other.
 	ActKeyRevoked          = "key.revoked"                  // A signing key was withdrawn with all that it signed.
 	ActSetupLinkMade       = "setup.link_created"           // A link was made that makes the first administrator.
 	ActSetupDone           = "setup.completed"              // The first administrator was made.

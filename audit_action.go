@@ -10,7 +10,7 @@ var AuditActions = []string{
 	ActUserCreated, ActUserUpdated, ActUserEnabled, ActUserDisabled, ActUserDeleted, ActUserRolesChanged, ActUserUnlocked, ActPasswordChanged,
 	ActPasswordRehashed, ActPasswordReset, ActSignInSucceeded, ActSignInFailed, ActSessionEnded, ActSessionsEnded, ActTokenRefreshed, ActTokenIssued,
 	ActTokenRevoked, ActTokenReuse, ActRoleCreated, ActRoleUpdated, ActRoleDeleted, ActScopeCreated, ActScopeUpdated, ActScopeDeleted, ActClientCreated,
-	ActClientUpdated, ActClientDeleted, ActClientSecretAdded, ActClientSecretRemoved, ActClientAuthFailed, ActAccessDenied, ActServerPanicked, ActKeyCreated, ActKeyRevoked,
+	ActClientUpdated, ActClientDeleted, ActClientSecretAdded, ActClientSecretRemoved, ActClientAuthFailed, ActAccessDenied, ActServerPanicked, ActKeyCreated, ActKeyActivated, ActKeyRevoked,
 	ActSetupLinkMade, ActSetupDone, ActAuditPruned, ActConsentGiven, ActConsentRevoked, ActCodeRedeemed, ActCodeBurned, ActMessagesRetried, ActCodeReuse,
 	ActAuthorizationAsked, ActAuthorizationApproved, ActAuthorizationDenied, ActAuthorizationRedeemed, ActTokenExchanged, ActTokenAsserted,
 	ActRegistrationTokenCreated, ActRegistrationTokenRevoked,

@@ -144,7 +144,7 @@ func (d *doctor) signingKeys(ctx context.Context, db database) {
 	}
 	current, ok := keystone.CurrentKey(d.cfg.JWTAlgorithm, keys, db.Now())
 	if !ok {
-		d.warn("signing keys", "No %s key signs yet: the next start makes one.", d.cfg.JWTAlgorithm)
+		d.warn("signing keys", "No %s key signs yet: the next start sees to one.", d.cfg.JWTAlgorithm)
 		return
 	}
 	if _, err := db.ring(ctx); err != nil {

@@ -242,6 +242,13 @@ func writes() []write {
 			*secrets = append(*secrets, string(k.Sealed), hex.EncodeToString(k.Sealed))
 			return func() error { _, err := s.AddSigningKey(ctx, auditor, k, s.Now().Add(time.Hour)); return err }
 		}),
+		w("ActivateSigningKey", "key.activated", func(t *testing.T, s *store.Store, _ *[]string) func() error {
+			n++
+			k := store.SealedKey{Key: keystone.Key{ID: keystone.NewID(s.Now()), Algorithm: "RS256", Seq: int64(n), CreatedAt: s.Now(), ActiveAt: s.Now().Add(time.Hour)}, Sealed: []byte("x")}
+			_, err := s.AddSigningKey(ctx, operator, k, s.Now())
+			ok(t, err)
+			return func() error { return s.ActivateSigningKey(ctx, auditor, k.ID, s.Now()) }
+		}),
 		w("RevokeSigningKey", "key.revoked", func(t *testing.T, s *store.Store, _ *[]string) func() error {
 			n++
 			k := store.SealedKey{Key: keystone.Key{ID: keystone.NewID(s.Now()), Algorithm: "RS256", Seq: int64(n), CreatedAt: s.Now(), ActiveAt: s.Now()}, Sealed: []byte("x")}

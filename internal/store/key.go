@@ -50,10 +50,12 @@ func (s *Store) AddSigningKey(ctx context.Context, by keystone.Actor, k SealedKe
 }
 
 // RevokeSigningKey refuses everything a key has signed from now on. Its successor signs
-// from now on, if one was published that waits; empty: none.
+// from now on, if one was published that waits; empty: none. The newest key that is left
+// has no end any more: the one that was to follow it may be the one that is revoked.
 func (s *Store) RevokeSigningKey(ctx context.Context, by keystone.Actor, id, successor string, active time.Time) error {
 	err := s.InTx(ctx, func(tx *Store) error {
-		n, err := tx.q.exec(ctx, `UPDATE signing_keys SET revoked_at = $1 WHERE id = $2 AND revoked_at = 0`, micros(tx.now()), id)
+		now := micros(tx.now())
+		n, err := tx.q.exec(ctx, `UPDATE signing_keys SET revoked_at = $1, expires_at = CASE WHEN expires_at = 0 THEN $1 ELSE expires_at END WHERE id = $2 AND revoked_at = 0`, now, id)
 		if err != nil {
 			return err
 		}
@@ -67,7 +69,23 @@ func (s *Store) RevokeSigningKey(ctx context.Context, by keystone.Actor, id, suc
 		if n > 0 {
 			event.Detail = map[string]any{"successor": successor}
 		}
+		if _, err = tx.q.exec(ctx, `UPDATE signing_keys SET expires_at = 0 WHERE id = (SELECT id FROM signing_keys
+			WHERE algorithm = (SELECT algorithm FROM signing_keys WHERE id = $1) AND revoked_at = 0 AND (expires_at = 0 OR expires_at > $2) ORDER BY seq DESC LIMIT 1)`, id, now); err != nil {
+			return err
+		}
 		return tx.audit(ctx, by, event)
 	})
 	return s.fail("revoke signing key", err)
+}
+
+// ActivateSigningKey has a key that was published and waits sign from active on.
+func (s *Store) ActivateSigningKey(ctx context.Context, by keystone.Actor, id string, active time.Time) error {
+	err := s.InTx(ctx, func(tx *Store) error {
+		n, err := tx.q.exec(ctx, `UPDATE signing_keys SET active_at = $1 WHERE id = $2 AND active_at > $1 AND revoked_at = 0`, micros(active), id)
+		if err != nil || n == 0 {
+			return err // another node has
+		}
+		return tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActKeyActivated, TargetKind: "key", TargetID: id})
+	})
+	return s.fail("activate signing key", err)
 }

@@ -379,6 +379,73 @@ func TestAnnouncedAlgorithm(t *testing.T) {
 	}
 }
 
+// TestAnnouncedIsNeeded: who needs the algorithm before its first key was to sign gets
+// that one: it is what some verifiers know already.
+func TestAnnouncedIsNeeded(t *testing.T) {
+	n := alone(t, keystone.ES256)
+	k, err := n.ring.Rotate(ctx, operator, keystone.EdDSA)
+	ok(t, err)
+	late := storetest.NewClock() // of a node whose clock is behind
+	changed := newNode(t, n.store, late, keystone.EdDSA)
+	if got := kidOf(t, changed.mint(t, n.service(t, nil)).AccessToken); got != k.ID {
+		t.Errorf("signed by %s, announced was %s", got, k.ID)
+	}
+	keys, err := changed.ring.Keys(ctx)
+	ok(t, err)
+	if len(keys) != 2 {
+		t.Errorf("%d keys", len(keys))
+	}
+}
+
+// TestRevokeTheNext: the key that was to be followed has no end any more, and gets another
+// successor in time.
+func TestRevokeTheNext(t *testing.T) {
+	n := alone(t, keystone.ES256)
+	c := n.service(t, func(c *keystone.Client) { c.AccessTokenTTL = 24 * time.Hour })
+	first, _ := n.current(t)
+	next, err := n.ring.Rotate(ctx, operator, "")
+	ok(t, err)
+	ok(t, n.ring.Revoke(ctx, operator, next.ID))
+	n.clock.Move(2 * time.Hour)
+	raw := n.mint(t, c).AccessToken
+	n.clock.Move(23 * time.Hour)
+	ok(t, n.ring.Tick(ctx))
+	n.accepted(t, "of the key that goes on", raw)
+	if got := kidOf(t, n.mint(t, c).AccessToken); got != first {
+		t.Errorf("%s signs, want %s", got, first)
+	}
+	n.clock.Move(30 * 24 * time.Hour)
+	ok(t, n.ring.Tick(ctx))
+	n.clock.Move(time.Second)
+	if got := n.states(t); got != "current revoked next" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestRevokeTheNewest: the key before it signs again, which verifiers still have, and
+// gets a successor that is published first.
+func TestRevokeTheNewest(t *testing.T) {
+	n := alone(t, keystone.ES256)
+	c := n.service(t, nil)
+	first, _ := n.current(t)
+	n.clock.Move(31 * 24 * time.Hour)
+	second, err := n.ring.Rotate(ctx, operator, "")
+	ok(t, err)
+	n.clock.Move(second.ActiveAt.Sub(n.clock.Now()) + time.Hour)
+	if got := kidOf(t, n.mint(t, c).AccessToken); got != second.ID {
+		t.Fatalf("%s signs, want %s", got, second.ID)
+	}
+	ok(t, n.ring.Revoke(ctx, operator, second.ID))
+	if got := kidOf(t, n.mint(t, c).AccessToken); got != first {
+		t.Errorf("%s signs, want the one before", got)
+	}
+	ok(t, n.ring.Tick(ctx))
+	n.clock.Move(48 * time.Hour)
+	if got := n.states(t); got != "expired revoked current" {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestRevokeAnnounced: no other key comes for one that has not signed.
 func TestRevokeAnnounced(t *testing.T) {
 	n := alone(t, keystone.ES256)
@@ -396,6 +463,14 @@ func TestRevokeAnnounced(t *testing.T) {
 	}
 	if len(keys) != 3 {
 		t.Errorf("%d keys, want the two that were revoked and one successor", len(keys))
+	}
+	if k, err := n.ring.Rotate(ctx, operator, ""); err != nil || k.Algorithm != keystone.ES256 {
+		t.Errorf("%s %v", k.Algorithm, err)
+	}
+	keys, err = n.ring.Keys(ctx)
+	ok(t, err)
+	if k, again := nextKey(keystone.EdDSA, keys, n.clock.Now()); again {
+		t.Errorf("what was withdrawn comes back: %s", k.ID)
 	}
 }
 

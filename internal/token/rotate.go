@@ -50,7 +50,7 @@ func (r *Ring) Rotate(ctx context.Context, by keystone.Actor, only string) (keys
 	if s.published >= mostKeys {
 		return keystone.Key{}, errManyKeys
 	}
-	algs := algorithms(s.keys)
+	algs := algorithms(s.keys, now)
 	if only != "" {
 		algs = slices.DeleteFunc(keystone.SigningAlgs(), func(alg string) bool { return alg != only })
 	}
@@ -118,10 +118,10 @@ func (r *Ring) Tick(ctx context.Context) error {
 		return err
 	}
 	now := r.o.Store.Now()
-	for _, alg := range algorithms(s.keys) {
+	for _, alg := range algorithms(s.keys, now) {
 		k, ok := keystone.CurrentKey(alg, s.keys, now)
-		last := lastSeq(alg, s.keys)
-		if ok && last == k.Seq && now.Sub(k.ActiveAt) >= r.o.Rotate {
+		_, waits := nextKey(alg, s.keys, now)
+		if ok && !waits && now.Sub(k.ActiveAt) >= r.o.Rotate {
 			if _, _, err := r.add(ctx, keystone.System("key rotation"), s, alg, now.Add(r.o.MaxAge+publishSlack)); err != nil {
 				return err
 			}
@@ -137,7 +137,7 @@ func (r *Ring) Age(ctx context.Context) (oldest time.Duration, ok bool) {
 		return 0, false
 	}
 	now := r.o.Store.Now()
-	for _, alg := range algorithms(s.keys) {
+	for _, alg := range algorithms(s.keys, now) {
 		if k, signs := keystone.CurrentKey(alg, s.keys, now); signs {
 			oldest, ok = max(oldest, now.Sub(k.ActiveAt)), true
 		}
@@ -146,8 +146,9 @@ func (r *Ring) Age(ctx context.Context) (oldest time.Duration, ok bool) {
 }
 
 // Revoke refuses everything a key has signed, everywhere within a second, and
-// puts another key in its place at once: the one that is published and waits, else a new
-// one.
+// puts another key in its place at once: the one that is published and waits, else the
+// newest that signed before it and is still published, else a new one. Verifiers know the
+// first two.
 func (r *Ring) Revoke(ctx context.Context, by keystone.Actor, kid string) error {
 	if !keystone.IsID(kid) {
 		return keystone.Fail(keystone.NotFound, "There is no such key.")
@@ -174,7 +175,8 @@ func (r *Ring) Revoke(ctx context.Context, by keystone.Actor, kid string) error 
 	return r.ensure(ctx, signed)
 }
 
-// ensure makes a key that signs at once, where the algorithm has none.
+// ensure sees to a key that signs at once, where the algorithm has none: the one that
+// waits, which some verifiers know already, else a new one.
 func (r *Ring) ensure(ctx context.Context, alg string) error {
 	for range 3 { // another node may make it first; then its key is ours
 		s, err := r.reload(ctx)
@@ -185,7 +187,14 @@ func (r *Ring) ensure(ctx context.Context, alg string) error {
 		if _, ok := keystone.CurrentKey(alg, s.keys, now); ok {
 			return nil
 		}
-		if _, _, err := r.add(ctx, keystone.System("key rotation"), s, alg, now); err != nil {
+		by := keystone.System("key rotation")
+		if next, waits := nextKey(alg, s.keys, now); waits {
+			// Nodes whose clock is behind must find it active, too.
+			err = r.o.Store.ActivateSigningKey(ctx, by, next.ID, now.Add(-leeway))
+		} else {
+			_, _, err = r.add(ctx, by, s, alg, now)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -231,10 +240,14 @@ func lastSeq(alg string, keys []keystone.Key) (last int64) {
 	return last
 }
 
-func algorithms(keys []keystone.Key) []string {
+// algorithms lists those that have a key which signs, has signed or waits to.
+func algorithms(keys []keystone.Key, now time.Time) []string {
 	var list []string
 	for _, k := range keys {
-		list = append(list, k.Algorithm)
+		switch k.StateAt(now, keys) {
+		case keystone.KeyNext, keystone.KeyCurrent, keystone.KeyRetired:
+			list = append(list, k.Algorithm)
+		}
 	}
 	return keystone.SortedSet(list)
 }
