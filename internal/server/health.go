@@ -45,7 +45,7 @@ var (
 // ready returns why the node should not get requests, or nil.
 func (h *health) ready(ctx context.Context) error {
 	draining := h.draining.Load()
-	h.probers.asked(keystone.Network(httpio.Actor(ctx).Source), time.Now(), draining)
+	h.probers.asked(httpio.Actor(ctx).Source, time.Now(), draining)
 	if draining { // which needs no look at the database
 		return errDraining
 	}

@@ -81,27 +81,25 @@ func TestProbers(t *testing.T) {
 	var p probers
 	now := time.Now()
 	p.asked("gone", now.Add(-time.Minute), false)
-	if p.waiting(now) {
-		t.Error("waits for somebody who asked long ago")
-	}
 	p.asked("balancer", now.Add(-10*time.Second), false)
+	p.drain(now)
 	for range 10 {
 		p.asked("stranger", now.Add(time.Second), true)
 	}
-	if !p.waiting(now) {
-		t.Error("a stranger has seen it for the balancer")
-	}
 	for i := range probesSeen {
-		if !p.waiting(now) {
-			t.Errorf("%d answers may be mistakes", i)
+		if !p.waiting() {
+			t.Errorf("%d answers to the balancer may be mistakes, and a stranger's are not its", i)
 		}
 		p.asked("balancer", now.Add(time.Duration(2*i)*time.Second), true)
 	}
-	if p.waiting(now) {
-		t.Error("everybody knows")
+	p.asked("gone", now.Add(time.Second), true)
+	p.asked("stranger, later", now.Add(time.Second), true)
+	if p.waiting() {
+		t.Error("everybody who asked lately knows")
 	}
+	p = probers{}
 	for i := range 10 * probersMost {
-		p.asked(strconv.Itoa(i), now.Add(time.Duration(i)), true)
+		p.asked(strconv.Itoa(i), now.Add(time.Duration(i)), false)
 	}
 	if len(p.known) > probersMost {
 		t.Errorf("%d sources are kept", len(p.known))

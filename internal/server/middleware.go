@@ -28,11 +28,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec.x.Certificates = s.clientCerts.of(r)
 	s.headers.set(h, r.URL.Path)
 	h["X-Request-Id"] = []string{rec.x.Actor.RequestID}
-	if r.TransferEncoding != nil || s.health.draining.Load() {
+	if r.ProtoMajor < 2 && (r.TransferEncoding != nil || s.health.draining.Load()) {
 		// Where a length and chunks come together, net/http believes the chunks; a
 		// proxy before it may not have. What follows on such a connection is not
 		// read (RFC 9112 section 6.1). A node that leaves serves what comes, once a
-		// connection.
+		// connection; one of HTTP/2 is left at the end, since others are sending on it.
 		h["Connection"] = []string{"close"}
 	}
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"maps"
 	"sync"
 	"time"
 )
@@ -11,12 +12,14 @@ const (
 	probersMost  = 64 // sources that are told apart
 )
 
-// probers are who asks whether the node is ready, by their network. A load balancer
+// probers are who asks whether the node is ready, by their address. A load balancer
 // has to have seen that it is not before the node stops to serve; /ready is open to
-// everybody, so that what others have seen must not count for it.
+// everybody, so that what others have seen must not count for it, and who comes when
+// draining has begun is not waited for.
 type probers struct {
 	mu    sync.Mutex
 	known map[string]prober
+	began time.Time // of draining
 }
 
 type prober struct {
@@ -29,6 +32,9 @@ func (p *probers) asked(source string, now time.Time, refused bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	one, is := p.known[source]
+	if !is && !p.began.IsZero() {
+		return
+	}
 	if !is && len(p.known) >= probersMost {
 		oldest := ""
 		for s, other := range p.known {
@@ -48,13 +54,20 @@ func (p *probers) asked(source string, now time.Time, refused bool) {
 	p.known[source] = one
 }
 
-// waiting reports whether somebody who asked lately, when draining began, does not
-// know of it yet.
-func (p *probers) waiting(began time.Time) bool {
+// drain begins: who asked lately has to be told.
+func (p *probers) drain(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.began = now
+	maps.DeleteFunc(p.known, func(_ string, one prober) bool { return now.Sub(one.last) >= probedLately })
+}
+
+// waiting reports whether somebody does not know yet that the node leaves.
+func (p *probers) waiting() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, one := range p.known {
-		if one.refused < probesSeen && began.Sub(one.last) < probedLately {
+		if one.refused < probesSeen {
 			return true
 		}
 	}

@@ -119,9 +119,10 @@ func (s *Server) ServeOn(ctx context.Context, public, management net.Listener) e
 // to another node. Connections that wait stay open meanwhile: a balancer may be sending on
 // one at this moment, and cannot repeat a POST of which it does not know what became.
 func (s *Server) drain(ctx context.Context) {
-	s.health.draining.Store(true)
 	began := time.Now()
-	if !s.health.probers.waiting(began) {
+	s.health.probers.drain(began)
+	s.health.draining.Store(true)
+	if !s.health.probers.waiting() {
 		return
 	}
 	s.log.InfoContext(ctx, "draining")
@@ -130,7 +131,7 @@ func (s *Server) drain(ctx context.Context) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for told := began; time.Since(told) < settleTime; {
-		if s.health.probers.waiting(began) {
+		if s.health.probers.waiting() {
 			told = time.Now()
 		}
 		select {

@@ -33,7 +33,10 @@ type peerKey struct{}
 
 // withPeer lets all requests of a connection know whose it is: the address is read once.
 func withPeer(ctx context.Context, c net.Conn) context.Context {
-	p := parsePeer(c.RemoteAddr().String())
+	var p peer
+	if a := c.RemoteAddr(); a != nil {
+		p = parsePeer(a.String())
+	}
 	return context.WithValue(ctx, peerKey{}, &p)
 }
 
