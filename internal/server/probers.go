@@ -17,9 +17,9 @@ const (
 // everybody, so that what others have seen must not count for it, and who comes when
 // draining has begun is not waited for.
 type probers struct {
-	mu    sync.Mutex
-	known map[string]prober
-	began time.Time // of draining
+	mu     sync.Mutex
+	known  map[string]prober
+	closed bool // draining: nobody is added
 }
 
 type prober struct {
@@ -32,7 +32,7 @@ func (p *probers) asked(source string, now time.Time, refused bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	one, is := p.known[source]
-	if !is && !p.began.IsZero() {
+	if !is && p.closed {
 		return
 	}
 	if !is && len(p.known) >= probersMost {
@@ -58,7 +58,7 @@ func (p *probers) asked(source string, now time.Time, refused bool) {
 func (p *probers) drain(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.began = now
+	p.closed = true
 	maps.DeleteFunc(p.known, func(_ string, one prober) bool { return now.Sub(one.last) >= probedLately })
 }
 

@@ -3,11 +3,13 @@ package server
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"testing"
@@ -277,6 +279,37 @@ func TestX20Shutdown(t *testing.T) {
 	}
 }
 
+// leave has a balancer ask whether the server is ready, tells the server to stop, and returns
+// once it drains. It does until left is called, which has the balancer ask often enough.
+func leave(t *testing.T, management string, stop func() error) (left func()) {
+	t.Helper()
+	ready := func() int {
+		status, _, _ := raw(t, management, "GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 5*time.Second)
+		return status
+	}
+	if got := ready(); got != http.StatusOK {
+		t.Fatal(got)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- stop() }()
+	for deadline := time.Now().Add(3 * time.Second); ready() != http.StatusServiceUnavailable; {
+		if time.Now().After(deadline) {
+			t.Fatal("ready while shutting down")
+		}
+	}
+	return func() {
+		t.Helper()
+		for range probesSeen - 1 {
+			if got := ready(); got != http.StatusServiceUnavailable {
+				t.Error(got)
+			}
+		}
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestX20IdleConnections: a connection on which nothing was under way when draining began is
 // good for one more request, and its answer says that it is the last: what a balancer sends at
 // that moment would be lost with it.
@@ -302,34 +335,51 @@ func TestX20IdleConnections(t *testing.T) {
 		_ = res.Body.Close()
 		return res
 	}
-	ready := func() int {
-		status, _, _ := raw(t, management, "GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 5*time.Second)
-		return status
-	}
 	if res := ask(); res.StatusCode != http.StatusOK || res.Close {
 		t.Fatalf("%d, last: %v", res.StatusCode, res.Close)
 	}
-	if got := ready(); got != http.StatusOK { // a balancer, for which the drain then waits
-		t.Fatal(got)
-	}
-	stopped := make(chan error, 1)
-	go func() { stopped <- stop() }()
-	for deadline := time.Now().Add(3 * time.Second); ready() != http.StatusServiceUnavailable; {
-		if time.Now().After(deadline) {
-			t.Fatal("ready while shutting down")
-		}
-	}
+	left := leave(t, management, stop)
 	if res := ask(); res.StatusCode != http.StatusOK || !res.Close {
 		t.Errorf("while draining: %d, last: %v", res.StatusCode, res.Close)
 	}
-	for range probesSeen - 1 { // then it has been told often enough
-		if got := ready(); got != http.StatusServiceUnavailable {
-			t.Error(got)
+	left()
+}
+
+// TestX20HTTP2: what is sent on one connection of HTTP/2 while draining is answered there: the
+// first answer must not end it, since others are on their way.
+func TestX20HTTP2(t *testing.T) {
+	certFile, keyFile := writeCertificate(t, t.TempDir(), 1)
+	s, _ := boot(t, with("SHUTDOWN_TIMEOUT=5s", "TLS_CERT_FILE="+certFile, "TLS_KEY_FILE="+keyFile),
+		httpio.Plain("GET", "/t/echo", httpio.Public, httpio.LimitNone, "x", echo))
+	public, management, stop := startStoppable(t, s)
+	transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	defer transport.CloseIdleConnections()
+	connections := map[string]bool{}
+	ask := func() {
+		t.Helper()
+		trace := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { connections[c.Conn.LocalAddr().String()] = true }})
+		req, err := http.NewRequestWithContext(trace, http.MethodGet, "https://"+public+"/t/echo", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		if _ = res.Body.Close(); res.StatusCode != http.StatusOK || res.ProtoMajor != 2 {
+			t.Errorf("%d, %s", res.StatusCode, res.Proto)
 		}
 	}
-	if err := <-stopped; err != nil {
-		t.Error(err)
+	ask()
+	left := leave(t, management, stop)
+	for range 3 {
+		ask()
 	}
+	if len(connections) != 1 {
+		t.Errorf("%d connections, want one", len(connections))
+	}
+	left()
 }
 
 // TestShutdownCuts: a request that does not end does not keep the process.
