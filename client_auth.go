@@ -28,7 +28,8 @@ func AuthMethods() []string {
 	return []string{AuthNone, AuthSecretBasic, AuthSecretPost, AuthSecretJWT, AuthPrivateKeyJWT, AuthTLS, AuthSelfSignedTLS}
 }
 
-// AssertionAlgs lists the algorithms that a client may sign with by its own key.
+// AssertionAlgs lists the algorithms that a client may sign with by its own key, and
+// Keystone by its keys.
 func AssertionAlgs() []string { return []string{PS256, ES256, EdDSA, RS256} }
 
 // HasSecret reports whether the client proves itself with a secret that Keystone

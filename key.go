@@ -48,9 +48,6 @@ const (
 	A256GCM      = "A256GCM"
 )
 
-// SigningAlgs lists the algorithms for which there are signing keys.
-func SigningAlgs() []string { return []string{PS256, ES256, EdDSA, RS256} }
-
 // EncryptionAlgs lists the key algorithms that a client can register for answers
 // that are encrypted to it.
 func EncryptionAlgs() []string { return []string{RSAOAEP256, ECDHES, ECDHESA256KW} }

@@ -90,16 +90,6 @@ func TestAttackX20_BehindHAProxy(t *testing.T) {
 // whatever comes on connections that are open already.
 func haproxy(t *testing.T, front string, ports []string) {
 	t.Helper()
-	program, err := exec.LookPath("haproxy")
-	if err != nil {
-		program = "/usr/sbin/haproxy" // where Debian has it, outside of the path of people
-	}
-	if _, err := os.Stat(program); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("haproxy is not installed, and CI=true allows no skipped test; scripts/test.sh installs it")
-		}
-		t.Skip("haproxy is not installed")
-	}
 	config := "defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n timeout check 5s\n" +
 		"frontend people\n bind 127.0.0.1:" + front + "\n default_backend keystone\n" +
 		"backend keystone\n option httpchk GET /ready\n option forwardfor\n http-reuse always\n"
@@ -110,7 +100,7 @@ func haproxy(t *testing.T, front string, ports []string) {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	balancer := exec.Command(program, "-db", "-f", file)
+	balancer := exec.Command(storetest.Program(t, "haproxy"), "-db", "-f", file)
 	log := &output{}
 	balancer.Stdout, balancer.Stderr = log, log
 	if err := balancer.Start(); err != nil {

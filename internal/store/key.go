@@ -63,7 +63,7 @@ func (s *Store) RevokeSigningKey(ctx context.Context, by keystone.Actor, id, suc
 			return notFound("key")
 		}
 		event := keystone.AuditEvent{Action: keystone.ActKeyRevoked, TargetKind: "key", TargetID: id}
-		if n, err = tx.q.exec(ctx, `UPDATE signing_keys SET active_at = $1 WHERE id = $2 AND active_at > $1 AND revoked_at = 0`, micros(active), successor); err != nil {
+		if n, err = tx.activateKey(ctx, successor, active); err != nil {
 			return err
 		}
 		if n > 0 {
@@ -81,11 +81,15 @@ func (s *Store) RevokeSigningKey(ctx context.Context, by keystone.Actor, id, suc
 // ActivateSigningKey has a key that was published and waits sign from active on.
 func (s *Store) ActivateSigningKey(ctx context.Context, by keystone.Actor, id string, active time.Time) error {
 	err := s.InTx(ctx, func(tx *Store) error {
-		n, err := tx.q.exec(ctx, `UPDATE signing_keys SET active_at = $1 WHERE id = $2 AND active_at > $1 AND revoked_at = 0`, micros(active), id)
+		n, err := tx.activateKey(ctx, id, active)
 		if err != nil || n == 0 {
 			return err // another node has
 		}
 		return tx.audit(ctx, by, keystone.AuditEvent{Action: keystone.ActKeyActivated, TargetKind: "key", TargetID: id})
 	})
 	return s.fail("activate signing key", err)
+}
+
+func (s *Store) activateKey(ctx context.Context, id string, active time.Time) (int64, error) {
+	return s.q.exec(ctx, `UPDATE signing_keys SET active_at = $1 WHERE id = $2 AND active_at > $1 AND revoked_at = 0`, micros(active), id)
 }

@@ -18,7 +18,7 @@ const publishSlack = 5 * time.Second
 var (
 	errManyKeys   = keystone.Fail(keystone.Conflict, "Verifiers hold 256 keys already, each for a day after its successor took over. Rotate again when some have expired.")
 	errNextWaits  = keystone.Fail(keystone.Conflict, "The next key is already published and waits for verifiers to have seen it. Rotate again once it is in use.")
-	errNoSuchKeys = keystone.Fail(keystone.NotFound, "There are no keys of this algorithm. Those with keys are ES256, EdDSA, RS256 and PS256.")
+	errNoSuchKeys = keystone.Fail(keystone.NotFound, "There are no keys of this algorithm, only of PS256, ES256, EdDSA and RS256.")
 	errNoRing     = keystone.Fail(keystone.Conflict, "Access tokens are signed with JWT_SECRET_KEY (HS256); it is rotated by changing the setting.")
 )
 
@@ -52,7 +52,10 @@ func (r *Ring) Rotate(ctx context.Context, by keystone.Actor, only string) (keys
 	}
 	algs := algorithms(s.keys, now)
 	if only != "" {
-		algs = slices.DeleteFunc(keystone.SigningAlgs(), func(alg string) bool { return alg != only })
+		algs = nil
+		if slices.Contains(keystone.AssertionAlgs(), only) {
+			algs = []string{only}
+		}
 	}
 	var made, waits []keystone.Key
 	for _, alg := range algs {

@@ -18,16 +18,7 @@ import (
 // are for the section pgbouncer of its configuration.
 func PgBouncer(t testing.TB, database, mode string, more ...string) string {
 	t.Helper()
-	program, err := exec.LookPath("pgbouncer")
-	if err != nil {
-		program = "/usr/sbin/pgbouncer" // where Debian has it, outside of the path of people
-	}
-	if _, err := os.Stat(program); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("pgbouncer is not installed, and CI=true allows no skipped test; scripts/test.sh installs it")
-		}
-		t.Skip("pgbouncer is not installed")
-	}
+	program := Program(t, "pgbouncer")
 	u, err := url.Parse(database)
 	if err != nil {
 		t.Fatal(err)
@@ -79,4 +70,21 @@ func PgBouncer(t testing.TB, database, mode string, more ...string) string {
 			t.Fatalf("pgbouncer does not listen: %s", said.String())
 		}
 	}
+}
+
+// Program finds a program that scripts/test.sh installs. The test is skipped where it is
+// missing, and fails where CI=true.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	if found, err := exec.LookPath(name); err == nil {
+		return found
+	}
+	file := "/usr/sbin/" + name // where Debian has it, outside of the path of people
+	if _, err := os.Stat(file); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(name + " is not installed, and CI=true allows no skipped test; scripts/test.sh installs it")
+		}
+		t.Skip(name + " is not installed")
+	}
+	return file
 }
